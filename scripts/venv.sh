@@ -1,0 +1,41 @@
+# Sourced by start.sh and test.sh from the project's folder: a virtual environment in .venv with
+# what pyproject.toml asks for.
+#
+#   venv WHO [GROUP]     WHO says so when something is missing; GROUP adds a dependency group
+
+die() { # who, what
+    echo "$1: $2" >&2
+    exit 1
+}
+
+# shellcheck disable=SC2154  # who and group come from the caller
+venv() {
+    local who=$1 group=${2:-} python=${PYTHON:-python3} stamp wanted
+    command -v "$python" >/dev/null ||
+        die "$who" "Python is missing; do: sudo apt install python3 python3-venv"
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        die "$who" "Python 3.11 or later is needed, $python is $("$python" -V 2>&1)"
+    stamp=.venv/ready-for-${group:-use}
+    wanted=$("$python" -V) && wanted+=" $(cksum <pyproject.toml)"
+    [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || return 0
+    if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+        "$python" -c 'import venv, ensurepip' 2>/dev/null ||
+            die "$who" "Python's venv module is missing; do: sudo apt install python3-venv"
+        "$python" -m venv --clear .venv || die "$who" "can't make .venv in $PWD"
+    fi
+    echo "$who: installing what is needed into .venv, once" >&2
+    "$python" - "$group" <<'P' >.venv/wanted || die "$who" "can't read pyproject.toml"
+import sys
+import tomllib
+
+with open("pyproject.toml", "rb") as file:
+    project = tomllib.load(file)
+print(*project["project"]["dependencies"], sep="\n")
+print(*project["dependency-groups"].get(sys.argv[1], ()), sep="\n")
+P
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+        --requirement .venv/wanted ||
+        die "$who" "installing failed (see above); the first start needs the internet"
+    echo "$wanted" >.venv/ready-for-use # every group has what the programs need
+    echo "$wanted" >"$stamp"
+}

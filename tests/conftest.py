@@ -1,0 +1,41 @@
+"""What all tests share."""
+
+import contextlib
+import os
+import signal
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system import programs
+
+
+@pytest.fixture
+def ring_name() -> Iterator[str]:
+    """The name of a ring that nobody else has; whatever was made of it is removed afterwards."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    yield name
+    for pid in programs(name).values():  # of a start.sh that a failing test had to kill
+        os.kill(pid, signal.SIGKILL)
+    for path in (f"/dev/shm/{name}", f"/dev/shm/sem.{name}_sem"):
+        with contextlib.suppress(FileNotFoundError):
+            Path(path).unlink()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say why continuous integration fails when a test was skipped."""
+    if _skips_are_failures(terminalreporter):
+        terminalreporter.write_line("tests were skipped, and TRIO_MPU_NO_SKIPS is set", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the session when a test was skipped that may not be."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if isinstance(reporter, pytest.TerminalReporter) and _skips_are_failures(reporter):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _skips_are_failures(reporter: pytest.TerminalReporter) -> bool:
+    return "TRIO_MPU_NO_SKIPS" in os.environ and bool(reporter.stats.get("skipped"))

@@ -1,0 +1,124 @@
+"""Producer and server as a user starts them, for tests."""
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import requests
+
+from tests.processes_for_tests import ROOT, killed, python
+
+SHM = Path("/dev/shm")
+PATIENCE_S = 20.0
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def eventually(condition: Callable[[], bool], what: str) -> None:
+    """Wait until the condition holds; fail after PATIENCE_S."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline_s, what
+        time.sleep(0.01)
+
+
+def left_behind(ring: str) -> list[str]:
+    """What there is in /dev/shm of this ring."""
+    return sorted(path.name for path in SHM.glob(f"*{ring}*"))
+
+
+class System:
+    """A producer and a server of one ring, each of which can be killed and started again."""
+
+    def __init__(self, ring: str, *, device: str = "sim:seed=1", rate: float = 100) -> None:
+        self.ring = ring
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._options = {
+            "producer": ["--device", device, "--rate", str(rate)],
+            "server": ["--host", "127.0.0.1", "--port", str(self.port)],
+        }
+        self._stack = contextlib.ExitStack()
+        self.processes: dict[str, subprocess.Popen[str]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def start(self, name: str, *options: str) -> None:
+        """Start `producer` or `server`."""
+        arguments = [f"{name}_main.py", "--ring", self.ring, *self._options[name], *options]
+        process = python(*arguments, output=subprocess.DEVNULL)
+        self.processes[name] = self._stack.enter_context(killed(process))
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
+        """Send a signal to it and wait for its end; return its exit status."""
+        self.processes[name].send_signal(number)
+        return self.processes[name].wait(PATIENCE_S)
+
+    def get(self, path: str) -> tuple[int, str]:
+        """GET a path; status 0 while nobody answers."""
+        return get(self.url + path)
+
+    def json(self) -> dict[str, Any]:
+        """The latest sample."""
+        status, text = self.get("/json")
+        return json.loads(text) if status == 200 else {}
+
+    def wait(self, status: str = "ok") -> None:
+        """Wait until the stream has this status."""
+        eventually(lambda: self.json().get("status") == status, f"never {status}")
+
+
+@contextlib.contextmanager
+def running(ring: str, *, device: str = "sim:seed=1", rate: float = 100) -> Iterator[System]:
+    """A system that gives samples."""
+    with System(ring, device=device, rate=rate) as system:
+        system.start("producer")
+        system.start("server")
+        system.wait()
+        yield system
+
+
+def get(url: str) -> tuple[int, str]:
+    """GET a URL; status 0 while nobody answers."""
+    try:
+        answer = requests.get(url, timeout=PATIENCE_S)
+    except requests.RequestException:
+        return 0, ""
+    return answer.status_code, answer.text
+
+
+def start_script(*options: str, environ: dict[str, str] | None = None) -> "subprocess.Popen[str]":
+    """Run start.sh with these options; its complaints are in its standard error."""
+    return subprocess.Popen(
+        [str(ROOT / "start.sh"), *options],
+        env=environ,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def programs(ring: str) -> dict[str, int]:
+    """The pids of the producer and the server of this ring."""
+    found = {}
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            command = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if f"--ring={ring}" in command and command[1].endswith("_main.py"):
+                found[command[1].removesuffix("_main.py")] = int(folder.name)
+    return found

@@ -1,0 +1,298 @@
+"""A record as JSON and CSV, and back."""
+
+import csv
+import json
+import re
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fake_devices import one_line
+from trio_mpu.errors import DeviceError
+from trio_mpu.formats import (
+    COLUMNS,
+    Origin,
+    event_id,
+    gap_of,
+    parse_event_id,
+    parse_row,
+    row_csv,
+    row_json,
+    sample_json,
+)
+from trio_mpu.layout import Record
+from trio_mpu.sample import AXES, Flag, Gap, Sample
+
+ORIGIN = Origin(0x0123456789ABCDEF, "sim:seed=1")
+RECORD = Record(42, 5_000_000_001, 1_700_000_000_000_999_999, 0.5, -1, 2, 250, -0.25, 0, 26.5, 1, 0)
+AFTER_GAP = RECORD._replace(flags=Flag.SIMULATED | Flag.DEVICE_GAP, lost=3)
+MEANS = (0.25, -0.5, 1.0, 125.0, -0.125, 0.0, 25.0)
+
+
+def float32(value: float) -> float:
+    """The value as the ring holds it."""
+    return float(struct.unpack("f", struct.pack("f", value))[0])
+
+
+# -- exact text ---------------------------------------------------------------------------------
+
+
+def test_the_exact_json_of_a_sample() -> None:
+    """One line, the original system's keys first; the microseconds are cut, never rounded up."""
+    assert sample_json(RECORD, MEANS, ORIGIN) == (
+        '{"status":"ok",'
+        '"sample":{"ax":0.5,"ay":-1,"az":2,"gx":250,"gy":-0.25,"gz":0,"temp":26.5},'
+        '"average":{"ax":0.25,"ay":-0.5,"az":1,"gx":125,"gy":-0.125,"gz":0,"temp":25},'
+        '"timestamp":1700000000,"seq":42,"id":"0123456789abcdef-42","time":1700000000.000999,'
+        '"t_ns":5000000001,"source":"sim:seed=1","flags":["simulated"]}'
+    )
+
+
+def test_the_exact_json_of_a_gap() -> None:
+    """What the producer noted is told with the sample, unless the reader missed something."""
+    noted = sample_json(AFTER_GAP, MEANS, ORIGIN)
+    assert noted.endswith(
+        '"flags":["simulated","device_gap"],"gap":{"from":41,"to":42,"lost":3,"reason":"device"}}'
+    )
+    missed = sample_json(AFTER_GAP, MEANS, ORIGIN, gap=Gap(10, 42, None, "slow"))
+    assert missed.endswith('"gap":{"from":10,"to":42,"lost":null,"reason":"slow"}}')
+    assert sample_json(RECORD, MEANS, ORIGIN, "stale").startswith('{"status":"stale",')
+
+
+def test_the_exact_rows() -> None:
+    """The past has flat rows, with the same names in JSON and in CSV."""
+    assert row_json(AFTER_GAP, ORIGIN) == (
+        '{"seq":42,"id":"0123456789abcdef-42","time":1700000000.000999,"t_ns":5000000001,'
+        '"ax":0.5,"ay":-1,"az":2,"gx":250,"gy":-0.25,"gz":0,"temp":26.5,'
+        '"flags":["simulated","device_gap"],"lost":3,"source":"sim:seed=1",'
+        '"gap":{"from":41,"to":42,"lost":3,"reason":"device"}}'
+    )
+    assert row_json(RECORD, ORIGIN, Gap(1, 42, 40, "lapped")).endswith(
+        '"gap":{"from":1,"to":42,"lost":40,"reason":"lapped"}}'
+    )
+    assert row_csv(AFTER_GAP, ORIGIN) == (
+        "42,1700000000.000999,5000000001,0.5,-1,2,250,-0.25,0,26.5,"
+        'simulated+device_gap,3,"sim:seed=1"'
+    )
+    assert ",".join(COLUMNS) == "seq,time,t_ns,ax,ay,az,gx,gy,gz,temp,flags,lost,source"
+
+
+@pytest.mark.parametrize(
+    ("flags", "gap"),
+    [
+        (0, None),
+        (Flag.SIMULATED, None),
+        (Flag.DEVICE_GAP, Gap(41, 42, 3, "device")),
+        (Flag.RESTART_GAP, Gap(41, 42, 3, "restart")),
+        (Flag.RESTART_GAP | Flag.DEVICE_GAP, Gap(41, 42, 3, "restart")),
+    ],
+)
+def test_a_gap_is_told_by_its_flag(flags: int, gap: Gap | None) -> None:
+    """The producer's note has a reason: the restart is the greater one."""
+    assert gap_of(AFTER_GAP._replace(flags=flags)) == gap
+
+
+# -- whatever the ring may hold -----------------------------------------------------------------
+
+values = st.floats(width=32, min_value=-16, max_value=16)
+records = st.builds(
+    Record,
+    st.integers(1, 2**64 - 1),
+    st.integers(0, 2**63 - 1),
+    st.integers(0, 2**63 - 1),
+    *[values] * 7,
+    st.integers(0, 7),
+    st.integers(0, 2**32 - 1),
+)
+origins = st.builds(Origin, st.integers(0, 2**64 - 1), st.text(st.characters(codec="utf-8")))
+
+
+@given(records, origins)
+def test_every_json_is_one_line_of_ascii_with_the_records_values(
+    record: Record, origin: Origin
+) -> None:
+    """Whatever the source is called, no character of it can break a line or an event."""
+    means = record[3:10]
+    for text in (sample_json(record, means, origin), row_json(record, origin)):
+        assert text.isascii()
+        assert text.isprintable()
+        found = json.loads(text, parse_constant=pytest.fail)
+        values = found.get("sample", found)
+        assert [values[axis] for axis in AXES] == pytest.approx(record[3:10], rel=6e-7, abs=1e-44)
+        assert found["seq"] == record.seq
+        assert found["t_ns"] == record.t_ns
+        assert found["source"] == origin.source
+        assert found["id"] == event_id(origin.generation, record.seq)
+        assert re.search(r'"time":(\d+\.\d{6}),', text)
+        assert ("gap" in found) == (record.flags > 1)
+
+
+@given(records, origins)
+def test_a_row_is_read_back(record: Record, origin: Origin) -> None:
+    """Number, time, flags and loss come back as they were, from JSON and from CSV; the values to
+    seven digits."""
+    for row in (row_json(record, origin), row_csv(record, origin)):
+        seq, found = parse_row(row)
+        assert seq == record.seq
+        assert (found.t_ns, found.flags, found.lost) == (record.t_ns, record.flags, record.lost)
+        assert found[1:8] == pytest.approx(record[3:10], rel=6e-7, abs=1e-44)
+
+
+@given(st.lists(st.integers(-2_000_000, 2_000_000), min_size=6, max_size=6))
+def test_what_a_text_device_measured_is_recorded_without_loss(thousandths: list[int]) -> None:
+    """Three decimals survive the ring, a recording, and the ring again."""
+    ring = [float32(value / 1000) for value in (*(v % 16_000 for v in thousandths[:3]),)]
+    ring += [float32(value / 1000) for value in (*thousandths[3:], 26_101)]
+    row = row_csv(Record._make((1, 0, 0, *ring, 0, 0)), ORIGIN)
+    assert [float32(value) for value in parse_row(row)[1][1:8]] == ring
+
+
+@given(st.integers(-32768, 32767))
+def test_what_a_register_held_is_found_again(raw: int) -> None:
+    """Seven digits tell all 65,536 values of a register apart, in its finest and widest range."""
+    for lsb, axis in ((16384, "ax"), (2048, "ay"), (131, "gx"), (16.4, "gy")):
+        record = Record(**{**RECORD._asdict(), axis: float32(raw / lsb)})
+        found = parse_row(row_json(record, ORIGIN))[1]
+        assert round(getattr(found, axis) * lsb) == raw
+
+
+def test_csv_is_what_other_programs_read_as_csv() -> None:
+    """Commas and quotes in the source's name do no harm."""
+    origin = Origin(1, 'replay:a,"b"')
+    row = next(csv.DictReader([row_csv(RECORD, origin)], COLUMNS, strict=True))
+    assert row["source"] == origin.source
+    assert parse_row(row_csv(RECORD, origin))[0] == 42
+
+
+# -- rows that are none -------------------------------------------------------------------------
+
+ROW = row_json(RECORD, ORIGIN)
+CSV = row_csv(RECORD, ORIGIN)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "{",
+        "{}",
+        "{" * 100_000,
+        '{"a":' * 100_000,
+        "[1]",
+        "null",
+        ",".join(COLUMNS),
+        CSV[:-1],
+        CSV + ",1",
+        CSV.removeprefix("42,"),
+        CSV.replace("0.5", ""),
+        CSV.replace("0.5", "nan"),
+        CSV.replace("0.5", "inf"),
+        CSV.replace("0.5", "17"),
+        CSV.replace("5000000001", "-1"),
+        CSV.replace("5000000001", str(2**63)),
+        CSV.replace("42,", "-42,"),
+        CSV.replace("42,", f"{2**64},"),
+        CSV.replace("42,", "9" * 5000 + ","),
+        CSV.replace("simulated,0", "simulated,-1"),
+        CSV.replace("simulated,0", f"simulated,{2**32}"),
+        "\0\ufffd" * 100,
+        ROW.replace('"ax":0.5', '"ax":NaN'),
+        ROW.replace('"ax":0.5', '"ax":null'),
+        ROW.replace('"ax":0.5', '"ax":[1]'),
+        ROW.replace('"ax":0.5', '"bx":0.5'),
+        ROW.replace('"ax":0.5', '"ax":1' + "0" * 400),
+        ROW.replace("5000000001", "1e999"),
+        ROW.replace('["simulated"]', "null"),
+        ROW.replace('["simulated"]', "7"),
+        ROW + ",",
+        sample_json(RECORD, MEANS, ORIGIN),
+    ],
+)
+def test_a_line_that_is_no_row_is_one_short_error(line: str) -> None:
+    """Whatever stands in a recording, the message is one line that a log can take."""
+    with pytest.raises(DeviceError) as caught:
+        parse_row(line)
+    one_line(caught.value)
+
+
+@given(st.text() | st.text(alphabet='{}[]":,.-0123456789eEainft\\', max_size=60))
+def test_random_text_is_a_row_or_a_device_error(line: str) -> None:
+    """No other error comes of it."""
+    try:
+        seq, sample = parse_row(line)
+    except DeviceError as error:
+        one_line(error)
+    else:
+        assert seq >= 0
+        assert isinstance(sample, Sample)
+
+
+@given(st.data(), st.sampled_from([ROW, CSV]))
+def test_a_mutilated_row_is_a_possible_sample_or_a_device_error(
+    data: st.DataObject, row: str
+) -> None:
+    """A recording with damaged bytes can't bring anything but readings into the ring."""
+    begin = data.draw(st.integers(0, len(row)))
+    end = data.draw(st.integers(begin, min(len(row), begin + 3)))
+    try:
+        seq, sample = parse_row(row[:begin] + data.draw(st.text(max_size=3)) + row[end:])
+    except DeviceError as error:
+        one_line(error)
+    else:
+        assert 0 <= seq < 2**64
+        assert 0 <= sample.lost < 2**32
+        assert all(abs(value) <= 2000 for value in sample[1:8])
+
+
+def test_flags_of_a_later_version_are_passed_over() -> None:
+    """A recording with a flag that is not known here can still be played."""
+    assert parse_row(CSV.replace("simulated", "simulated+tomorrow"))[1].flags == Flag.SIMULATED
+
+
+# -- ids ----------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
+def test_an_id_is_read_back(generation: int, seq: int) -> None:
+    """An event's id names its ring and its number."""
+    assert parse_event_id(event_id(generation, seq)) == (generation, seq)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "-",
+        "42",
+        "0123456789abcdef",
+        "0123456789abcdef-",
+        "0123456789abcdef--1",
+        "0123456789abcdef-+1",
+        "0123456789abcdef-1.5",
+        "0123456789abcdef-1-2",
+        "0123456789abcdef- 1",
+        "0123456789abcdef-1_0",
+        "0123456789abcdef-" + "9" * 21,
+        "0123456789abcde-1",
+        "0123456789abcdef0-1",
+        "0123456789abcdeg-1",
+        "0x23456789abcdef-1",
+        "0123456789_bcdef-1",
+        " 123456789abcdef-1",
+        "0123456789abcdef-٣",
+        "٣123456789abcdef-3",
+        "0123456789abcdef-1\n",
+    ],
+)
+def test_what_is_no_id_is_none_and_no_error(text: str) -> None:
+    """Last-Event-ID is hostile text."""
+    assert parse_event_id(text) is None
+
+
+@given(st.text() | st.text(alphabet="0123456789abcdefxX_-+ ", max_size=40))
+def test_random_text_is_an_id_or_none(text: str) -> None:
+    """No text whatever is an error; what is accepted are two numbers."""
+    found = parse_event_id(text)
+    assert found is None or min(found) >= 0

@@ -1,0 +1,159 @@
+"""SPEC → device."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from tests.fake_devices import one_line
+from tests.test_replay import as_csv, records
+from tests.test_sample import NOT_YET, TEXT
+from trio_mpu import specs
+from trio_mpu.device import TextDevice
+from trio_mpu.errors import DeviceError, UsageError
+from trio_mpu.replay import Replay
+from trio_mpu.simulator import Simulator
+from trio_mpu.specs import open_device
+
+
+@pytest.fixture
+def text_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the text driver's device is looked for."""
+    path = tmp_path / "dev" / "mpu6050"
+    path.parent.mkdir()
+    monkeypatch.setattr(specs, "TEXT_DEVICE", path)
+    return path
+
+
+async def test_auto_is_the_simulator_when_there_is_no_device(
+    text_device: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And the log says that the data is not real, and why."""
+    with caplog.at_level(logging.INFO):
+        device = await open_device("auto", 50)
+    assert isinstance(device, Simulator)
+    assert device.period_ns == 20_000_000
+    assert caplog.messages == [f"auto: there is no {text_device}, so the data is SIMULATED"]
+
+
+async def test_auto_is_the_text_device_when_there_is_one(
+    text_device: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And the log says so."""
+    text_device.write_bytes(TEXT)
+    with caplog.at_level(logging.INFO):
+        device = await open_device("auto", 50)
+    assert isinstance(device, TextDevice)
+    assert (device.source, device.period_ns) == (str(text_device), 20_000_000)
+    assert caplog.messages == [f"auto: {text_device} is there"]
+
+
+async def test_auto_does_not_replace_a_broken_device_by_a_simulated_one(text_device: Path) -> None:
+    """Simulated data is never passed off as real: the error is told instead."""
+    text_device.mkdir()
+    with pytest.raises(DeviceError, match="Is a directory"):
+        await open_device("auto", 100)
+
+
+@pytest.mark.parametrize("spec", ["sim", "sim:", "sim:seed=1"])
+async def test_sim_is_the_simulator(spec: str) -> None:
+    """With its options, if there are any."""
+    device = await open_device(spec, 1000)
+    assert isinstance(device, Simulator)
+    assert (device.source, device.period_ns) == ("sim:seed=1", 10**6)
+
+
+async def test_replay_is_a_recording_with_a_pace_of_its_own(tmp_path: Path) -> None:
+    """The rate that was asked for doesn't matter to it."""
+    path = tmp_path / "a:b"
+    path.write_text(as_csv(records(1, 2)))
+    device = await open_device(f"replay:{path}", 1000)
+    assert isinstance(device, Replay)
+    assert device.period_ns == 10**7
+
+
+async def test_a_path_is_a_text_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Absolute, relative, and a bare name of what is there; read once to see that it works."""
+    (tmp_path / "sensor").write_bytes(TEXT)
+    monkeypatch.chdir(tmp_path)
+    for spec in (str(tmp_path / "sensor"), "./sensor", "sensor"):
+        device = await open_device(spec, 100)
+        assert isinstance(device, TextDevice)
+        assert device.source == spec
+
+
+async def test_a_name_of_the_list_is_not_looked_for_as_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that happens to be called "sim" needs a slash."""
+    (tmp_path / "sim").write_bytes(TEXT)
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(await open_device("sim", 100), Simulator)
+    assert isinstance(await open_device("./sim", 100), TextDevice)
+
+
+async def test_a_device_without_a_sample_yet_is_opened(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It works; its first sample is on its way."""
+    (tmp_path / "sensor").write_bytes(NOT_YET)
+    with caplog.at_level(logging.INFO):
+        assert isinstance(await open_device(str(tmp_path / "sensor"), 100), TextDevice)
+    assert "no sample yet" in caplog.text
+
+
+@pytest.mark.parametrize("content", [None, b"", b"noise"])
+async def test_a_path_that_gives_no_sample_is_told_from_the_start(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    """What is wrong at the beginning is more likely a mistake than a passing fault."""
+    path = tmp_path / "sensor"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DeviceError, match="sensor") as caught:
+        await open_device(str(path), 100)
+    one_line(caught.value)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "",
+        "Auto",
+        "auto:",
+        "simulator",
+        "replay",
+        "replay:",
+        "i2c:1",
+        "nowhere",
+        "a" * 300,
+        ":",
+        "-",
+    ],
+)
+async def test_what_is_no_device_is_told_with_what_there_is(spec: str) -> None:
+    """The message quotes it and lists all forms."""
+    with pytest.raises(UsageError) as caught:
+        await open_device(spec, 100)
+    message = str(caught.value)
+    assert message.isprintable()
+    assert message.startswith(repr(spec))
+    for form in ("auto", "sim", "replay:FILE", "path"):
+        assert form in message
+
+
+@pytest.mark.parametrize(
+    "spec", ["/dev/a\nb", "/dev/\x1b[2J", "/dev/a\u2028b", "replay:\udcff", "sim:\t", "\x85"]
+)
+async def test_a_name_that_would_break_a_line_is_refused(spec: str) -> None:
+    """The spec stands in log lines, the ring's header and every JSON object."""
+    with pytest.raises(UsageError, match="can't be printed") as caught:
+        await open_device(spec, 100)
+    one_line(caught.value)
+
+
+async def test_a_wrong_option_and_a_missing_recording_are_usage_errors(tmp_path: Path) -> None:
+    """The command line is to be changed, so the exit status is that of the command line."""
+    for spec in ("sim:speed=9", f"replay:{tmp_path}/none", f"replay:{tmp_path}"):
+        with pytest.raises(UsageError):
+            await open_device(spec, 100)

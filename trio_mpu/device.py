@@ -1,0 +1,82 @@
+"""What a sensor is to the producer, and the sensor behind a text driver."""
+
+import os
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Final
+
+import trio
+
+from trio_mpu.errors import DeviceError
+from trio_mpu.sample import MAX_TEXT_BYTES, Sample, parse_text
+
+READ_DEADLINE_S: Final = 1.0  # a working driver answers in 0.1 ms; a dead bus never does
+MAX_STUCK_READS: Final = 4  # arbitrary: threads that may wait for a driver which never answers
+
+
+class Device(ABC):
+    """A sensor. The producer reads it once a period, or, when it is `paced`, all the time."""
+
+    source: str  # its name in every JSON object and log line
+    period_ns: int  # the nominal time from one sample to the next
+    paced = False  # True: read() itself waits until the sensor has measured
+
+    @abstractmethod
+    async def read(self, periods: int = 1) -> Sequence[Sample]:
+        """Return what the sensor has measured since the last call, oldest first, at least one.
+
+        `periods` is how many have passed since then: more than one if the caller is late. Only
+        a sensor with a queue of its own has more than one sample then; the rest is lost.
+
+        Raises NoSampleYet, or another DeviceError that says what is wrong: the next call tries
+        again, reopening what has to be. Raises EndOfReplay when no more will ever come.
+        Cancellation loses at most the reading in flight.
+
+        The producer counts the periods that a sensor without a pace of its own has missed; a
+        paced one does so itself and tells it in the next sample's `lost`.
+        """
+
+
+class TextDevice(Device):
+    """The character device of the educational driver, or any file of its form.
+
+    Each reading opens the path anew and reads it to its end: that works with drivers, with
+    devices in user space and with plain files alike, and finds a driver that was reloaded. It
+    happens in a thread, because such a file can't be waited on and may block for ever.
+    """
+
+    def __init__(self, path: str, rate_hz: float) -> None:
+        self.source = path
+        self.period_ns = round(10**9 / rate_hz)
+        self._threads = trio.CapacityLimiter(MAX_STUCK_READS)
+
+    async def read(self, periods: int = 1) -> Sequence[Sample]:  # noqa: ARG002 - it has no queue
+        """Return the one sample of this instant; its time is the middle of the read."""
+        try:
+            with trio.fail_after(READ_DEADLINE_S):
+                text, t_ns = await trio.to_thread.run_sync(
+                    _read_whole, self.source, abandon_on_cancel=True, limiter=self._threads
+                )
+        except trio.TooSlowError as error:
+            raise DeviceError(
+                f"{self.source} has not answered for {READ_DEADLINE_S:g} s"
+            ) from error
+        except OSError as error:
+            raise DeviceError(f"can't read {self.source}: {error.strerror}") from error
+        try:
+            return [parse_text(text, t_ns)]
+        except DeviceError as error:
+            raise type(error)(f"{self.source}: {error}") from error
+
+
+def _read_whole(path: str) -> tuple[bytes, int]:
+    begun_ns = time.monotonic_ns()
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        text = b""
+        while len(text) <= MAX_TEXT_BYTES and (piece := os.read(fd, MAX_TEXT_BYTES)):
+            text += piece
+        return text, (begun_ns + time.monotonic_ns()) // 2
+    finally:
+        os.close(fd)

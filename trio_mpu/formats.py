@@ -1,0 +1,165 @@
+"""A record as text: the JSON object of the stream, rows of JSON and CSV for the past, and back.
+
+Numbers are written with seven significant digits, the precision of the float32 in which the
+ring holds them.
+"""
+
+import csv
+import json
+import re
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from trio_mpu.average import Values, values_of
+from trio_mpu.errors import DeviceError
+from trio_mpu.layout import Record
+from trio_mpu.sample import AXES, MAX_LOST, Flag, Gap, Sample, checked
+
+COLUMNS: Final = ("seq", "time", "t_ns", *AXES, "flags", "lost", "source")
+
+_VALUES = ",".join(f'"{axis}":%.7g' for axis in AXES)
+_EVENT = (
+    '{"status":"%s","sample":{' + _VALUES + '},"average":{' + _VALUES + '},"timestamp":%d,'
+    '"seq":%d,"id":"%016x-%d","time":%d.%06d,"t_ns":%d,"source":%s,"flags":%s%s}'
+)
+_ROW = (
+    '{"seq":%d,"id":"%016x-%d","time":%d.%06d,"t_ns":%d,' + _VALUES + ',"flags":%s,"lost":%d,'
+    '"source":%s%s}'
+)
+_CSV = "%d,%d.%06d,%d," + ",".join(["%.7g"] * len(AXES)) + ",%s,%d,%s"
+_EVENT_ID = re.compile("([0-9a-fA-F]{16})-([0-9]{1,20})")
+_FLAG_NAMES: Final = {flag: str(flag.name).lower() for flag in Flag}
+
+# What the readers of CSV and JSON, and int() and float() of what they found, may raise.
+_NO_ROW: Final = (ValueError, OverflowError, KeyError, TypeError, csv.Error, RecursionError)
+
+
+class Origin(NamedTuple):
+    """What all records of one ring have in common: its generation and the device's name."""
+
+    generation: int
+    source: str
+
+
+def event_id(generation: int, seq: int) -> str:
+    """Return the id of a sample, unique over all rings."""
+    return f"{generation:016x}-{seq}"
+
+
+def parse_event_id(text: str) -> tuple[int, int] | None:
+    """Return generation and sequence number of an id; None, and never an error, for any other
+    text."""
+    found = _EVENT_ID.fullmatch(text)
+    return (int(found[1], 16), int(found[2])) if found else None
+
+
+def gap_of(record: Record) -> Gap | None:
+    """Return the gap that the producer noted right before this record."""
+    if not record.flags & (Flag.DEVICE_GAP | Flag.RESTART_GAP):
+        return None
+    reason = "restart" if record.flags & Flag.RESTART_GAP else "device"
+    return Gap(record.seq - 1, record.seq, record.lost, reason)
+
+
+def sample_json(
+    record: Record, average: Values, origin: Origin, status: str = "ok", gap: Gap | None = None
+) -> str:
+    """Return the JSON object of one sample on one line; docs/protocol.md lists its keys.
+
+    `gap` is what this reader missed before it; without one, what the producer noted is told.
+    """
+    seconds, nanoseconds = divmod(record.time_ns, 10**9)
+    return _EVENT % (
+        status,
+        *values_of(record),
+        *average,
+        seconds,
+        record.seq,
+        origin.generation,
+        record.seq,
+        seconds,
+        nanoseconds // 1000,
+        record.t_ns,
+        _quoted(origin.source),
+        _flags_json(record.flags),
+        _gap_json(gap or gap_of(record)),
+    )
+
+
+def row_json(record: Record, origin: Origin, gap: Gap | None = None) -> str:
+    """Return the JSON object of one sample of the past on one line; `gap` as in sample_json."""
+    seconds, nanoseconds = divmod(record.time_ns, 10**9)
+    return _ROW % (
+        record.seq,
+        origin.generation,
+        record.seq,
+        seconds,
+        nanoseconds // 1000,
+        record.t_ns,
+        *values_of(record),
+        _flags_json(record.flags),
+        record.lost,
+        _quoted(origin.source),
+        _gap_json(gap or gap_of(record)),
+    )
+
+
+def row_csv(record: Record, origin: Origin) -> str:
+    """Return one line of CSV, without its end; COLUMNS names the columns."""
+    seconds, nanoseconds = divmod(record.time_ns, 10**9)
+    source = origin.source.replace('"', '""')
+    return _CSV % (
+        record.seq,
+        seconds,
+        nanoseconds // 1000,
+        record.t_ns,
+        *values_of(record),
+        "+".join(_flag_names(record.flags)),
+        record.lost,
+        f'"{source}"',
+    )
+
+
+def parse_row(line: str) -> tuple[int, Sample]:
+    """Return sequence number and sample of one row, of CSV or of NDJSON.
+
+    Raises DeviceError, naming what is wrong, for everything else.
+    """
+    try:
+        if line.startswith("{"):
+            row: dict[str, Any] = json.loads(line)
+            flags = row["flags"]
+        else:
+            row = dict(zip(COLUMNS, next(csv.reader([line], strict=True)), strict=True))
+            flags = [name for name in row["flags"].split("+") if name]
+        bits = sum(flag for flag, name in _FLAG_NAMES.items() if name in flags)
+        values = {axis: float(row[axis]) for axis in AXES}
+        sample = Sample(t_ns=int(row["t_ns"]), **values, flags=bits, lost=int(row["lost"]))
+        seq = int(row["seq"])
+    except _NO_ROW as error:
+        raise DeviceError(f"no sample in {line[:60]!r}: {error!r}"[:200]) from error
+    if not (0 <= seq < 2**64 and 0 <= sample.t_ns < 2**63 and 0 <= sample.lost <= MAX_LOST):
+        raise DeviceError(f"no sample in {line[:60]!r}: seq, t_ns or lost is out of range")
+    return seq, checked(sample)
+
+
+@lru_cache(maxsize=64)
+def _flag_names(flags: int) -> list[str]:
+    return [name for flag, name in _FLAG_NAMES.items() if flags & flag]
+
+
+@lru_cache(maxsize=64)
+def _flags_json(flags: int) -> str:
+    return json.dumps(_flag_names(flags), separators=(",", ":"))
+
+
+@lru_cache(maxsize=4)
+def _quoted(text: str) -> str:
+    return json.dumps(text)
+
+
+def _gap_json(gap: Gap | None) -> str:
+    if gap is None:
+        return ""
+    fields = {"from": gap.after, "to": gap.before, "lost": gap.lost, "reason": gap.reason}
+    return ',"gap":' + json.dumps(fields, separators=(",", ":"))

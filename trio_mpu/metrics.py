@@ -1,0 +1,52 @@
+"""Counters of what happened, and their Prometheus text (exposition format 0.0.4)."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+# Every limit of the server has a counter here that says how often it was hit.
+COUNTERS: Final = {
+    "connections": "connections accepted",
+    "connections_refused": "connections answered 503 because --max-clients was reached",
+    "connections_dropped": "connections closed unanswered because even refusals were too many",
+    "descriptors_exhausted": "times accepting paused because no file descriptor was left",
+    "requests": "requests parsed",
+    "requests_bad": "requests refused as malformed or over a bound (4xx and 5xx before routing)",
+    "timeouts_idle": "connections closed for saying nothing",
+    "timeouts_request": "connections closed because a request did not arrive in time (408)",
+    "timeouts_write": "connections closed because the client took nothing",
+    "handler_errors": "connections ended by an unforeseen error",
+    "events": "samples encoded for the stream",
+    "overflows": "times a subscriber's queue was full and it went back to the ring",
+    "gaps_slow": "gaps told to a client that was too slow",
+    "gaps_resume": "gaps told to a client whose last event was no longer in the ring",
+    "gaps_lapped": "times the server itself was lapped by the ring",
+    "ring_held": "times the ring could not be read because a process held its semaphore",
+    "rings_opened": "rings opened: more than one means that the producer made a new one",
+}
+
+
+class Metrics(Counter[str]):
+    """The counters; a name that is not in COUNTERS is an error."""
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Add to a counter."""
+        if name not in COUNTERS:
+            raise KeyError(name)
+        self[name] += by
+
+
+def render(counters: Mapping[str, int], gauges: Mapping[str, tuple[float, str]]) -> str:
+    """Return the text of all counters, and of gauges given with their help texts."""
+    lines = []
+    for name, text in COUNTERS.items():
+        lines += _metric(f"trio_mpu_{name}_total", "counter", text, counters.get(name, 0))
+    for name, (value, text) in gauges.items():
+        lines += _metric(f"trio_mpu_{name}", "gauge", text, value)
+    return "\n".join(lines) + "\n"
+
+
+def _metric(name: str, kind: str, text: str, value: float) -> list[str]:
+    return [f"# HELP {name} {text}", f"# TYPE {name} {kind}", f"{name} {value:.15g}"]

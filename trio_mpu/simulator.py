@@ -1,0 +1,133 @@
+"""A sensor without hardware: the same numbers for the same seed, and faults on request.
+
+The model is a body that rocks and slowly turns. Its attitude is given by the Euler angles roll,
+pitch and yaw (rotations about x, y and z, applied in the order z, y, x); the rates that a
+gyroscope on the body feels follow from their derivatives (J. Diebel, "Representing Attitude",
+2006, section 5.6.4), and an accelerometer at rest feels gravity along the body's axes. Noise is
+that of the chip's data sheet at 100 Hz of bandwidth, and values are quantised and clipped as the
+chip's registers are at ±2 g and ±250 °/s.
+"""
+
+import math
+import random
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import trio
+
+from trio_mpu.device import Device
+from trio_mpu.errors import DeviceError, NoSampleYet, UsageError
+from trio_mpu.sample import Flag, Sample
+
+ACCEL_LSB_PER_G: Final = 16384.0
+GYRO_LSB_PER_DPS: Final = 131.0
+TEMP_LSB_PER_C: Final = 340.0
+TEMP_OFFSET_C: Final = 36.53
+
+ACCEL_NOISE_G: Final = 0.004  # 400 µg/√Hz
+GYRO_NOISE_DPS: Final = 0.05  # 0.005 °/s/√Hz
+TEMP_NOISE_C: Final = 0.02
+
+QUEUE_S: Final = 1.0  # arbitrary; the chip's own queue is shorter, and a busy computer slower
+STALL_S: Final = 3.0
+FAULTS: Final = {
+    "missing": "every 50th reading fails",
+    "burst": "25 readings in a row fail, once in 500",
+    "nosample": "the first 100 readings say that there is no sample yet",
+    "stall": f"every 500th reading takes {STALL_S:g} s",
+}
+
+
+class Simulator(Device):
+    """The simulated sensor; its flag says so in every sample."""
+
+    def __init__(self, rate_hz: float, seed: int = 1, faults: Sequence[str] = ()) -> None:
+        self.source = f"sim:seed={seed}" + (f",fault={'+'.join(faults)}" if faults else "")
+        self.period_ns = round(10**9 / rate_hz)
+        self._faults = faults
+        self._random = random.Random(seed)  # noqa: S311 - noise, not secrets
+        self._count = 0
+        self._last_ns = 0
+
+    @classmethod
+    def from_options(cls, options: str, rate_hz: float) -> "Simulator":
+        """Make one from `seed=N,fault=NAME+NAME`. Raises UsageError."""
+        seed, faults = 1, list[str]()
+        for option in filter(None, options.split(",")):
+            key, _, value = option.partition("=")
+            if key == "seed" and value.isdecimal() and value.isascii() and len(value) <= 18:
+                seed = int(value)
+            elif key == "fault" and set(value.split("+")) <= FAULTS.keys():
+                faults = value.split("+")
+            else:
+                raise UsageError(
+                    f"sim has no option {option!r}: it has seed=NUMBER and "
+                    f"fault=NAME+… of {', '.join(FAULTS)}"
+                )
+        return cls(rate_hz, seed, faults)
+
+    async def read(self, periods: int = 1) -> Sequence[Sample]:
+        """Return the model's samples of these periods, as a chip with a queue does.
+
+        It takes no time unless a stall was asked for.
+        """
+        await trio.lowlevel.checkpoint()
+        queued = min(periods, max(1, round(QUEUE_S * 1e9 / self.period_ns)))
+        first = self._count
+        self._count += queued
+        numbers = range(first, first + queued)
+        if "stall" in self._faults and any(number % 500 == 499 for number in numbers):
+            await trio.sleep(STALL_S)
+        if "nosample" in self._faults and first < 100:
+            raise NoSampleYet("simulated: no sample yet")
+        now_ns = time.monotonic_ns()
+        samples = []
+        for number in numbers:
+            ago_ns = (self._count - 1 - number) * self.period_ns
+            # The last read may have been interrupted before it looked at the clock.
+            self._last_ns = max(self._last_ns + 1, now_ns - ago_ns)
+            values = self._values(number * self.period_ns / 1e9)
+            samples.append(Sample(self._last_ns, *values, Flag.SIMULATED))
+        if "missing" in self._faults and any(number % 50 == 49 for number in numbers):
+            raise DeviceError("simulated: a reading is missing")
+        if "burst" in self._faults and (self._count - 1) % 500 >= 475:
+            raise DeviceError("simulated: an error burst")
+        return samples
+
+    def _values(self, t: float) -> tuple[float, float, float, float, float, float, float]:
+        # Amplitudes in radians, frequencies in radians/s: a lazy swing, a turn in two minutes.
+        roll, roll_rate = _swing(0.35, 0.5, t)
+        pitch, pitch_rate = _swing(0.2, 0.31, t)
+        yaw_rate = math.tau / 120
+        accel_g = (
+            -math.sin(pitch),
+            math.sin(roll) * math.cos(pitch),
+            math.cos(roll) * math.cos(pitch),
+        )
+        gyro_rad_s = (
+            roll_rate - yaw_rate * math.sin(pitch),
+            pitch_rate * math.cos(roll) + yaw_rate * math.sin(roll) * math.cos(pitch),
+            -pitch_rate * math.sin(roll) + yaw_rate * math.cos(roll) * math.cos(pitch),
+        )
+        # The die warms up after power-on and then follows the room.
+        temp_c = 26 + 4 * (1 - math.exp(-t / 300)) + 0.5 * math.sin(math.tau * t / 900)
+        noise = self._random.gauss
+        ax, ay, az = (_register(g + noise(0, ACCEL_NOISE_G), ACCEL_LSB_PER_G) for g in accel_g)
+        gx, gy, gz = (
+            _register(math.degrees(rate) + noise(0, GYRO_NOISE_DPS), GYRO_LSB_PER_DPS)
+            for rate in gyro_rad_s
+        )
+        temp = _register(temp_c - TEMP_OFFSET_C + noise(0, TEMP_NOISE_C), TEMP_LSB_PER_C)
+        return ax, ay, az, gx, gy, gz, temp + TEMP_OFFSET_C
+
+
+def _swing(amplitude: float, frequency: float, t: float) -> tuple[float, float]:
+    """Return angle and rate of a sine."""
+    phase = frequency * t
+    return amplitude * math.sin(phase), amplitude * frequency * math.cos(phase)
+
+
+def _register(value: float, lsb_per_unit: float) -> float:
+    """Return the value as a register of 16 bits can hold it."""
+    return max(-32768, min(32767, round(value * lsb_per_unit))) / lsb_per_unit
