@@ -1,0 +1,274 @@
+"""The ring in shared memory: who may write what, and what happens on each failure.
+
+Invariants:
+
+1. There is one writer, for as long as it holds the writer's lock (segment.py).
+2. Everything in the segment is read and written under the semaphore, except what is written
+   before the magic number, while nobody looks. A critical section copies at most
+   MAX_RECORDS_A_HOLD records and contains no await.
+3. A record is published by moving `head`, after its slot is full. The slot after the newest
+   record is never read (layout.py).
+4. A segment never changes its size once it has one: whoever has it mapped would die of SIGBUS.
+   A ring of another capacity is a new segment under the same name, with a new generation.
+
+Failures:
+
+- A writer or a reader is killed anywhere: the semaphore recovers (semaphore.py), the writer's
+  lock and the bell's address are free at once. The reading in flight is lost, no other.
+- The segment or the semaphore vanishes (systemd-logind removes a user's at logout): both sides
+  notice that the names lead elsewhere (`is_current`); the producer makes a new ring, and
+  readers open that.
+- A reader sleeps for too long: its next read tells from where to where it was lapped. It can't
+  slow the writer.
+"""
+
+import secrets
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final, Self
+
+from trio_mpu import layout
+from trio_mpu.doorbell import Bell, Ringer
+from trio_mpu.errors import RingError, RingMissing
+from trio_mpu.layout import Batch, Header, Record, State
+from trio_mpu.processes import myself
+from trio_mpu.sample import Gap, Sample
+from trio_mpu.segment import Segment
+
+MAX_RECORDS_A_HOLD: Final = 512  # 32 KiB: some 10 µs of copying while others wait
+
+
+class RingWriter:
+    """The producer's end. Open it with `await RingWriter.open(…)`, and close it."""
+
+    def __init__(self, name: str, segment: Segment, header: Header, last: Record | None) -> None:
+        """For `open` only."""
+        self.generation = header.generation
+        self.head = header.head
+        self.source = header.source  # a predecessor's, until start()
+        self.ledger = dict(header.ledger)  # published by beat(); a predecessor's counts go on
+        self.last = last  # the newest record at the time of opening: a predecessor's, if any
+        self._segment = segment
+        self._ringer = Ringer(name, header.generation)
+
+    @classmethod
+    async def open(cls, name: str, capacity: int) -> Self:
+        """Take over the ring of this name from a dead producer, or make a new one.
+
+        A ring of another capacity is replaced. Raises RingError when a living producer has it,
+        when it is not ours to use, or when there is no memory for it. Cancellation leaves a
+        ring that the next producer takes over.
+        """
+        segment = _own(name, capacity)
+        try:
+            header, last = await segment.run(lambda: _sign(segment))
+            return cls(name, segment, header, last)
+        except BaseException:
+            segment.close()
+            raise
+
+    async def start(self, source: str, period_ns: int) -> None:
+        """Say what is being read, and that records will come, one each `period_ns`."""
+
+        def section() -> None:
+            layout.put_text(self._segment.buffer, "source", source)
+            layout.put(self._segment.buffer, "period_ns", period_ns)
+            layout.put(self._segment.buffer, "state", State.RUNNING)
+
+        await self._segment.run(section)
+        await self.beat()
+
+    async def write(self, samples: Sequence[Sample]) -> None:
+        """Number the samples, publish them in order and wake the readers.
+
+        At most MAX_RECORDS_A_HOLD samples; all or, when this raises RingHeld or is cancelled,
+        none of them.
+        """
+        assert len(samples) <= MAX_RECORDS_A_HOLD
+        clock_difference_ns = time.time_ns() - time.monotonic_ns()
+        records = [
+            Record.of(seq, sample.t_ns + clock_difference_ns, sample)
+            for seq, sample in enumerate(samples, start=self.head + 1)
+        ]
+        buffer, capacity = self._segment.buffer, self._segment.capacity
+
+        def section() -> None:
+            for record in records:
+                layout.put_record(buffer, capacity, record)
+            layout.publish(buffer, records[-1].seq)
+
+        await self._segment.run(section)
+        self.head = records[-1].seq
+        self._ringer.ring(time.monotonic())
+
+    async def beat(self) -> None:
+        """Publish the heartbeat and the ledger."""
+        self.ledger["semaphore_recoveries"] += self._segment.take_recoveries()
+
+        def section() -> None:
+            layout.put(self._segment.buffer, "heartbeat_ns", time.monotonic_ns())
+            layout.put_ledger(self._segment.buffer, self.ledger)
+
+        await self._segment.run(section)
+
+    async def stop(self) -> None:
+        """Say that no more records will come."""
+        await self.beat()
+        await self._segment.run(lambda: layout.put(self._segment.buffer, "state", State.STOPPED))
+        self._ringer.ring(time.monotonic())
+
+    def is_current(self) -> bool:
+        """Tell whether readers that open the ring now find this one."""
+        return self._segment.is_current()
+
+    def unlink(self) -> None:
+        """Remove the ring's names."""
+        self._segment.unlink()
+
+    def close(self) -> None:
+        """Give up the writer's lock; the ring stays for a successor."""
+        self._ringer.close()
+        self._segment.close()
+
+
+def _own(name: str, capacity: int) -> Segment:
+    """Open or make the segment of this name, as its only writer."""
+    while True:
+        segment = Segment(name, create=True)
+        try:
+            if not segment.lock_as_writer():
+                raise RingError(_taken(segment))
+            # Between opening and locking, the last writer may have removed the name.
+            if segment.is_named() and _prepare(segment, capacity):
+                return segment
+        except BaseException:
+            segment.close()
+            raise
+        segment.close()
+
+
+def _prepare(segment: Segment, capacity: int) -> bool:
+    """Make an owned segment ready for use; False: it was removed, to be made anew."""
+    if segment.size == 0:
+        try:
+            segment.allocate(capacity)
+        except RingError:
+            segment.unlink()
+            raise
+        segment.map()
+        # The semaphore is there before the magic number lets anybody look for it.
+        segment.open_semaphore(create=True)
+        layout.lay_out(segment.buffer, capacity, secrets.randbits(63) + 1)
+        segment.capacity = capacity
+        return True
+    segment.map()
+    try:
+        segment.use()
+    except RingMissing:  # half made, or its semaphore was removed
+        pass
+    else:
+        if segment.capacity == capacity:
+            return True
+    segment.unlink()
+    return False
+
+
+def _sign(segment: Segment) -> tuple[Header, Record | None]:
+    """Note this process as the producer; return the header and the newest record."""
+    buffer = segment.buffer
+    layout.put(buffer, "producer", *myself())
+    layout.put(buffer, "state", State.STARTING)
+    layout.put(buffer, "started_ns", time.time_ns())
+    header = layout.read_header(buffer)
+    copied = layout.copy_records(buffer, segment.capacity, header.head, min(1, header.head))
+    return header, next(iter(layout.parse_records(copied, header.head)), None)
+
+
+def _taken(segment: Segment) -> str:
+    segment.map()
+    try:
+        layout.check(segment.buffer, str(segment.path))
+    except RingError:
+        return f"{segment.path} is being made by another producer"
+    header = layout.read_header(segment.buffer)
+    since = datetime.fromtimestamp(header.started_ns // 10**9, UTC)
+    return (
+        f"{segment.path} has a producer already: process {header.producer.pid}, "
+        f"since {since:%Y-%m-%d %H:%M:%S} UTC; stop it or choose another --ring"
+    )
+
+
+class RingReader:
+    """One reader's end, with its own bell; several may share a ring and a process."""
+
+    def __init__(self, name: str) -> None:
+        """Open the ring of this name.
+
+        Raises RingMissing while there is none that is ready, RingError when it can't be used.
+        """
+        self._segment = Segment(name)
+        try:
+            self._segment.map()
+            self._segment.use()
+            self.generation = layout.number(self._segment.buffer, "generation")
+            self._bell = Bell(name, self.generation)
+        except OSError as error:  # no descriptor or no memory left
+            self._segment.close()
+            raise RingError(f"can't open ring {name}: {error.strerror}") from error
+        except BaseException:
+            self._segment.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def header(self) -> Header:
+        """Return a copy of the header."""
+        return await self._segment.run(lambda: layout.read_header(self._segment.buffer))
+
+    async def read(self, after: int, limit: int = MAX_RECORDS_A_HOLD) -> Batch:
+        """Return the oldest records with numbers above `after`, at most `limit` of them.
+
+        The batch is empty when there is none yet. Its `gap` tells what was there once and is
+        not any more. Raises RingHeld; nothing is lost by that or by cancellation.
+        """
+        buffer, capacity = self._segment.buffer, self._segment.capacity
+
+        def section() -> tuple[int, int, bytes]:
+            head = layout.number(buffer, "head")
+            first = max(after + 1, layout.oldest(head, capacity))
+            count = max(0, min(limit, MAX_RECORDS_A_HOLD, head - first + 1))
+            return head, first, layout.copy_records(buffer, capacity, first, count)
+
+        head, first, copied = await self._segment.run(section)
+        records = layout.parse_records(copied, first)
+        begin = records[0].seq if records else first + len(copied) // layout.RECORD_BYTES
+        gap = None
+        if after + 1 < begin <= head + 1:
+            gap = Gap(after, begin, begin - after - 1, "lapped")
+        return Batch(records, gap, head)
+
+    async def wait(self, period_s: float) -> bool:
+        """Wait for the producer's bell, or until it is time to look; tell whether it rang."""
+        return await self._bell.wait(period_s)
+
+    def missed_bell(self) -> None:
+        """Note that records were there which no bell had announced."""
+        self._bell.missed()
+
+    def producer_lives(self) -> bool:
+        """Tell whether there is a writer, by the kernel's word."""
+        return self._segment.writer_lives()
+
+    def is_current(self) -> bool:
+        """Tell whether this is the ring that its name leads to."""
+        return self._segment.is_current()
+
+    def close(self) -> None:
+        """Give everything back."""
+        self._bell.close()
+        self._segment.close()
