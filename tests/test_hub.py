@@ -1,0 +1,724 @@
+"""Fan-out: each subscriber gets each sample once, in order, or is told what is missing."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from inspect import isawaitable
+from typing import Any
+
+import pytest
+import trio
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from trio.testing import MockClock
+
+from tests.fakes import GENERATION, FakePast, make_site
+from tests.http_client import Event, parse_event
+from trio_mpu import hub as hub_module
+from trio_mpu.average import AVERAGE_SAMPLES
+from trio_mpu.errors import RingHeld
+from trio_mpu.formats import Origin, event_id
+from trio_mpu.hub import CATCH_UP_SAMPLES, QUEUE_CHUNKS, RETRY_RING_S, Chunk, Hub, Subscription
+from trio_mpu.layout import Batch
+from trio_mpu.metrics import Metrics
+from trio_mpu.sample import Flag
+from trio_mpu.snapshot import WAITING
+
+OTHER = 7  # another generation
+
+
+def ring(count: int = 3, capacity: int = 1000) -> tuple[FakePast, Hub]:
+    """Return a ring with so many samples, and a hub that follows it."""
+    past = FakePast(capacity)
+    past.write(count)
+    return past, make_site(past).hub
+
+
+def own(seq: int) -> str:
+    """Return the id of a sample of the ring."""
+    return event_id(GENERATION, seq)
+
+
+def events_of(chunk: Chunk) -> list[Event]:
+    """Return the events of a chunk."""
+    blocks = chunk.payload.decode().split("\n\n")
+    assert blocks.pop() == ""
+    return [parse_event(block) for block in blocks]
+
+
+async def take(subscription: Subscription, count: int) -> list[Event]:
+    """Take at least so many events, and not wait for more."""
+    events: list[Event] = []
+    with trio.fail_after(5):
+        while len(events) < count:
+            events += events_of(await subscription.next())
+    return events
+
+
+async def nothing_comes(subscription: Subscription) -> None:
+    """Check that there is nothing to take; a subscriber that has caught up attaches by that."""
+    with trio.move_on_after(0.005) as scope:
+        await subscription.next()
+    assert scope.cancelled_caught
+
+
+def numbers(events: list[Event]) -> list[int]:
+    """Return the sequence numbers."""
+    return [event.json["seq"] for event in events]
+
+
+def gaps(events: list[Event]) -> list[Any]:
+    """Return the gaps that are told."""
+    return [event.json["gap"] for event in events if "gap" in event.json]
+
+
+# -- everyone gets everything -------------------------------------------------------
+
+
+async def test_a_new_subscriber_gets_the_newest_sample_at_once() -> None:
+    """And then each one that is published."""
+    past, hub = ring()
+    with hub.subscribe() as subscription:
+        events = await take(subscription, 1)
+        await nothing_comes(subscription)
+        hub.publish(past.write(2))
+        events += await take(subscription, 2)
+    assert numbers(events) == [3, 4, 5]
+    assert [event.id for event in events] == [own(3), own(4), own(5)]
+    assert gaps(events) == []
+    assert events[0].name == ""
+
+
+async def test_all_subscribers_are_given_the_same_bytes() -> None:
+    """A batch is encoded once, and framed at most once."""
+    past, hub = ring()
+    with hub.subscribe(own(3)) as one, hub.subscribe(own(3)) as two:
+        await nothing_comes(one)
+        await nothing_comes(two)
+        assert hub.attached == 2
+        hub.publish(past.write(5))
+        assert await one.next() is await two.next()
+    assert hub.attached == 0
+    assert hub.metrics["events"] == 5
+
+
+async def test_what_comes_from_the_ring_is_what_came_from_the_hub() -> None:
+    """Bytes and averages alike, so that a reconnection changes nothing."""
+    past, hub = ring(300)
+    with hub.subscribe() as live:
+        await take(live, 1)
+        await nothing_comes(live)
+        for _ in range(200):
+            hub.publish(past.write(1))
+            with trio.fail_after(1):
+                last = await live.next()
+    with hub.subscribe(own(499)) as resumed:
+        assert (await resumed.next()).payload == last.payload
+    assert hub.snapshot.average[0] == sum(seq % 16 for seq in range(373, 501)) / AVERAGE_SAMPLES
+
+
+async def test_resuming_is_right_after_the_last_event() -> None:
+    """No loss, no repeat, in bounded pieces, and then on with what is new."""
+    past, hub = ring(500)
+    with hub.subscribe(own(100)) as subscription:
+        first = await subscription.next()
+        assert len(events_of(first)) == CATCH_UP_SAMPLES
+        hub.publish(past.write(10))
+        events = events_of(first) + await take(subscription, 410 - CATCH_UP_SAMPLES)
+    assert numbers(events) == list(range(101, 511))
+    assert gaps(events) == []
+
+
+async def test_resuming_at_the_head_waits_for_the_next_sample() -> None:
+    """The newest sample is not repeated."""
+    past, hub = ring()
+    with hub.subscribe(own(3)) as subscription:
+        await nothing_comes(subscription)
+        hub.publish(past.write())
+        assert numbers(await take(subscription, 1)) == [4]
+
+
+async def test_resuming_from_before_the_first_gives_all_there_is() -> None:
+    """Number 0 is a cursor as good as another."""
+    _, hub = ring()
+    with hub.subscribe(own(0)) as subscription:
+        assert numbers(await take(subscription, 3)) == [1, 2, 3]
+
+
+HOSTILE = [
+    "",
+    "-",
+    "0",
+    "null",
+    "garbage",
+    "42",
+    own(4),
+    own(10**9),
+    own(10**19),
+    f"{GENERATION:016x}-{10**30}",
+    own(-1),
+    f"{GENERATION:016x}-1.0",
+    f"{GENERATION:016x}-1e0",
+    f"{GENERATION:016x}- 1",
+    f"{GENERATION:016x}-+1",
+    f"{GENERATION:016x}-1_0",
+    f"{GENERATION:016x}-\u0661",
+    f"{GENERATION:016x}-\u00b2",
+    f"{GENERATION:016x}-1\0",
+    f"{GENERATION:016x}-1-1",
+    f"{GENERATION:016x}-",
+    f"{GENERATION:x}",
+    f"-{GENERATION:016x}-1",
+    "\0",
+    "\ufffd" * 20,
+    "9" * 5000,
+    "-" * 5000,
+    "\uff10" * 16 + "-1",
+    "0x23456789abcdef-",
+]
+
+
+@pytest.mark.parametrize("last_event_id", HOSTILE)
+async def test_a_hostile_id_means_start_now(last_event_id: str) -> None:
+    """Never an error, never silence, and no gap made up from it."""
+    _, hub = ring()
+    with hub.subscribe(last_event_id) as subscription:
+        events = await take(subscription, 1)
+    assert numbers(events) == [3]
+    assert gaps(events) == []
+
+
+@given(st.text() | st.from_regex(r"[0-9a-f]{16}-[0-9]{0,40}", fullmatch=True))
+@example(own(2))
+def test_no_id_is_an_error_or_silence(last_event_id: str) -> None:
+    """Whatever it is, there is a sample at once."""
+
+    async def first() -> int:
+        _, hub = ring()
+        with hub.subscribe(last_event_id) as subscription:
+            return numbers(await take(subscription, 1))[0]
+
+    assert trio.run(first) in (1, 2, 3)
+
+
+# -- gaps are told ------------------------------------------------------------------
+
+
+async def test_resuming_behind_the_rings_tail_tells_what_is_lost() -> None:
+    """With the sample after it: from, to, how many, and that the ring had moved on."""
+    _, hub = ring(100, capacity=32)
+    with hub.subscribe(own(10)) as subscription:
+        events = await take(subscription, 31)
+    assert numbers(events) == list(range(70, 101))
+    assert gaps(events[:1]) == [{"from": 10, "to": 70, "lost": 59, "reason": "lapped"}]
+    assert len(gaps(events)) == 1
+    assert hub.metrics["gaps_resume"] == 1
+
+
+async def test_another_generations_id_is_told_as_a_restart() -> None:
+    """Nobody can know how many samples that was; it goes on with the newest."""
+    _, hub = ring()
+    with hub.subscribe(event_id(OTHER, 1234)) as subscription:
+        events = await take(subscription, 1)
+    assert numbers(events) == [3]
+    assert gaps(events) == [{"from": 1234, "to": 3, "lost": None, "reason": "restart"}]
+
+
+async def test_another_generations_id_is_told_even_if_the_ring_is_empty() -> None:
+    """With the first sample that comes, and only once."""
+    past, hub = ring(0)
+    with hub.subscribe(event_id(OTHER, 1234)) as subscription:
+        await nothing_comes(subscription)
+        hub.publish(past.write(2))
+        events = await take(subscription, 2)
+        hub.publish(past.write())
+        events += await take(subscription, 1)
+    assert numbers(events) == [1, 2, 3]
+    assert gaps(events) == [{"from": 1234, "to": 1, "lost": None, "reason": "restart"}]
+    assert hub.metrics["overflows"] == 0
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+async def test_a_ring_that_is_replaced_is_told(count: int) -> None:
+    """Subscribers go over to the new one, from its first sample on, however many it has."""
+    past, hub = ring(50)
+    with hub.subscribe(own(50)) as subscription:
+        await nothing_comes(subscription)
+        hub.publish(past.write())
+        past.replace(OTHER)
+        past.write(count)
+        hub.begin(past.origin, past.records.values())
+        hub.judge("ok", "")
+        assert numbers(await take(subscription, 1)) == [51], "what is queued is still handed out"
+        if not count:
+            await nothing_comes(subscription)
+        hub.publish(past.write(3))
+        events = await take(subscription, count + 3)
+    assert numbers(events) == list(range(1, count + 4))
+    assert events[0].id == event_id(OTHER, 1)
+    assert gaps(events) == [{"from": 51, "to": 1, "lost": None, "reason": "restart"}]
+
+
+async def test_a_subscriber_from_before_any_ring_gets_its_samples() -> None:
+    """From the newest on, or right after the event that it asked for."""
+    past = FakePast()
+    hub = Hub(past, Metrics())
+    with hub.subscribe() as new, hub.subscribe(own(2)) as resuming, hub.subscribe("x") as hostile:
+        for subscription in (new, resuming, hostile):
+            await nothing_comes(subscription)
+        past.write(5)
+        hub.begin(past.origin, past.records.values())
+        assert numbers(await take(new, 1)) == [5]
+        assert numbers(await take(resuming, 3)) == [3, 4, 5]
+        assert numbers(await take(hostile, 1)) == [5]
+
+
+async def test_a_gap_after_waiting_for_the_ring_is_not_the_subscribers_fault() -> None:
+    """Who resumes at a server that has just started was not slow."""
+    past = FakePast(capacity=32)
+    hub = Hub(past, Metrics())
+    with hub.subscribe(own(10)) as subscription:
+        await nothing_comes(subscription)
+        past.write(100)
+        hub.begin(past.origin, past.records.values())
+        events = await take(subscription, 1)
+    assert gaps(events) == [{"from": 10, "to": 70, "lost": 59, "reason": "lapped"}]
+
+
+async def test_a_ring_that_is_replaced_during_a_read_is_not_mixed_up() -> None:
+    """Samples of the old ring must not get ids of the new one."""
+    past, hub = ring(50)
+
+    def replace() -> None:
+        past.before_return = lambda: None
+        past.replace(OTHER)
+        past.write(60)
+        hub.begin(Origin(OTHER, "other"), past.records.values())
+
+    past.before_return = replace
+    with hub.subscribe(own(10)) as subscription:
+        events = await take(subscription, 60)
+    assert numbers(events) == list(range(1, 61))
+    assert {event.json["source"] for event in events} == {"other"}
+    assert gaps(events) == [{"from": 10, "to": 1, "lost": None, "reason": "restart"}]
+
+
+async def test_being_lapped_ourselves_is_told_to_everyone() -> None:
+    """The hub sees it by the numbers."""
+    past, hub = ring()
+    with hub.subscribe(own(3)) as subscription:
+        await nothing_comes(subscription)
+        past.write(5)
+        hub.publish(past.write(2))
+        events = await take(subscription, 2)
+    assert numbers(events) == [9, 10]
+    assert gaps(events) == [{"from": 3, "to": 9, "lost": 5, "reason": "lapped"}]
+    assert hub.metrics["gaps_lapped"] == 1
+
+
+async def test_a_producers_own_gap_is_told() -> None:
+    """From the hub and from the ring alike."""
+    past, hub = ring()
+    with hub.subscribe(own(3)) as live:
+        await nothing_comes(live)
+        hub.publish(past.write(1, flags=int(Flag.DEVICE_GAP), lost=9))
+        told = gaps(await take(live, 1))
+    assert told == [{"from": 3, "to": 4, "lost": 9, "reason": "device"}]
+    with hub.subscribe(own(3)) as resumed:
+        assert gaps(await take(resumed, 1)) == told
+
+
+async def test_a_readers_gap_includes_what_the_producer_noted() -> None:
+    """One sample can have only one gap; the sum is what is missing."""
+    past, hub = ring()
+    with hub.subscribe(own(3)) as subscription:
+        await nothing_comes(subscription)
+        past.write(5)
+        hub.publish(past.write(1, flags=int(Flag.DEVICE_GAP), lost=9))
+        events = await take(subscription, 1)
+    assert gaps(events) == [{"from": 3, "to": 9, "lost": 14, "reason": "lapped"}]
+
+
+async def test_a_damaged_slot_is_passed_over_and_told() -> None:
+    """Rather than read again and again."""
+    past, hub = ring(400)
+    past.damaged = {300}
+    with hub.subscribe(own(290)) as subscription:
+        events = await take(subscription, 1)
+        assert past.reads < 5
+    assert numbers(events)[0] == 301
+    assert gaps(events) == [{"from": 290, "to": 301, "lost": 10, "reason": "lapped"}]
+
+
+async def test_a_ring_that_is_ahead_of_the_hub_is_waited_for() -> None:
+    """Without reading it again and again; what is lost in between is told when it comes."""
+    past, hub = ring(50, capacity=32)
+    with hub.subscribe(own(10)) as subscription:
+        past.write(100)  # and the pump has not come to it yet
+        await nothing_comes(subscription)
+        assert past.reads == 1
+        past.head -= 100
+        hub.publish(past.write(100))
+        events = await take(subscription, 1)
+    assert gaps(events) == [{"from": 10, "to": 120, "lost": 109, "reason": "lapped"}]
+
+
+# -- slow subscribers ---------------------------------------------------------------
+
+
+async def test_a_full_queue_sends_its_subscriber_back_to_the_ring() -> None:
+    """Nothing is lost and nothing repeated, and then it is attached again."""
+    past, hub = ring()
+    with hub.subscribe(own(3)) as subscription:
+        await nothing_comes(subscription)
+        for _ in range(QUEUE_CHUNKS + 200):
+            hub.publish(past.write())
+        assert (hub.attached, hub.metrics["overflows"]) == (0, 1)
+        events = await take(subscription, QUEUE_CHUNKS + 200)
+        await nothing_comes(subscription)
+        assert hub.attached == 1
+        hub.publish(past.write())
+        events += await take(subscription, 1)
+    assert numbers(events) == list(range(4, QUEUE_CHUNKS + 205))
+    assert gaps(events) == []
+
+
+async def test_only_when_the_ring_has_moved_on_is_a_slow_subscriber_told() -> None:
+    """Then it is told from where to where, and that it was slow."""
+    past, hub = ring(3, capacity=100)
+    with hub.subscribe(own(3)) as subscription:
+        await nothing_comes(subscription)
+        for _ in range(500):
+            hub.publish(past.write())
+        events = await take(subscription, QUEUE_CHUNKS + 99)
+    last = 3 + QUEUE_CHUNKS
+    assert numbers(events) == [*range(4, last + 1), *range(405, 504)]
+    lost = 405 - last - 1
+    assert gaps(events) == [{"from": last, "to": 405, "lost": lost, "reason": "slow"}]
+    assert (hub.metrics["gaps_slow"], hub.metrics["gaps_resume"]) == (1, 0)
+
+
+async def test_one_slow_subscriber_does_not_hold_up_another() -> None:
+    """Each has its own queue."""
+    past, hub = ring()
+    with hub.subscribe(own(3)) as slow, hub.subscribe(own(3)) as quick:
+        await nothing_comes(slow)
+        await nothing_comes(quick)
+        for seq in range(4, 2 * QUEUE_CHUNKS):
+            hub.publish(past.write())
+            assert numbers(await take(quick, 1)) == [seq]
+        assert hub.attached == 1
+
+
+async def test_a_ring_that_cannot_be_read_is_tried_again(autojump_clock: MockClock) -> None:
+    """Quietly, at intervals, until it can."""
+    past, hub = ring()
+    past.trouble = RingHeld("held by process 7")
+    with hub.subscribe() as subscription:
+        with trio.move_on_after(10 * RETRY_RING_S + 0.01):
+            await subscription.next()
+        assert past.reads == 11
+        past.trouble = None
+        assert numbers(await take(subscription, 1)) == [3]
+
+
+# -- the status ---------------------------------------------------------------------
+
+
+async def test_a_change_of_status_is_told() -> None:
+    """As a named event with the same object, and without an id; a repetition is not told."""
+    past, hub = ring()
+    with hub.subscribe(own(3)) as subscription:
+        await nothing_comes(subscription)
+        for status in ("ok", "stale", "stale", "stopped", "ok"):
+            hub.judge(status, "why")
+        events = await take(subscription, 3)
+        await nothing_comes(subscription)
+        hub.publish(past.write())
+        assert numbers(await take(subscription, 1)) == [4]
+    assert [(event.name, event.json["status"]) for event in events] == [
+        ("status", "stale"),
+        ("status", "stopped"),
+        ("status", "ok"),
+    ]
+    assert {event.id for event in events} == {""}
+    assert numbers(events) == [3, 3, 3]
+    assert events[0].json.keys() >= {"sample", "average", "timestamp", "id"}
+
+
+async def test_who_comes_while_samples_are_old_is_told_so() -> None:
+    """After the newest sample."""
+    _, hub = ring()
+    hub.judge("stale", "")
+    with hub.subscribe() as subscription:
+        events = await take(subscription, 2)
+    assert [(event.name, event.json["seq"]) for event in events] == [("", 3), ("status", 3)]
+    assert events[1].json["status"] == "stale"
+
+
+async def test_a_status_that_did_not_fit_into_the_queue_is_told_afterwards() -> None:
+    """A client that was told `stale` must learn that it is over."""
+    past, hub = ring()
+    with hub.subscribe(own(3)) as subscription:
+        await nothing_comes(subscription)
+        hub.judge("stale", "")
+        for _ in range(QUEUE_CHUNKS):
+            hub.publish(past.write())
+        assert hub.attached == 0
+        hub.judge("ok", "")
+        events = await take(subscription, QUEUE_CHUNKS + 2)
+    assert [event.json["status"] for event in events if event.name] == ["stale", "ok"]
+    assert events[-1].name == "status"
+
+
+async def test_a_status_known_only_after_the_start_is_told() -> None:
+    """Who came while the server was still looking is told that the producer has stopped."""
+    past = FakePast()
+    past.write(3)
+    hub = Hub(past, Metrics())
+    hub.begin(past.origin, past.records.values())
+    assert hub.snapshot.status == WAITING
+    with hub.subscribe() as subscription:
+        assert numbers(await take(subscription, 1)) == [3]
+        await nothing_comes(subscription)
+        hub.judge("stopped", "")
+        assert (await take(subscription, 1))[0].json["status"] == "stopped"
+
+
+async def test_a_new_ring_without_samples_has_no_latest_sample() -> None:
+    """An old sample must not show under the new ring's name; its status is told with the first."""
+    past, hub = ring()
+    with hub.subscribe(own(3)) as old:
+        await nothing_comes(old)
+        hub.judge("stopped", "")
+        assert (await take(old, 1))[0].json["status"] == "stopped"
+        past.replace(OTHER)
+        hub.begin(past.origin, [])
+        assert (hub.snapshot.record, hub.snapshot.status, hub.head) == (None, WAITING, 0)
+        hub.judge(WAITING, "no sample yet")
+        with hub.subscribe() as new:
+            await nothing_comes(old)
+            await nothing_comes(new)
+            hub.publish(past.write())
+            hub.judge("ok", "")
+            for subscription in (old, new):
+                events = await take(subscription, 2)
+                assert [event.name for event in events] == ["", "status"]
+                assert events[1].json["status"] == "ok"
+                assert events[0].id == event_id(OTHER, 1)
+
+
+# -- the end ------------------------------------------------------------------------
+
+
+async def test_closing_hands_out_what_is_queued_and_ends() -> None:
+    """For those who are attached."""
+    past, hub = ring()
+    with hub.subscribe(own(3)) as subscription:
+        await nothing_comes(subscription)
+        hub.publish(past.write(2))
+        hub.close()
+        assert numbers(await take(subscription, 2)) == [4, 5]
+        with pytest.raises(trio.EndOfChannel):
+            await subscription.next()
+        with pytest.raises(trio.EndOfChannel):
+            await subscription.next()
+
+
+@pytest.mark.parametrize("last_event_id", ["", own(1), event_id(OTHER, 1)])
+async def test_closing_ends_those_who_are_catching_up(last_event_id: str) -> None:
+    """At once: they know where to resume."""
+    _, hub = ring()
+    with hub.subscribe(last_event_id) as subscription:
+        hub.close()
+        with pytest.raises(trio.EndOfChannel):
+            await subscription.next()
+
+
+# -- any schedule -------------------------------------------------------------------
+
+
+class Follower:
+    """A subscriber that checks each event when it comes."""
+
+    def __init__(self, subscription: Subscription, asked: tuple[int, int] | None) -> None:
+        self.subscription = subscription
+        self.last = asked  # generation and number of the last event
+        self.status = "ok"
+        self.delivered = 0
+
+    def see(self, event: Event) -> None:
+        """Check one event against the last."""
+        told = event.json
+        if event.name == "status":
+            self.status = told["status"]
+            assert event.id == ""
+            return
+        generation, seq = int(event.id[:16], 16), told["seq"]
+        assert event.id == event_id(generation, seq)
+        gap = told.get("gap")
+        if self.last is None:
+            assert gap is None or gap["to"] == seq
+        elif self.last[0] != generation:
+            assert (gap["from"], gap["to"], gap["lost"]) == (self.last[1], seq, None)
+            assert gap["reason"] == "restart"
+        elif gap is None:
+            assert seq == self.last[1] + 1
+        else:
+            missing = seq - self.last[1] - 1
+            assert missing > 0
+            assert (gap["from"], gap["to"], gap["lost"]) == (self.last[1], seq, missing)
+            assert gap["reason"] in ("lapped", "slow")
+        self.last = (generation, seq)
+        self.delivered += 1
+
+
+class Schedule:
+    """A ring, a hub, a pump and followers, moved step by step."""
+
+    def __init__(self, capacity: int) -> None:
+        self.past = FakePast(capacity)
+        self.hub = Hub(self.past, Metrics())
+        self.cursor = 0
+        self.followers: list[Follower] = []
+        self.stack = ExitStack()
+
+    async def step(self, what: str, number: int) -> None:
+        """Do one thing: what `what` names."""
+        method: Callable[[int], Any] = getattr(self, what)
+        done = method(number)
+        if isawaitable(done):
+            await done
+
+    def write(self, number: int) -> None:
+        """Let the producer write."""
+        self.past.write(number)
+
+    async def flow(self, number: int) -> None:
+        """Let the producer write and the pump follow."""
+        for _ in range(number):
+            self.past.write()
+            await self.pump(0)
+
+    def replace(self, number: int) -> None:
+        """Let a producer make a new ring."""
+        self.past.replace(self.past.generation + 1)
+        self.past.write(number // 4)
+        self.begin(0)
+
+    def status(self, number: int) -> None:
+        """Judge."""
+        if self.hub.snapshot.record is not None:
+            self.hub.judge(("ok", "stale", "stopped")[number % 3], "")
+
+    def newcomer(self, _: int) -> None:
+        """Follow from now on."""
+        self.follow("", None)
+
+    def resume(self, number: int) -> None:
+        """Follow from a sample of this ring on."""
+        if self.hub.head:
+            last = (self.hub.origin.generation, max(0, self.hub.head - number))
+            self.follow(event_id(*last), last)
+
+    def foreign(self, number: int) -> None:
+        """Follow after a sample of another ring."""
+        self.follow(event_id(OTHER, number), (OTHER, number))
+
+    def ambush(self, number: int) -> None:
+        """Let something happen in the middle of somebody's next read."""
+
+        def strike() -> None:
+            self.past.before_return = lambda: None
+            if number % 2:
+                self.replace(number)
+            elif self.cursor == self.past.head:
+                batch = self.past.write(1 + number)
+                if self.hub.origin.generation == self.past.generation:
+                    self.cursor = self.past.head
+                    self.hub.publish(batch)
+
+        self.past.before_return = strike
+
+    def trouble(self, number: int) -> None:
+        """Let reading fail, or work again."""
+        self.past.trouble = RingHeld("held") if number % 2 else None
+
+    def begin(self, _: int) -> None:
+        """Let the hub go over to the ring that there is."""
+        newest = list(self.past.records.values())[-AVERAGE_SAMPLES:]
+        self.hub.begin(self.past.origin, newest)
+        self.cursor = self.hub.head
+
+    async def pump(self, _: int) -> None:
+        """Publish as the pump does."""
+        if self.hub.origin.generation == self.past.generation and self.past.trouble is None:
+            ambush, self.past.before_return = self.past.before_return, lambda: None
+            batch = await self.past.read(self.past.generation, self.cursor, 512)
+            self.past.before_return = ambush
+            if batch.records:
+                self.cursor = batch.records[-1].seq
+                self.hub.publish(batch)
+
+    def follow(self, last_event_id: str, asked: tuple[int, int] | None) -> None:
+        """Let another subscriber come."""
+        subscription = self.stack.enter_context(self.hub.subscribe(last_event_id))
+        self.followers.append(Follower(subscription, asked))
+
+    async def consume(self, number: int) -> None:
+        """Let one follower take some, and be cancelled if there is no more."""
+        if self.followers:
+            follower = self.followers[number % len(self.followers)]
+            with trio.move_on_after(0.01):
+                for _ in range(1 + number // 4):
+                    for event in events_of(await follower.subscription.next()):
+                        follower.see(event)
+
+    async def finish(self) -> None:
+        """Let everyone catch up, and check that all arrived."""
+        self.past.trouble, self.past.before_return = None, lambda: None
+        if self.hub.origin.generation != self.past.generation:
+            self.begin(0)
+        self.past.write(2)
+        while self.cursor < self.past.head:
+            await self.pump(0)
+        for number, follower in enumerate(self.followers):
+            before = -1
+            while before < follower.delivered:
+                before = follower.delivered
+                await self.consume(number + 40 * len(self.followers))
+            assert follower.last == (self.past.generation, self.past.head)
+            assert follower.status == self.hub.told
+        assert self.hub.attached == len(self.followers)
+        self.stack.close()
+        assert self.hub.attached == 0
+
+
+RARE = ["write", "begin", "replace", "status", "foreign", "ambush", "trouble"]
+OFTEN = ["pump", "flow", "newcomer", "resume", "consume", "consume", "consume"]
+STEPS = st.tuples(st.sampled_from(RARE + OFTEN), st.integers(0, 40))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(2, 40), st.lists(STEPS, max_size=40))
+def test_whatever_happens_all_samples_arrive_once_or_are_told_missing(
+    capacity: int, steps: list[tuple[str, int]]
+) -> None:
+    """Every subscriber, any order of writing, publishing, replacing, reading and cancelling."""
+
+    async def main() -> None:
+        schedule = Schedule(capacity)
+        for what, number in steps:
+            await schedule.step(what, number)
+        await schedule.finish()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hub_module, "QUEUE_CHUNKS", 3)
+        patch.setattr(hub_module, "CATCH_UP_SAMPLES", 8)
+        trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+def test_a_batch_without_records_is_nothing() -> None:
+    """It is not offered to anybody."""
+    hub = Hub(FakePast(), Metrics())
+    hub.publish(Batch([], None, 0))
+    assert (hub.head, hub.metrics["events"]) == (0, 0)

@@ -1,0 +1,294 @@
+"""The pump between a real ring and a hub, in one process."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from tests.test_ring import samples
+from trio_mpu.errors import RingHeld, RingMissing
+from trio_mpu.hub import Hub
+from trio_mpu.metrics import Metrics
+from trio_mpu.pump import RingPast, pump
+from trio_mpu.ring import RingReader, RingWriter
+from trio_mpu.sample import Flag
+
+
+class Pumped:
+    """A hub with a pump behind it."""
+
+    def __init__(self, ring: str) -> None:
+        self.ring = ring
+        self.past = RingPast()
+        self.metrics = Metrics()
+        self.hub = Hub(self.past, self.metrics)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the pump within the block."""
+        with trio.fail_after(10):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(pump, self.ring, self.hub, self.past, self.metrics)
+                yield
+                nursery.cancel_scope.cancel()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something to become true."""
+        while not condition():  # noqa: ASYNC110 - of objects that know no events
+            await trio.sleep(0.005)
+
+    async def read(self, count: int, last_event_id: str = "") -> list[dict[str, object]]:
+        """Read so many samples as a subscriber."""
+        events: list[dict[str, object]] = []
+        with self.hub.subscribe(last_event_id) as subscription:
+            while len(events) < count:
+                chunk = await subscription.next()
+                texts = chunk.payload.decode().split("\n\n")[:-1]
+                events += [
+                    json.loads(text.partition("data: ")[2])
+                    for text in texts
+                    if not text.startswith("event: ")
+                ]
+        return events[:count]
+
+
+@pytest.fixture
+def pumped(ring_name: str) -> Pumped:
+    """A hub that nothing has been pumped into yet."""
+    return Pumped(ring_name)
+
+
+async def new_writer(ring: str, source: str = "fake") -> RingWriter:
+    """A producer's ring that says it is running."""
+    writer = await RingWriter.open(ring, 256)
+    await writer.start(source, 10**7)
+    return writer
+
+
+async def test_the_server_may_start_first(pumped: Pumped) -> None:
+    """It says what it waits for, and follows the producer once there is one."""
+    async with pumped.running():
+        await pumped.until(lambda: "is the producer running" in pumped.hub.snapshot.reason)
+        writer = await new_writer(pumped.ring)
+        await pumped.until(lambda: "the sensor has given none" in pumped.hub.snapshot.reason)
+        await writer.write(samples(3))
+        await pumped.until(lambda: pumped.hub.head == 3)
+        assert pumped.hub.snapshot.status == "ok"
+        assert pumped.hub.snapshot.origin == (writer.generation, "fake")
+        writer.close()
+
+
+async def test_a_subscriber_from_before_the_ring_starts_with_its_newest_sample(
+    pumped: Pumped,
+) -> None:
+    """Not with all that the ring holds, and with its own place if it named one."""
+    writer = await new_writer(pumped.ring)
+    await writer.write(samples(100))
+    got: dict[str, list[object]] = {}
+
+    async def client(last_event_id: str) -> None:
+        got[last_event_id] = [event["seq"] for event in await pumped.read(3, last_event_id)]
+
+    known = f"{writer.generation:016x}-50"
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client, "")
+            nursery.start_soon(client, known)
+            await trio.testing.wait_all_tasks_blocked()
+            async with pumped.running():
+                await pumped.until(lambda: pumped.hub.head == 100)
+                await writer.write(samples(2))
+                await pumped.until(lambda: len(got) == 2)
+    assert got == {"": [100, 101, 102], known: [51, 52, 53]}
+    writer.close()
+
+
+async def test_the_average_is_warm_after_a_restart(pumped: Pumped) -> None:
+    """It is that of the ring's last 128 samples, not of those since the server started."""
+    writer = await new_writer(pumped.ring)
+    await writer.write(samples(200))
+    async with pumped.running():
+        await pumped.until(lambda: pumped.hub.head == 200)
+        expected = sum(n / 1024 for n in range(72, 200)) / 128
+        assert pumped.hub.snapshot.average[0] == pytest.approx(expected)
+        (event,) = await pumped.read(1)
+        assert event["average"]["ax"] == pytest.approx(expected, rel=1e-6)  # type: ignore[index]
+    writer.close()
+
+
+async def test_the_end_of_a_producer_is_told_and_so_is_its_successor(pumped: Pumped) -> None:
+    """A clean stop and a death are `stopped`, with their reasons; then it is `ok` again."""
+    writer = await new_writer(pumped.ring)
+    await writer.write(samples(1))
+    async with pumped.running():
+        await pumped.until(lambda: pumped.hub.snapshot.status == "ok")
+        writer.close()
+        await pumped.until(lambda: pumped.hub.snapshot.reason == "the producer has died")
+        assert pumped.hub.snapshot.status == "stopped"
+        writer = await new_writer(pumped.ring)
+        await writer.write(samples(1))
+        await pumped.until(lambda: pumped.hub.snapshot.status == "ok")
+        await writer.stop()
+        writer.close()
+        await pumped.until(lambda: pumped.hub.snapshot.reason == "the producer has stopped")
+    assert pumped.metrics["rings_opened"] == 1
+
+
+async def test_a_silent_sensor_is_stale(pumped: Pumped, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The producer lives and its newest sample is old."""
+    monkeypatch.setattr("trio_mpu.snapshot.STALE_NS", 10**8)
+    writer = await new_writer(pumped.ring)
+    await writer.write(samples(1))
+    async with pumped.running():
+        await pumped.until(lambda: pumped.hub.snapshot.status == "stale")
+        await writer.write(samples(1))
+        await pumped.until(lambda: pumped.hub.snapshot.status == "ok")
+    writer.close()
+
+
+async def test_a_new_ring_is_followed_after_the_old_one_is_read_out(pumped: Pumped) -> None:
+    """Subscribers go over to it with a told gap, and all of its samples."""
+    old = await new_writer(pumped.ring)
+    await old.write(samples(1))
+    events: list[dict[str, object]] = []
+    async with pumped.running():
+        await pumped.until(lambda: pumped.hub.head == 1)
+        async with trio.open_nursery() as nursery:
+
+            async def client() -> None:
+                events.extend(await pumped.read(5))
+
+            nursery.start_soon(client)
+            await pumped.until(lambda: pumped.hub.attached == 1)
+            Path(f"/dev/shm/{pumped.ring}").unlink()
+            await old.write(samples(1))
+            new = await new_writer(pumped.ring, "another")
+            await old.write(samples(1))
+            old.close()
+            await new.write(samples(2))
+    assert [event["seq"] for event in events] == [1, 2, 3, 1, 2]
+    assert [event["source"] for event in events] == ["fake"] * 3 + ["another"] * 2
+    assert events[3]["gap"] == {"from": 3, "to": 1, "lost": None, "reason": "restart"}
+    assert not any("gap" in events[n] for n in (0, 1, 2, 4))
+    assert pumped.metrics["rings_opened"] == 2
+    new.close()
+
+
+async def test_a_ring_that_is_unlinked_is_followed_until_there_is_another(pumped: Pumped) -> None:
+    """Its producer may go on writing it for up to a second."""
+    writer = await new_writer(pumped.ring)
+    await writer.write(samples(1))
+    async with pumped.running():
+        await pumped.until(lambda: pumped.hub.head == 1)
+        Path(f"/dev/shm/{pumped.ring}").unlink()
+        for number in range(2, 100):
+            await writer.write(samples(1))
+            await pumped.until(lambda number=number: pumped.hub.head == number)  # type: ignore[misc]
+            await trio.sleep(0.01)
+        assert pumped.hub.snapshot.status == "ok"
+    writer.close()
+
+
+async def test_being_lapped_itself_the_server_tells_everyone(pumped: Pumped) -> None:
+    """The gap is in the stream and in the metrics."""
+    writer = await new_writer(pumped.ring)
+    await writer.write(samples(1))
+    async with pumped.running():
+        await pumped.until(lambda: pumped.hub.head == 1)
+        for _ in range(10):  # more than the ring holds, before the pump's turn
+            await writer.write(samples(100))
+        events = await pumped.read(2, f"{writer.generation:016x}-1")
+        await pumped.until(lambda: pumped.hub.head == 1001)
+    assert events[0]["gap"] == {"from": 1, "to": 747, "lost": 745, "reason": "lapped"}
+    assert pumped.metrics["gaps_lapped"] == 1
+    writer.close()
+
+
+async def test_a_held_ring_is_counted_and_waited_for(
+    pumped: Pumped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stream turns stale with the holder named, and goes on afterwards."""
+    writer = await new_writer(pumped.ring)
+    await writer.write(samples(1))
+    async with pumped.running():
+        await pumped.until(lambda: pumped.hub.snapshot.status == "ok")
+        read = RingReader.read
+
+        async def held(*_: object) -> object:
+            await trio.lowlevel.checkpoint()
+            raise RingHeld("the ring's semaphore is held by process 7")
+
+        monkeypatch.setattr(RingReader, "read", held)
+        await pumped.until(lambda: pumped.hub.snapshot.reason.endswith("process 7"))
+        assert pumped.hub.snapshot.status == "stale"
+        monkeypatch.setattr(RingReader, "read", read)
+        await writer.write(samples(1))
+        await pumped.until(lambda: pumped.hub.head == 2)
+        assert pumped.hub.snapshot.status == "ok"
+    assert pumped.metrics["ring_held"] > 0
+    writer.close()
+
+
+async def test_bells_that_nobody_hears_cost_no_sample(
+    pumped: Pumped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the doorbell the pump looks once a period."""
+    monkeypatch.setattr("trio_mpu.doorbell.Ringer.ring", lambda *_: None)
+    writer = await new_writer(pumped.ring)
+    async with pumped.running():
+        for number in range(1, 20):
+            await writer.write(samples(1))
+            await pumped.until(lambda number=number: pumped.hub.head == number)  # type: ignore[misc]
+    writer.close()
+
+
+async def test_only_the_open_ring_has_a_past(pumped: Pumped) -> None:
+    """A reader of another generation is told that its ring is gone."""
+    with pytest.raises(RingMissing):
+        await pumped.past.read(1, 0, 10)
+    writer = await new_writer(pumped.ring)
+    await writer.write(samples(4))
+    async with pumped.running():
+        await pumped.until(lambda: pumped.hub.head == 4)
+        assert len((await pumped.past.read(writer.generation, 1, 10)).records) == 3
+        with pytest.raises(RingMissing):
+            await pumped.past.read(writer.generation + 1, 0, 10)
+    assert pumped.past.reader is None
+    writer.close()
+
+
+async def test_flags_reach_the_subscriber(pumped: Pumped) -> None:
+    """What the producer noted with a sample is told with it."""
+    writer = await new_writer(pumped.ring)
+    async with pumped.running():
+        flagged = samples(1)[0]._replace(flags=Flag.DEVICE_GAP, lost=7)
+        await writer.write([flagged])
+        await pumped.until(lambda: pumped.hub.head == 1)
+        (event,) = await pumped.read(1)
+    assert event["flags"] == ["device_gap"]
+    assert event["gap"] == {"from": 0, "to": 1, "lost": 7, "reason": "device"}
+    writer.close()
+
+
+async def test_a_ring_that_is_held_from_the_start_is_waited_for(
+    pumped: Pumped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pump does not die of a process that was stopped within its critical section."""
+    writer = await new_writer(pumped.ring)
+    await writer.write(samples(2))
+    header = RingReader.header
+
+    async def held(*_: object) -> object:
+        await trio.lowlevel.checkpoint()
+        raise RingHeld("the ring's semaphore is held by process 7")
+
+    monkeypatch.setattr(RingReader, "header", held)
+    async with pumped.running():
+        await pumped.until(lambda: pumped.hub.snapshot.reason.endswith("process 7"))
+        monkeypatch.setattr(RingReader, "header", header)
+        await pumped.until(lambda: pumped.hub.head == 2)
+    writer.close()

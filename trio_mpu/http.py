@@ -1,0 +1,287 @@
+"""One connection: stream ↔ h11 ↔ routes and sse.
+
+Every message passes through h11, which judges all that is malformed; what it leaves to us is
+checked in routes.py. The rules of this file:
+
+1. Framing decides the connection's fate. A request that is malformed or over a bound gets one
+   error and a close. One with both Content-Length and Transfer-Encoding is answered and then
+   closed (RFC 9112, section 6.1: its sender and we may not agree where it ends).
+2. A close is announced ("Connection: close") before it happens, except where nothing was said.
+3. A refusal comes as soon as the head is read, without waiting for a body, and lingers.
+4. Every wait for the client has a deadline, and everything read has a bound.
+5. An error that nobody foresaw ends this connection only. Its text goes to the log, not to the
+   client.
+"""
+
+import contextlib
+import logging
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Final
+
+import h11
+import trio
+
+from trio_mpu import history, routes, sse
+from trio_mpu.errors import ClientGone, RequestError, RingError
+from trio_mpu.metrics import CONTENT_TYPE
+from trio_mpu.routes import Answer, Events, History, Numbers
+from trio_mpu.site import Site
+from trio_mpu.stream import stream_events
+from trio_mpu.transport import Transport
+
+log = logging.getLogger(__name__)
+
+REQUEST_S: Final = 10.0  # for a head or a body, once it has begun; and for the first byte
+IDLE_S: Final = 30.0  # between two requests
+MAX_HEAD_BYTES: Final = 16_384  # h11's own default; also of a chunk's header and of trailers
+MAX_BODY_BYTES: Final = 65_536  # nobody needs one here; framing and trailers included
+
+Headers = list[tuple[str, str]]
+
+
+async def serve_connection(stream: trio.abc.HalfCloseableStream, site: Site) -> None:
+    """Answer requests until either side is done, and close the stream, cancelled or not."""
+    async with stream:
+        try:
+            await Connection(Transport(stream), site).run()
+        except ClientGone as gone:
+            if gone.stuck:
+                site.metrics.count("timeouts_write")
+            log.debug("%s", gone)
+        except Exception:
+            site.metrics.count("handler_errors")
+            log.exception("a connection ended by an error")
+
+
+async def refuse_connection(stream: trio.abc.HalfCloseableStream, reason: str) -> None:
+    """Answer 503 without waiting for a request, and close."""
+    connection, transport = h11.Connection(h11.SERVER), Transport(stream)
+    async with stream:
+        with contextlib.suppress(ClientGone), trio.move_on_after(REQUEST_S):
+            answer = routes.error_answer(503, reason)
+            head = _response(answer, close=True)
+            events = (head, h11.Data(data=answer.body), h11.EndOfMessage())
+            await transport.send(b"".join(connection.send(event) or b"" for event in events))
+            await transport.linger()
+
+
+def _response(answer: Answer, *, close: bool) -> h11.Response:
+    headers = [("Content-Type", answer.content_type), *answer.headers]
+    # RFC 9110, section 8.6: in a 304 it would have to be the length that a 200 has.
+    if answer.status != 304:
+        headers.append(("Content-Length", str(len(answer.body))))
+    return _response_head(answer.status, headers, close=close)
+
+
+def _response_head(status: int, headers: Headers, *, close: bool) -> h11.Response:
+    headers = [("Date", formatdate(usegmt=True)), *headers]
+    if close:
+        headers.append(("Connection", "close"))
+    return h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase)
+
+
+class Connection:
+    """The state of one connection."""
+
+    def __init__(self, transport: Transport, site: Site) -> None:
+        self._transport = transport
+        self._site = site
+        self._h11: h11.Connection  # of the request in progress
+        self._received = 0  # bytes of its head or of its body
+        self._closing = False  # it is the last one
+        self._head_only = False  # its answer has no body
+
+    async def run(self) -> None:
+        """Serve one request after the other. Raises ClientGone."""
+        data = await self._first_bytes(REQUEST_S)
+        while data:
+            # A new one for each request: nothing of the last one can have a part in it.
+            self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
+            self._received = 0
+            self._feed(data)
+            if not await self._exchange():
+                await self._transport.linger()
+                return
+            data = _without_empty_lines(self._h11.trailing_data[0])
+            data = data or await self._first_bytes(IDLE_S)
+
+    # -- reading ----------------------------------------------------------------------
+
+    async def _first_bytes(self, seconds: float) -> bytes:
+        """Wait for the first bytes of a request; b"" if there are none to be expected."""
+        data = b""
+        with self._site.idle(seconds) as scope:
+            while not data and (received := await self._transport.receive()):
+                data = _without_empty_lines(received)
+        if scope.cancelled_caught and not self._site.stopping:
+            self._site.metrics.count("timeouts_idle")
+        return data
+
+    def _feed(self, data: bytes) -> None:
+        self._received += len(data)
+        self._h11.receive_data(data)
+
+    async def _event(self) -> h11.Event:
+        while (event := self._h11.next_event()) is h11.NEED_DATA:
+            if self._h11.they_are_waiting_for_100_continue:
+                await self._send(
+                    h11.InformationalResponse(status_code=100, headers=[], reason="Continue")
+                )
+            self._feed(await self._transport.receive())
+        assert isinstance(event, h11.Event)
+        return event
+
+    async def _head(self) -> h11.Request:
+        event = await self._event()
+        assert isinstance(event, h11.Request)
+        self._site.metrics.count("requests")
+        self._head_only = event.method == b"HEAD"
+        self._received -= self._taken(MAX_HEAD_BYTES, 431, "the head is too large")
+        return event
+
+    async def _body(self) -> None:
+        """Read the body to its end and forget it."""
+        while not isinstance(await self._event(), h11.EndOfMessage):
+            self._taken(MAX_BODY_BYTES, 413, "the body is too large")
+        self._taken(MAX_BODY_BYTES, 413, "the body is too large")
+
+    def _taken(self, bound: int, status: int, complaint: str) -> int:
+        """Return how many bytes this part of the request has so far, if not more than `bound`.
+
+        h11 itself has a bound for what it can't make an event of.
+        """
+        taken = self._received - len(self._h11.trailing_data[0])
+        if taken > bound:
+            self._closing = True
+            raise RequestError(status, complaint)
+        return taken
+
+    def _has_all(self) -> bool:
+        """Read what has arrived of the body; tell whether the request is whole and sound."""
+        try:
+            while self._h11.their_state is h11.SEND_BODY:
+                if self._h11.next_event() is h11.NEED_DATA:
+                    return False
+        except h11.RemoteProtocolError:
+            return False
+        return True
+
+    # -- answering --------------------------------------------------------------------
+
+    async def _exchange(self) -> bool:
+        """Read one request and answer it; tell whether another may follow."""
+        self._head_only = False
+        self._closing = True  # …unless the request turns out to be sound
+        try:
+            with trio.fail_after(REQUEST_S):
+                request = await self._head()
+            headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
+            target = _sound_target(request, headers)
+            self._closing = "transfer-encoding" in headers and "content-length" in headers
+            plan = self._plan(request.method.decode(), target, headers)
+            with trio.fail_after(REQUEST_S):
+                await self._body()
+        except h11.RemoteProtocolError as error:
+            self._closing = True
+            self._site.metrics.count("requests_bad")
+            await self._refuse(error.error_status_hint, "malformed request")
+        except RequestError as error:
+            self._site.metrics.count("requests_bad", int(self._closing))
+            await self._refuse(error.status, str(error))
+        except trio.TooSlowError:
+            self._site.metrics.count("timeouts_request")
+            await self._refuse(408, "the request took too long")
+        else:
+            await self._carry_out(plan)
+        return self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE
+
+    def _plan(self, method: str, target: routes.Target, headers: dict[str, str]) -> routes.Route:
+        snapshot = self._site.hub.snapshot
+        plan = routes.route(method, target, headers, snapshot, self._site.page)
+        if isinstance(plan, History) and snapshot.record is None:
+            raise RequestError(503, snapshot.reason)
+        return plan
+
+    async def _carry_out(self, plan: routes.Route) -> None:
+        match plan:
+            case Events():
+                await self._stream(plan)
+            case History():
+                await self._history(plan)
+            case Numbers():
+                text = self._site.numbers().encode()
+                await self._answer(Answer(200, text, CONTENT_TYPE))
+            case _:
+                await self._answer(plan)
+
+    async def _refuse(self, status: int, reason: str) -> None:
+        """Answer with an error. Only a request that has arrived whole leaves the connection open."""
+        self._closing = self._closing or not self._has_all()
+        await self._answer(routes.error_answer(status, reason))
+
+    async def _answer(self, answer: Answer) -> None:
+        body = b"" if self._head_only else answer.body
+        head = _response(answer, close=self._is_last())
+        await self._send(head, h11.Data(data=body), h11.EndOfMessage())
+
+    def _is_last(self) -> bool:
+        return self._closing or self._site.stopping
+
+    async def _send(self, *events: h11.Event) -> None:
+        await self._transport.send(b"".join(self._h11.send(event) or b"" for event in events))
+
+    def _open_ended(self, content_type: str, *more: tuple[str, str]) -> h11.Response:
+        headers = [("Content-Type", content_type), ("Cache-Control", "no-store"), *more]
+        return _response_head(200, headers, close=self._is_last())
+
+    async def _history(self, asked: History) -> None:
+        head = self._open_ended(routes.HISTORY_TYPES[asked.format])
+        if self._head_only:
+            await self._send(head, h11.EndOfMessage())
+            return
+        async with contextlib.aclosing(history.pieces(self._site.hub, asked)) as pieces:
+            try:
+                await self._send(head, h11.Data(data=await anext(pieces)))
+                async for piece in pieces:
+                    await self._send(h11.Data(data=piece))
+            except RingError as error:
+                if self._h11.our_state is h11.SEND_RESPONSE:
+                    await self._refuse(503, str(error))
+                    return
+                # Too late for another status: only an answer without its end tells.
+                raise ClientGone(f"the ring went away within an answer: {error}") from error
+        await self._send(h11.EndOfMessage())
+
+    # -- streaming --------------------------------------------------------------------
+
+    async def _stream(self, asked: Events) -> None:
+        """Answer with the stream, until the client leaves or the server stops."""
+        # What a client sends behind this request is never answered: hence the close.
+        self._closing = True
+        head = self._open_ended("text/event-stream", ("X-Accel-Buffering", "no"))
+        if self._head_only:
+            await self._send(head, h11.EndOfMessage())
+            return
+        await self._send(head, h11.Data(data=sse.OPENING))
+        chunked = self._h11.their_http_version != b"1.0"
+        with self._site.stream(asked.last_event_id) as subscription:
+            await stream_events(self._transport, subscription, chunked=chunked)
+        await self._send(h11.EndOfMessage())
+
+
+def _without_empty_lines(data: bytes) -> bytes:
+    # RFC 9112, section 2.2: a server "SHOULD ignore at least one empty line (CRLF) received
+    # prior to the request-line".
+    return data.lstrip(b"\r\n")
+
+
+def _sound_target(request: h11.Request, headers: dict[str, str]) -> routes.Target:
+    """Return the target of a request that h11 has accepted, if it is one that we can serve."""
+    if not request.http_version.startswith(b"1."):
+        raise RequestError(505, "this is a server for HTTP/1.1")
+    hosts = [value for name, value in request.headers if name == b"host"]
+    target = routes.parse_target(request.target, hosts)
+    if int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
+        raise RequestError(413, "the body is too large")
+    return target

@@ -1,0 +1,175 @@
+"""The task tree of the server.
+
+    run_server
+    ├─ connections (outer nursery: gets GRACE_S when the server stops)
+    │  ├─ one task per connection, and per refusal
+    │  └─ service (inner nursery: cancelled at once when the server stops)
+    │     ├─ pump: ring → hub
+    │     └─ one acceptor per listener
+
+To stop is: the listeners close, streams end with a proper last chunk, idle connections are sent
+home, answers in progress get GRACE_S, and the rest is cancelled. The pump dies with the
+listeners, because nobody is served any more; what subscribers have queued is still written.
+"""
+
+import errno
+import logging
+import socket
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from trio_mpu.errors import ServerError
+from trio_mpu.http import refuse_connection, serve_connection
+from trio_mpu.hub import Hub
+from trio_mpu.metrics import Metrics
+from trio_mpu.pump import RingPast, pump
+from trio_mpu.routes import Page
+from trio_mpu.site import Site
+
+log = logging.getLogger(__name__)
+
+GRACE_S: Final = 3.0
+DEAD_PEER_MS: Final = 30_000  # data or probes unanswered for so long: tcp(7), TCP_USER_TIMEOUT
+KEEPALIVE_S: Final = 15
+SEND_BUFFER_BYTES: Final = 131_072  # bounds the kernel's memory per client; 0.4 s at 1,000 Hz
+MAX_REFUSALS: Final = 64  # at a time; arbitrary
+DESCRIPTOR_PAUSE_S: Final = 0.1
+_NO_ROOM: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+async def run_server(
+    host: str | None,
+    port: int,
+    ring: str,
+    max_clients: int,
+    stop: trio.Event,
+    *,
+    task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until `stop` is set, then finish within GRACE_S; when cancelled, at once.
+
+    `host` None means all addresses of IPv4 and IPv6. `started()` passes the listeners. Raises
+    ServerError when it can't listen.
+    """
+    listeners = await open_listeners(host, port)
+    metrics = Metrics()
+    past = RingPast()
+    site = Site(Hub(past, metrics), load_page(), metrics)
+    async with trio.open_nursery() as connections:
+        async with trio.open_nursery() as service:
+            service.start_soon(pump, ring, site.hub, past, metrics)
+            for listener in listeners:
+                acceptor = Acceptor(listener, site, max_clients)
+                service.start_soon(acceptor.run, connections)
+            port = listeners[0].socket.getsockname()[1]
+            log.info("serving ring %s on port %d, at most %d clients", ring, port, max_clients)
+            task_status.started(listeners)
+            await stop.wait()
+            service.cancel_scope.cancel()
+        site.stop()
+        connections.cancel_scope.deadline = trio.current_time() + GRACE_S
+    if connections.cancel_scope.cancelled_caught:
+        log.warning("connections were cut that had not finished within %g s", GRACE_S)
+    log.info("stopped")
+
+
+async def open_listeners(host: str | None, port: int) -> list[trio.SocketListener]:
+    """Listen on all addresses of `host`. Raises ServerError."""
+    try:
+        listeners = await trio.open_tcp_listeners(port, host=host)
+    except OSError as error:
+        raise ServerError(_why_not(host, port, error)) from error
+    for listener in listeners:
+        # Accepted sockets inherit these.
+        for level, option, value in (
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+            (socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_S),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_S),
+            (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_MS),
+        ):
+            listener.socket.setsockopt(level, option, value)
+    return listeners
+
+
+def _why_not(host: str | None, port: int, error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"port {port} is in use by another program; choose another with --port"
+        case errno.EACCES:
+            return f"no permission to listen on port {port}; choose one above 1023 with --port"
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"{host} is no address of this machine; see --host"
+    return f"can't listen on port {port}: {error}"
+
+
+def load_page() -> Page:
+    """Read the live page's files, which are few and small."""
+    folder = Path(__file__).parent / "static"
+    return Page.of({path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()})
+
+
+class Acceptor:
+    """Accepts connections on one listener, up to a limit that all listeners share."""
+
+    def __init__(self, listener: trio.SocketListener, site: Site, max_clients: int) -> None:
+        self._listener = listener
+        self._site = site
+        self._max_clients = max_clients
+        self._refusals = 0
+        self._full = False
+        self._out_of_descriptors = False
+
+    async def run(self, connections: trio.Nursery) -> None:
+        """Accept until cancelled, and close the listener then."""
+        async with self._listener:
+            while True:
+                stream = await self._accept()
+                site = self._site
+                site.metrics.count("connections")
+                if site.connections < self._max_clients:
+                    self._full = False
+                    site.connections += 1
+                    connections.start_soon(self._serve, stream)
+                elif self._refusals < MAX_REFUSALS:
+                    self._refusals += 1
+                    connections.start_soon(self._refuse, stream)
+                else:
+                    site.metrics.count("connections_dropped")
+                    await trio.aclose_forcefully(stream)
+
+    async def _accept(self) -> trio.SocketStream:
+        while True:
+            try:
+                stream = await self._listener.accept()
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    raise
+                self._site.metrics.count("descriptors_exhausted")
+                if not self._out_of_descriptors:
+                    log.warning("no new clients for now: %s", error.strerror)
+                self._out_of_descriptors = True
+                await trio.sleep(DESCRIPTOR_PAUSE_S)
+            else:
+                if self._out_of_descriptors:
+                    log.warning("new clients again")
+                self._out_of_descriptors = False
+                return stream
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
+        try:
+            await serve_connection(stream, self._site)
+        finally:
+            self._site.connections -= 1
+
+    async def _refuse(self, stream: trio.SocketStream) -> None:
+        self._site.metrics.count("connections_refused")
+        if not self._full:
+            log.warning("refusing clients: there are %d already", self._max_clients)
+        self._full = True
+        try:
+            await refuse_connection(stream, f"{self._max_clients} clients are connected already")
+        finally:
+            self._refusals -= 1

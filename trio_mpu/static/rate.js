@@ -1,0 +1,37 @@
+/* The rate: samples received per second.
+ *
+ * Counted over the last WINDOW_S of the samples' own clock, not of the page's. A burst, as when a page comes back and is
+ * handed what it missed, is then shown at the rate at which it was sampled; a lost sample still lowers the figure.
+ */
+
+const WINDOW_S = 2;
+const SLOTS = 4096; // 2 s at 1,000 Hz is 2,000; at more than SLOTS the window only gets shorter
+
+export class Rate {
+  #times_s = new Float64Array(SLOTS);
+  #head = 0; // samples ever noted
+  #tail = 0; // the oldest that counts
+  #arrived_ms = 0;
+
+  /** Notes a sample taken at `t_s` (CLOCK_MONOTONIC) that arrived at `now_ms`. */
+  note(t_s, now_ms) {
+    if (this.#head > this.#tail && t_s < this.#at(this.#head - 1)) this.#tail = this.#head; // the clock began anew
+    this.#times_s[this.#head % SLOTS] = t_s;
+    this.#head += 1;
+    this.#tail = Math.max(this.#tail, this.#head - SLOTS);
+    while (t_s - this.#at(this.#tail) > WINDOW_S) this.#tail += 1;
+    this.#arrived_ms = now_ms;
+  }
+
+  /** Hz; 0 when nothing has come for a window, null while there are too few samples to tell. */
+  hz(now_ms) {
+    if (this.#head === 0) return null;
+    if (now_ms - this.#arrived_ms > WINDOW_S * 1000) return 0;
+    const span_s = this.#at(this.#head - 1) - this.#at(this.#tail);
+    return span_s > 0 ? (this.#head - this.#tail - 1) / span_s : null;
+  }
+
+  #at(n) {
+    return this.#times_s[n % SLOTS];
+  }
+}

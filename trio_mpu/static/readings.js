@@ -1,0 +1,56 @@
+/* Readings: the large figures, their means, and what is said about the sensor.
+ *
+ * A figure shows the newest sample, the small one beside it the mean of the last 128. Every figure has a fixed number of
+ * decimals and stands flush right in tabular digits, so that nothing on the page moves but what has changed.
+ */
+
+import { show } from "./show.js";
+
+/** The seven axes: key in a sample, decimals shown, whether the sign is always written, and the trace's least span. */
+export const AXES = [
+  ...["ax", "ay", "az"].map((key) => ({ key, decimals: 3, signed: true, span: 0.08, scaleDecimals: 2 })), // noise ±0.01 g
+  ...["gx", "gy", "gz"].map((key) => ({ key, decimals: 2, signed: true, span: 4, scaleDecimals: 0 })), // noise ±0.2 °/s
+  { key: "temp", decimals: 2, signed: false, span: 0.8, scaleDecimals: 1 }, // one step of the chip is 0.003 °C
+];
+
+const FLAG_LINGERS_MS = 2000; // a flag on one sample in a hundred must stay long enough to be read
+
+/** `value` with fixed decimals and a true minus sign. What rounds to zero has no sign, else rest would flicker. */
+export function format(value, decimals, signed) {
+  const digits = Math.abs(value).toFixed(decimals);
+  if (Number(digits) === 0) return digits;
+  if (value < 0) return `\u2212${digits}`;
+  return signed ? `+${digits}` : digits;
+}
+
+export class Readings {
+  #flagSeen_ms = new Map();
+
+  /** Notes the flags of every event, also of those between two paintings. */
+  note(event, now_ms) {
+    for (const flag of event.flags) this.#flagSeen_ms.set(flag, now_ms);
+  }
+
+  /** Shows `event`, the newest object the server sent. */
+  paint(event, now_ms) {
+    for (const { key, decimals, signed } of AXES) {
+      show(`value-${key}`, format(event.sample[key], decimals, signed));
+      // The mean of 128 has an eleventh of the noise: it has earned one more digit.
+      show(`mean-${key}`, format(event.average[key], decimals + 1, signed));
+    }
+    show("source", event.source);
+    show("newest", `no. ${event.seq.toLocaleString("en")} at ${clock(event.time)}`);
+    // By the newest object alone: the badge stands exactly while what is shown was simulated.
+    document.getElementById("badge-simulated").hidden = !event.flags.includes("simulated");
+
+    for (const [flag, seen_ms] of this.#flagSeen_ms) {
+      if (now_ms - seen_ms > FLAG_LINGERS_MS && !event.flags.includes(flag)) this.#flagSeen_ms.delete(flag);
+    }
+    show("flags", [...this.#flagSeen_ms.keys()].sort().join(", ") || "none");
+  }
+}
+
+/** Unix seconds → the local time of day, 24 hours. */
+export function clock(time_s) {
+  return new Date(time_s * 1000).toLocaleTimeString("en-GB");
+}
