@@ -1,0 +1,256 @@
+"""Signals → cancellation, errors → exit statuses; and the two mains."""
+
+import logging
+import os
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+import producer_main
+import server_main
+from trio_mpu import lifecycle
+from trio_mpu.errors import DeviceError, RingError, UsageError
+from trio_mpu.producer import run_producer
+
+
+def send(number: signal.Signals) -> None:
+    """Send this process a signal."""
+    os.kill(os.getpid(), number)
+
+
+async def stoppable(stop: trio.Event) -> None:
+    """A program that ends when it is asked to."""
+    await stop.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_asks_the_program_to_stop(
+    number: signal.Signals, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has the time that it needs for its goodbye, and the exit status is 0."""
+    caplog.set_level(logging.INFO)
+    said: list[str] = []
+
+    async def program(stop: trio.Event) -> None:
+        send(number)
+        await stop.wait()
+        await trio.sleep(0.005)
+        said.append("goodbye")
+
+    assert lifecycle.run("test", "info", program) == 0
+    assert said == ["goodbye"]
+    assert caplog.messages == [f"{number.name}: stopping"]
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_signal_leaves_at_once(
+    second: signal.Signals, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that doesn't find its end is cancelled."""
+    monkeypatch.setattr(lifecycle, "ONE_WISH_S", 0.0)
+    cancelled: list[bool] = []
+
+    async def program(stop: trio.Event) -> None:
+        try:
+            send(signal.SIGTERM)
+            await stop.wait()
+            send(second)
+            await trio.sleep_forever()
+        finally:
+            cancelled.append(True)
+
+    assert lifecycle.run("test", "info", program) == 0
+    assert cancelled == [True]
+    assert caplog.messages == [f"{second.name} again: leaving at once"]
+
+
+def test_two_signals_at_once_are_one_wish(caplog: pytest.LogCaptureFixture) -> None:
+    """As timeout(1) sends them: the program still has time for its goodbye."""
+    said: list[str] = []
+
+    async def program(stop: trio.Event) -> None:
+        send(signal.SIGTERM)
+        await stop.wait()
+        send(signal.SIGTERM)
+        await trio.sleep(0.005)
+        said.append("goodbye")
+
+    assert lifecycle.run("test", "info", program) == 0
+    assert said == ["goodbye"]
+    assert caplog.messages == []
+
+
+def test_a_program_that_ends_by_itself_has_status_0() -> None:
+    """Nothing waits for a signal then, and signals have their old meaning again."""
+
+    async def program(_: trio.Event) -> None:
+        await trio.lowlevel.checkpoint()
+
+    handler = signal.getsignal(signal.SIGTERM)
+    assert lifecycle.run("test", "info", program) == 0
+    assert signal.getsignal(signal.SIGTERM) == handler
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (DeviceError("no sensor"), 1),
+        (RingError("no ring"), 1),
+        (UsageError("no option"), 2),
+    ],
+)
+@pytest.mark.parametrize("depth", [0, 1, 3])
+def test_an_error_that_was_foreseen_is_one_line(
+    error: Exception, status: int, depth: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Out of however many nurseries it comes; the status tells usage from failure."""
+
+    async def program(_: trio.Event) -> None:
+        await fail(depth)
+
+    async def fail(depth: int) -> None:
+        if depth == 0:
+            raise error
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fail, depth - 1)
+
+    assert lifecycle.run("test", "info", program) == status
+    assert capsys.readouterr().err == f"test: {error}\n"
+
+
+def test_of_several_foreseen_errors_the_first_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line, not a tree."""
+
+    async def program(_: trio.Event) -> None:
+        raise ExceptionGroup("", [DeviceError("first"), ExceptionGroup("", [UsageError("second")])])
+
+    assert lifecycle.run("test", "info", program) == 1
+    assert capsys.readouterr().err == "test: first\n"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ZeroDivisionError("a mistake"),
+        ExceptionGroup("", [DeviceError("no sensor"), ZeroDivisionError("a mistake")]),
+        SystemExit(3),
+    ],
+)
+def test_an_error_that_nobody_foresaw_keeps_its_traceback(
+    error: BaseException, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also beside a foreseen one: it is a mistake of ours, and to be found."""
+
+    async def program(_: trio.Event) -> None:
+        raise error
+
+    with pytest.raises((type(error), BaseExceptionGroup)):
+        lifecycle.run("test", "info", program)
+    assert capsys.readouterr().err == ""
+
+
+def test_ctrl_c_before_anything_runs_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the moment before the signals are looked after, Python raises KeyboardInterrupt."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trio, "run", interrupted)
+    assert lifecycle.run("test", "info", stoppable) == 0
+
+
+async def test_a_scope_is_cancelled_at_the_event(autojump_clock: MockClock) -> None:
+    """And not before."""
+    stop = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lifecycle.cancel_at, stop, nursery.cancel_scope)
+        await trio.sleep(5)
+        assert not nursery.cancel_scope.cancel_called
+        nursery.start_soon(trio.sleep_forever)
+        stop.set()
+    assert trio.current_time() == 5
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "clients", "expected"),
+    [
+        (256, 4096, 1000, 1000 + lifecycle.SPARE_DESCRIPTORS),
+        (256, 512, 1000, 512),
+        (256, resource.RLIM_INFINITY, 5000, 5000 + lifecycle.SPARE_DESCRIPTORS),
+        (4096, 4096, 1000, None),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, 1000, None),
+    ],
+)
+def test_the_limit_on_open_files_is_raised_as_far_as_needed(
+    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, clients: int, expected: int | None
+) -> None:
+    """To a descriptor for each client and some to spare, never over the hard limit, never
+    lower."""
+    calls: list[tuple[int, tuple[int, int]]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda *call: calls.append(call))
+    lifecycle.allow_descriptors(clients)
+    wanted = [] if expected is None else [(resource.RLIMIT_NOFILE, (expected, hard))]
+    assert calls == wanted
+
+
+# -- the mains ----------------------------------------------------------------------------------
+
+
+def test_the_producer_is_stopped_by_a_signal(ring_name: str) -> None:
+    """From the command line's options to a ring with samples, and status 0."""
+
+    async def hurry() -> None:
+        await trio.sleep(0.005)
+        send(signal.SIGTERM)
+
+    with pytest.MonkeyPatch.context() as patch:
+
+        async def run(spec: str, rate_hz: float, ring: str, capacity: int) -> None:
+            assert (spec, rate_hz, ring, capacity) == ("sim:seed=9", 500, ring_name, 32)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(hurry)
+                await run_producer(spec, rate_hz, ring, capacity)
+
+        patch.setattr(producer_main, "run_producer", run)
+        argv = ["--device=sim:seed=9", "--rate=500", f"--ring={ring_name}", "--capacity=32"]
+        assert producer_main.main(argv, {}) == 0
+    assert Path(f"/dev/shm/{ring_name}").stat().st_size == 1024 + 32 * 64
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "message"),
+    [
+        ("/nowhere/at/all", 1, "can't read /nowhere/at/all: No such file or directory"),
+        ("sim:fault=fire", 2, "sim has no option 'fault=fire'"),
+        ("replay:/nowhere", 2, "can't read the recording /nowhere"),
+        ("nothing", 2, "'nothing' is no device"),
+    ],
+)
+def test_a_producer_without_a_device_says_why_and_leaves_nothing(
+    ring_name: str, spec: str, status: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, the status, and no ring that nobody writes."""
+    assert producer_main.main(["--device", spec, "--ring", ring_name], {}) == status
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"producer: {message}")
+    assert not Path(f"/dev/shm/{ring_name}").exists()
+
+
+def test_the_server_is_given_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty host means all addresses; descriptors are asked for before anything runs."""
+    calls: list[object] = []
+
+    async def run_server(*arguments: object) -> None:
+        await trio.lowlevel.checkpoint()
+        calls.append(arguments[:-1])
+
+    monkeypatch.setattr(server_main, "run_server", run_server)
+    monkeypatch.setattr(lifecycle, "allow_descriptors", calls.append)
+    assert server_main.main(["--max-clients=5", "--ring=r"], {"TRIO_MPU_PORT": "80"}) == 0
+    assert server_main.main(["--host=::1", "--log-level=debug"], {}) == 0
+    assert calls == [5, (None, 80, "r", 5), 2000, ("::1", 3737, "data_buffer", 2000)]

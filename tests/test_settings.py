@@ -1,0 +1,216 @@
+"""argv and environment → settings, or one line."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+
+import producer_main
+import server_main
+from tests.fake_devices import one_line
+from tests.processes_for_tests import python
+from trio_mpu import settings
+from trio_mpu.errors import UsageError
+from trio_mpu.settings import PRODUCER_OPTIONS, SERVER_OPTIONS, parse
+
+EVERY = (*PRODUCER_OPTIONS, *SERVER_OPTIONS[:-1])  # both have the ring
+MAINS: dict[str, Callable[[Sequence[str], Mapping[str, str]], int]] = {
+    "producer": producer_main.main,
+    "server": server_main.main,
+}
+
+
+def value(argv: list[str], name: str, environ: Mapping[str, str] | None = None) -> object:
+    """What an option is set to."""
+    options = parse("program", "It does.", EVERY, argv, environ or {})
+    return getattr(options, name)
+
+
+def refusal(*argv: str, environ: Mapping[str, str] | None = None) -> str:
+    """The line that says what is wrong."""
+    with pytest.raises(UsageError) as caught:
+        parse("program", "It does.", EVERY, argv, environ or {})
+    return one_line(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [
+        ("device", "auto"),
+        ("rate", 100.0),
+        ("capacity", 65_536),
+        ("ring", "data_buffer"),
+        ("host", ""),
+        ("port", 3737),
+        ("max_clients", 2000),
+        ("log_level", "info"),
+    ],
+)
+def test_every_option_has_its_documented_default(name: str, default: object) -> None:
+    """Without arguments and environment."""
+    assert value([], name) == default
+
+
+GOOD = [
+    ("device", "sim:seed=1,fault=burst", "sim:seed=1,fault=burst"),
+    ("device", "-weird", "-weird"),
+    ("rate", "0.1", 0.1),
+    ("rate", "8000", 8000.0),
+    ("rate", "12.5", 12.5),
+    ("rate", "1e3", 1000.0),
+    ("capacity", "2", 2),
+    ("capacity", "16777216", 2**24),
+    ("ring", "a", "a"),
+    ("ring", "My_ring-2.b", "My_ring-2.b"),
+    ("ring", "_" * 64, "_" * 64),
+    ("ring", "semaphore", "semaphore"),
+    ("host", "::1", "::1"),
+    ("host", "fe80::1%eth0", "fe80::1%eth0"),
+    ("host", "sensor.example", "sensor.example"),
+    ("port", "0", 0),
+    ("port", "65535", 65535),
+    ("max-clients", "1", 1),
+    ("max-clients", "100000", 100_000),
+    ("log-level", "debug", "debug"),
+    ("log-level", "error", "error"),
+]
+BAD = [
+    *(("rate", text) for text in ("nan", "inf", "-inf", "0", "-1", "0.09", "8001", "1e9", "", "x")),
+    *(("capacity", text) for text in ("1", "0", "-2", "16777217", "2.5", "1e4", "", "9" * 5000)),
+    *(("port", text) for text in ("70000", "65536", "-1", "http", "80.0", "", "nan")),
+    *(("max-clients", text) for text in ("0", "100001", "-5", "many", "")),
+    *(("ring", text) for text in ("../x", "/x", "a/b", ".", "..", ".x", "-x", "", "a b", "é")),
+    *(("ring", text) for text in ("_" * 65, "a\nb", "a\0b", "x\n", "sem.a", "sem.a_sem")),
+    *(("host", text) for text in ("a" * 64, "a..b", "bücher.example", "☃", "\udcff", "٣.1")),
+    *(("log-level", text) for text in ("loud", "INFO", "", "deb", "a\nb")),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "expected"), GOOD)
+def test_a_good_value_is_taken_from_the_command_line_and_the_environment(
+    name: str, text: str, expected: object
+) -> None:
+    """The same text means the same in both places."""
+    attribute, variable = name.replace("-", "_"), "TRIO_MPU_" + name.upper().replace("-", "_")
+    assert value([f"--{name}={text}"], attribute) == expected
+    assert value([], attribute, {variable: text}) == expected
+
+
+@pytest.mark.parametrize(("name", "text"), BAD)
+def test_a_bad_value_is_one_line_that_names_where_it_stands(name: str, text: str) -> None:
+    """Option or variable, and what would have been right; an empty variable counts as none."""
+    variable = "TRIO_MPU_" + name.upper().replace("-", "_")
+    message = refusal_of_any_length(f"--{name}={text}")
+    assert f"--{name}" in message
+    assert "TRIO_MPU" not in message
+    if text:
+        message = refusal_of_any_length(environ={variable: text})
+        assert message.startswith(f"{variable}: ")
+    else:
+        assert value([], name.replace("-", "_"), {variable: text}) is not None
+
+
+def refusal_of_any_length(*argv: str, environ: Mapping[str, str] | None = None) -> str:
+    """As refusal(), for values that are quoted in full."""
+    with pytest.raises(UsageError) as caught:
+        parse("program", "It does.", EVERY, argv, environ or {})
+    message = str(caught.value)
+    assert message.isprintable()
+    return message
+
+
+def test_a_number_out_of_range_is_told_its_range() -> None:
+    """Both ends, and the kind of number."""
+    assert "'70000' is not a whole number from 0 to 65,535" in refusal("--port", "70000")
+    assert "'nan' is not a number from 0.1 to 8,000" in refusal("--rate", "nan")
+
+
+def test_the_command_line_comes_before_the_environment_and_the_last_before_the_first() -> None:
+    """The nearer to the hand, the stronger."""
+    environ = {"TRIO_MPU_PORT": "1", "TRIO_MPU_HOST": "", "TRIO_MPU_OTHER": "x", "PORT": "9"}
+    assert value([], "port", environ) == 1
+    assert value(["--port", "2"], "port", environ) == 2
+    assert value(["--port=2", "--port=3"], "port", environ) == 3
+    assert value([], "host", environ) == ""
+    assert value(["--host", "::"], "port", environ) == 1
+
+
+def test_a_bad_variable_is_told_even_if_the_command_line_has_the_option() -> None:
+    """It is wrong all the same, and would be found out at the next start."""
+    assert "TRIO_MPU_PORT" in refusal("--port=1", environ={"TRIO_MPU_PORT": "x"})
+
+
+def test_a_variable_of_the_other_program_does_not_matter() -> None:
+    """One environment serves both programs."""
+    options = parse("producer", "", PRODUCER_OPTIONS, [], {"TRIO_MPU_PORT": "x"})
+    assert not hasattr(options, "port")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--nope"],
+        ["--nope=1"],
+        ["stray"],
+        ["--po", "1"],
+        ["--max", "1"],
+        ["--log", "info"],
+        ["--port"],
+        ["-p", "1"],
+        ["--", "x"],
+        ["a\nb\x85c\u2028d"],
+    ],
+)
+def test_what_is_no_option_is_refused(argv: list[str]) -> None:
+    """Abbreviations too: they would change their meaning when options are added."""
+    assert "--help" in refusal(*argv)
+
+
+def test_help_lists_every_option_with_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+    """And nothing is run: status 0."""
+    for program, main in MAINS.items():
+        with pytest.raises(SystemExit) as caught:
+            main(["--help"], {})
+        assert caught.value.code == 0
+        shown = capsys.readouterr()
+        assert shown.err == ""
+        options = settings.PRODUCER_OPTIONS if program == "producer" else settings.SERVER_OPTIONS
+        for name in (*options, "log-level"):
+            assert re.search(rf"^  --{name} ", shown.out, re.MULTILINE)
+        assert "data_buffer" in shown.out
+
+
+@pytest.mark.parametrize("program", MAINS)
+@pytest.mark.parametrize(
+    ("argv", "environ", "message"),
+    [
+        (["--ring=../x"], {}, "'../x' is no name"),
+        (["--nope"], {}, "unrecognized arguments: --nope"),
+        ([], {"TRIO_MPU_LOG_LEVEL": "x"}, "TRIO_MPU_LOG_LEVEL: argument --log-level"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_status_2(
+    program: str,
+    argv: list[str],
+    environ: dict[str, str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """On standard error, with the program's name before it."""
+    assert MAINS[program](argv, environ) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    [line] = shown.err.splitlines()
+    assert line.startswith(f"{program}: ")
+    assert message in line
+
+
+@pytest.mark.parametrize("program", MAINS)
+def test_a_real_process_says_the_same(program: str) -> None:
+    """Run as a script: one line, status 2, no traceback; the environment is looked at."""
+    with python(f"{program}_main.py", environ={"TRIO_MPU_RING": "a/b"}) as process:
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert err.startswith(f"{program}: TRIO_MPU_RING: argument --ring: 'a/b' is no name")
