@@ -110,6 +110,8 @@ def start_script(*options: str, environ: dict[str, str] | None = None) -> "subpr
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        # A shell can't trap a signal that was ignored when it started, as in a background job.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads
     )
 
 
