@@ -18,6 +18,7 @@ CORE = {
     "layout",
     "metrics",
     "routes",
+    "shape",
     "sample",
     "settings",
     "snapshot",
@@ -25,6 +26,7 @@ CORE = {
 }
 # All that the core may import from elsewhere: nothing here does I/O, waits or looks at a clock.
 PURE = {
+    "abc",
     "argparse",
     "collections",
     "collections.abc",

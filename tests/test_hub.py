@@ -1,5 +1,6 @@
 """Fan-out: each subscriber gets each sample once, in order, or is told what is missing."""
 
+import itertools
 from collections.abc import Callable
 from contextlib import ExitStack
 from inspect import isawaitable
@@ -11,17 +12,25 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from tests.fakes import GENERATION, FakePast, make_site
+from tests.fakes import GENERATION, FakePast, make_record, make_site
 from tests.http_client import Event, parse_event
-from trio_mpu import hub as hub_module
+from trio_mpu import subscription as subscription_module
 from trio_mpu.average import AVERAGE_SAMPLES
 from trio_mpu.errors import RingHeld
 from trio_mpu.formats import Origin, event_id
-from trio_mpu.hub import CATCH_UP_SAMPLES, QUEUE_CHUNKS, RETRY_RING_S, Chunk, Hub, Subscription
+from trio_mpu.hub import Chunk, Hub
 from trio_mpu.layout import Batch
 from trio_mpu.metrics import Metrics
 from trio_mpu.sample import Flag
+from trio_mpu.shape import Form
 from trio_mpu.snapshot import WAITING
+from trio_mpu.subscription import (
+    CATCH_UP_SAMPLES,
+    QUEUE_CHUNKS,
+    RETRY_RING_S,
+    Subscription,
+    subscribe,
+)
 
 OTHER = 7  # another generation
 
@@ -77,7 +86,7 @@ def gaps(events: list[Event]) -> list[Any]:
 async def test_a_new_subscriber_gets_the_newest_sample_at_once() -> None:
     """And then each one that is published."""
     past, hub = ring()
-    with hub.subscribe() as subscription:
+    with subscribe(hub) as subscription:
         events = await take(subscription, 1)
         await nothing_comes(subscription)
         hub.publish(past.write(2))
@@ -91,7 +100,7 @@ async def test_a_new_subscriber_gets_the_newest_sample_at_once() -> None:
 async def test_all_subscribers_are_given_the_same_bytes() -> None:
     """A batch is encoded once, and framed at most once."""
     past, hub = ring()
-    with hub.subscribe(own(3)) as one, hub.subscribe(own(3)) as two:
+    with subscribe(hub, own(3)) as one, subscribe(hub, own(3)) as two:
         await nothing_comes(one)
         await nothing_comes(two)
         assert hub.attached == 2
@@ -104,14 +113,14 @@ async def test_all_subscribers_are_given_the_same_bytes() -> None:
 async def test_what_comes_from_the_ring_is_what_came_from_the_hub() -> None:
     """Bytes and averages alike, so that a reconnection changes nothing."""
     past, hub = ring(300)
-    with hub.subscribe() as live:
+    with subscribe(hub) as live:
         await take(live, 1)
         await nothing_comes(live)
         for _ in range(200):
             hub.publish(past.write(1))
             with trio.fail_after(1):
                 last = await live.next()
-    with hub.subscribe(own(499)) as resumed:
+    with subscribe(hub, own(499)) as resumed:
         assert (await resumed.next()).payload == last.payload
     assert hub.snapshot.average[0] == sum(seq % 16 for seq in range(373, 501)) / AVERAGE_SAMPLES
 
@@ -119,7 +128,7 @@ async def test_what_comes_from_the_ring_is_what_came_from_the_hub() -> None:
 async def test_resuming_is_right_after_the_last_event() -> None:
     """No loss, no repeat, in bounded pieces, and then on with what is new."""
     past, hub = ring(500)
-    with hub.subscribe(own(100)) as subscription:
+    with subscribe(hub, own(100)) as subscription:
         first = await subscription.next()
         assert len(events_of(first)) == CATCH_UP_SAMPLES
         hub.publish(past.write(10))
@@ -131,7 +140,7 @@ async def test_resuming_is_right_after_the_last_event() -> None:
 async def test_resuming_at_the_head_waits_for_the_next_sample() -> None:
     """The newest sample is not repeated."""
     past, hub = ring()
-    with hub.subscribe(own(3)) as subscription:
+    with subscribe(hub, own(3)) as subscription:
         await nothing_comes(subscription)
         hub.publish(past.write())
         assert numbers(await take(subscription, 1)) == [4]
@@ -140,7 +149,7 @@ async def test_resuming_at_the_head_waits_for_the_next_sample() -> None:
 async def test_resuming_from_before_the_first_gives_all_there_is() -> None:
     """Number 0 is a cursor as good as another."""
     _, hub = ring()
-    with hub.subscribe(own(0)) as subscription:
+    with subscribe(hub, own(0)) as subscription:
         assert numbers(await take(subscription, 3)) == [1, 2, 3]
 
 
@@ -181,7 +190,7 @@ HOSTILE = [
 async def test_a_hostile_id_means_start_now(last_event_id: str) -> None:
     """Never an error, never silence, and no gap made up from it."""
     _, hub = ring()
-    with hub.subscribe(last_event_id) as subscription:
+    with subscribe(hub, last_event_id) as subscription:
         events = await take(subscription, 1)
     assert numbers(events) == [3]
     assert gaps(events) == []
@@ -194,7 +203,7 @@ def test_no_id_is_an_error_or_silence(last_event_id: str) -> None:
 
     async def first() -> int:
         _, hub = ring()
-        with hub.subscribe(last_event_id) as subscription:
+        with subscribe(hub, last_event_id) as subscription:
             return numbers(await take(subscription, 1))[0]
 
     assert trio.run(first) in (1, 2, 3)
@@ -206,7 +215,7 @@ def test_no_id_is_an_error_or_silence(last_event_id: str) -> None:
 async def test_resuming_behind_the_rings_tail_tells_what_is_lost() -> None:
     """With the sample after it: from, to, how many, and that the ring had moved on."""
     _, hub = ring(100, capacity=32)
-    with hub.subscribe(own(10)) as subscription:
+    with subscribe(hub, own(10)) as subscription:
         events = await take(subscription, 31)
     assert numbers(events) == list(range(70, 101))
     assert gaps(events[:1]) == [{"from": 10, "to": 70, "lost": 59, "reason": "lapped"}]
@@ -217,7 +226,7 @@ async def test_resuming_behind_the_rings_tail_tells_what_is_lost() -> None:
 async def test_another_generations_id_is_told_as_a_restart() -> None:
     """Nobody can know how many samples that was; it goes on with the newest."""
     _, hub = ring()
-    with hub.subscribe(event_id(OTHER, 1234)) as subscription:
+    with subscribe(hub, event_id(OTHER, 1234)) as subscription:
         events = await take(subscription, 1)
     assert numbers(events) == [3]
     assert gaps(events) == [{"from": 1234, "to": 3, "lost": None, "reason": "restart"}]
@@ -226,7 +235,7 @@ async def test_another_generations_id_is_told_as_a_restart() -> None:
 async def test_another_generations_id_is_told_even_if_the_ring_is_empty() -> None:
     """With the first sample that comes, and only once."""
     past, hub = ring(0)
-    with hub.subscribe(event_id(OTHER, 1234)) as subscription:
+    with subscribe(hub, event_id(OTHER, 1234)) as subscription:
         await nothing_comes(subscription)
         hub.publish(past.write(2))
         events = await take(subscription, 2)
@@ -241,7 +250,7 @@ async def test_another_generations_id_is_told_even_if_the_ring_is_empty() -> Non
 async def test_a_ring_that_is_replaced_is_told(count: int) -> None:
     """Subscribers go over to the new one, from its first sample on, however many it has."""
     past, hub = ring(50)
-    with hub.subscribe(own(50)) as subscription:
+    with subscribe(hub, own(50)) as subscription:
         await nothing_comes(subscription)
         hub.publish(past.write())
         past.replace(OTHER)
@@ -262,7 +271,7 @@ async def test_a_subscriber_from_before_any_ring_gets_its_samples() -> None:
     """From the newest on, or right after the event that it asked for."""
     past = FakePast()
     hub = Hub(past, Metrics())
-    with hub.subscribe() as new, hub.subscribe(own(2)) as resuming, hub.subscribe("x") as hostile:
+    with subscribe(hub) as new, subscribe(hub, own(2)) as resuming, subscribe(hub, "x") as hostile:
         for subscription in (new, resuming, hostile):
             await nothing_comes(subscription)
         past.write(5)
@@ -276,7 +285,7 @@ async def test_a_gap_after_waiting_for_the_ring_is_not_the_subscribers_fault() -
     """Who resumes at a server that has just started was not slow."""
     past = FakePast(capacity=32)
     hub = Hub(past, Metrics())
-    with hub.subscribe(own(10)) as subscription:
+    with subscribe(hub, own(10)) as subscription:
         await nothing_comes(subscription)
         past.write(100)
         hub.begin(past.origin, past.records.values())
@@ -295,7 +304,7 @@ async def test_a_ring_that_is_replaced_during_a_read_is_not_mixed_up() -> None:
         hub.begin(Origin(OTHER, "other"), past.records.values())
 
     past.before_return = replace
-    with hub.subscribe(own(10)) as subscription:
+    with subscribe(hub, own(10)) as subscription:
         events = await take(subscription, 60)
     assert numbers(events) == list(range(1, 61))
     assert {event.json["source"] for event in events} == {"other"}
@@ -305,7 +314,7 @@ async def test_a_ring_that_is_replaced_during_a_read_is_not_mixed_up() -> None:
 async def test_being_lapped_ourselves_is_told_to_everyone() -> None:
     """The hub sees it by the numbers."""
     past, hub = ring()
-    with hub.subscribe(own(3)) as subscription:
+    with subscribe(hub, own(3)) as subscription:
         await nothing_comes(subscription)
         past.write(5)
         hub.publish(past.write(2))
@@ -318,19 +327,19 @@ async def test_being_lapped_ourselves_is_told_to_everyone() -> None:
 async def test_a_producers_own_gap_is_told() -> None:
     """From the hub and from the ring alike."""
     past, hub = ring()
-    with hub.subscribe(own(3)) as live:
+    with subscribe(hub, own(3)) as live:
         await nothing_comes(live)
         hub.publish(past.write(1, flags=int(Flag.DEVICE_GAP), lost=9))
         told = gaps(await take(live, 1))
     assert told == [{"from": 3, "to": 4, "lost": 9, "reason": "device"}]
-    with hub.subscribe(own(3)) as resumed:
+    with subscribe(hub, own(3)) as resumed:
         assert gaps(await take(resumed, 1)) == told
 
 
 async def test_a_readers_gap_includes_what_the_producer_noted() -> None:
     """One sample can have only one gap; the sum is what is missing."""
     past, hub = ring()
-    with hub.subscribe(own(3)) as subscription:
+    with subscribe(hub, own(3)) as subscription:
         await nothing_comes(subscription)
         past.write(5)
         hub.publish(past.write(1, flags=int(Flag.DEVICE_GAP), lost=9))
@@ -342,7 +351,7 @@ async def test_a_damaged_slot_is_passed_over_and_told() -> None:
     """Rather than read again and again."""
     past, hub = ring(400)
     past.damaged = {300}
-    with hub.subscribe(own(290)) as subscription:
+    with subscribe(hub, own(290)) as subscription:
         events = await take(subscription, 1)
         assert past.reads < 5
     assert numbers(events)[0] == 301
@@ -352,7 +361,7 @@ async def test_a_damaged_slot_is_passed_over_and_told() -> None:
 async def test_a_ring_that_is_ahead_of_the_hub_is_waited_for() -> None:
     """Without reading it again and again; what is lost in between is told when it comes."""
     past, hub = ring(50, capacity=32)
-    with hub.subscribe(own(10)) as subscription:
+    with subscribe(hub, own(10)) as subscription:
         past.write(100)  # and the pump has not come to it yet
         await nothing_comes(subscription)
         assert past.reads == 1
@@ -368,7 +377,7 @@ async def test_a_ring_that_is_ahead_of_the_hub_is_waited_for() -> None:
 async def test_a_full_queue_sends_its_subscriber_back_to_the_ring() -> None:
     """Nothing is lost and nothing repeated, and then it is attached again."""
     past, hub = ring()
-    with hub.subscribe(own(3)) as subscription:
+    with subscribe(hub, own(3)) as subscription:
         await nothing_comes(subscription)
         for _ in range(QUEUE_CHUNKS + 200):
             hub.publish(past.write())
@@ -385,7 +394,7 @@ async def test_a_full_queue_sends_its_subscriber_back_to_the_ring() -> None:
 async def test_only_when_the_ring_has_moved_on_is_a_slow_subscriber_told() -> None:
     """Then it is told from where to where, and that it was slow."""
     past, hub = ring(3, capacity=100)
-    with hub.subscribe(own(3)) as subscription:
+    with subscribe(hub, own(3)) as subscription:
         await nothing_comes(subscription)
         for _ in range(500):
             hub.publish(past.write())
@@ -400,7 +409,7 @@ async def test_only_when_the_ring_has_moved_on_is_a_slow_subscriber_told() -> No
 async def test_one_slow_subscriber_does_not_hold_up_another() -> None:
     """Each has its own queue."""
     past, hub = ring()
-    with hub.subscribe(own(3)) as slow, hub.subscribe(own(3)) as quick:
+    with subscribe(hub, own(3)) as slow, subscribe(hub, own(3)) as quick:
         await nothing_comes(slow)
         await nothing_comes(quick)
         for seq in range(4, 2 * QUEUE_CHUNKS):
@@ -413,7 +422,7 @@ async def test_a_ring_that_cannot_be_read_is_tried_again(autojump_clock: MockClo
     """Quietly, at intervals, until it can."""
     past, hub = ring()
     past.trouble = RingHeld("held by process 7")
-    with hub.subscribe() as subscription:
+    with subscribe(hub) as subscription:
         with trio.move_on_after(10 * RETRY_RING_S + 0.01):
             await subscription.next()
         assert past.reads == 11
@@ -427,7 +436,7 @@ async def test_a_ring_that_cannot_be_read_is_tried_again(autojump_clock: MockClo
 async def test_a_change_of_status_is_told() -> None:
     """As a named event with the same object, and without an id; a repetition is not told."""
     past, hub = ring()
-    with hub.subscribe(own(3)) as subscription:
+    with subscribe(hub, own(3)) as subscription:
         await nothing_comes(subscription)
         for status in ("ok", "stale", "stale", "stopped", "ok"):
             hub.judge(status, "why")
@@ -449,7 +458,7 @@ async def test_who_comes_while_samples_are_old_is_told_so() -> None:
     """After the newest sample."""
     _, hub = ring()
     hub.judge("stale", "")
-    with hub.subscribe() as subscription:
+    with subscribe(hub) as subscription:
         events = await take(subscription, 2)
     assert [(event.name, event.json["seq"]) for event in events] == [("", 3), ("status", 3)]
     assert events[1].json["status"] == "stale"
@@ -458,7 +467,7 @@ async def test_who_comes_while_samples_are_old_is_told_so() -> None:
 async def test_a_status_that_did_not_fit_into_the_queue_is_told_afterwards() -> None:
     """A client that was told `stale` must learn that it is over."""
     past, hub = ring()
-    with hub.subscribe(own(3)) as subscription:
+    with subscribe(hub, own(3)) as subscription:
         await nothing_comes(subscription)
         hub.judge("stale", "")
         for _ in range(QUEUE_CHUNKS):
@@ -477,7 +486,7 @@ async def test_a_status_known_only_after_the_start_is_told() -> None:
     hub = Hub(past, Metrics())
     hub.begin(past.origin, past.records.values())
     assert hub.snapshot.status == WAITING
-    with hub.subscribe() as subscription:
+    with subscribe(hub) as subscription:
         assert numbers(await take(subscription, 1)) == [3]
         await nothing_comes(subscription)
         hub.judge("stopped", "")
@@ -487,7 +496,7 @@ async def test_a_status_known_only_after_the_start_is_told() -> None:
 async def test_a_new_ring_without_samples_has_no_latest_sample() -> None:
     """An old sample must not show under the new ring's name; its status is told with the first."""
     past, hub = ring()
-    with hub.subscribe(own(3)) as old:
+    with subscribe(hub, own(3)) as old:
         await nothing_comes(old)
         hub.judge("stopped", "")
         assert (await take(old, 1))[0].json["status"] == "stopped"
@@ -495,7 +504,7 @@ async def test_a_new_ring_without_samples_has_no_latest_sample() -> None:
         hub.begin(past.origin, [])
         assert (hub.snapshot.record, hub.snapshot.status, hub.head) == (None, WAITING, 0)
         hub.judge(WAITING, "no sample yet")
-        with hub.subscribe() as new:
+        with subscribe(hub) as new:
             await nothing_comes(old)
             await nothing_comes(new)
             hub.publish(past.write())
@@ -513,7 +522,7 @@ async def test_a_new_ring_without_samples_has_no_latest_sample() -> None:
 async def test_closing_hands_out_what_is_queued_and_ends() -> None:
     """For those who are attached."""
     past, hub = ring()
-    with hub.subscribe(own(3)) as subscription:
+    with subscribe(hub, own(3)) as subscription:
         await nothing_comes(subscription)
         hub.publish(past.write(2))
         hub.close()
@@ -528,7 +537,7 @@ async def test_closing_hands_out_what_is_queued_and_ends() -> None:
 async def test_closing_ends_those_who_are_catching_up(last_event_id: str) -> None:
     """At once: they know where to resume."""
     _, hub = ring()
-    with hub.subscribe(last_event_id) as subscription:
+    with subscribe(hub, last_event_id) as subscription:
         hub.close()
         with pytest.raises(trio.EndOfChannel):
             await subscription.next()
@@ -545,6 +554,31 @@ class Follower:
         self.last = asked  # generation and number of the last event
         self.status = "ok"
         self.delivered = 0
+        self.kept: list[Event] = []  # of a chunk that the socket did not take whole
+        self.takes = 1  # how many chunks it takes at once before it is slow for a moment
+
+    def hand_over(self, chunk: Chunk) -> bool:
+        """Take a chunk as a socket does: whole, or in two pieces."""
+        assert not self.kept
+        self.takes -= 1
+        if self.takes >= 0:
+            for event in events_of(chunk):
+                self.see(event)
+            return True
+        self.takes, self.kept = 3, events_of(chunk)
+        return False
+
+    async def take(self) -> None:
+        """Take a chunk as the client's task does: what was kept goes first."""
+        chunk = await self.subscription.next()
+        kept, self.kept = self.kept, []
+        for event in kept + events_of(chunk):
+            self.see(event)
+
+    async def take_all(self) -> None:
+        """Take all that comes, until cancelled."""
+        while True:
+            await self.take()
 
     def see(self, event: Event) -> None:
         """Check one event against the last."""
@@ -661,8 +695,22 @@ class Schedule:
 
     def follow(self, last_event_id: str, asked: tuple[int, int] | None) -> None:
         """Let another subscriber come."""
-        subscription = self.stack.enter_context(self.hub.subscribe(last_event_id))
+        subscription = self.stack.enter_context(subscribe(self.hub, last_event_id))
         self.followers.append(Follower(subscription, asked))
+        if len(self.followers) % 2:
+            subscription.handover = self.followers[-1].hand_over
+
+    async def together(self, number: int) -> None:
+        """Let everyone take what comes while the producer writes and the pump follows."""
+        async with trio.open_nursery() as nursery:
+            for follower in self.followers:
+                nursery.start_soon(follower.take_all)
+            for step in range(number):
+                if step % 3:
+                    await trio.testing.wait_all_tasks_blocked()
+                await self.flow(1)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
 
     async def consume(self, number: int) -> None:
         """Let one follower take some, and be cancelled if there is no more."""
@@ -670,8 +718,7 @@ class Schedule:
             follower = self.followers[number % len(self.followers)]
             with trio.move_on_after(0.01):
                 for _ in range(1 + number // 4):
-                    for event in events_of(await follower.subscription.next()):
-                        follower.see(event)
+                    await follower.take()
 
     async def finish(self) -> None:
         """Let everyone catch up, and check that all arrived."""
@@ -694,7 +741,17 @@ class Schedule:
 
 
 RARE = ["write", "begin", "replace", "status", "foreign", "ambush", "trouble"]
-OFTEN = ["pump", "flow", "newcomer", "resume", "consume", "consume", "consume"]
+OFTEN = [
+    "pump",
+    "flow",
+    "together",
+    "together",
+    "newcomer",
+    "resume",
+    "consume",
+    "consume",
+    "consume",
+]
 STEPS = st.tuples(st.sampled_from(RARE + OFTEN), st.integers(0, 40))
 
 
@@ -712,9 +769,141 @@ def test_whatever_happens_all_samples_arrive_once_or_are_told_missing(
         await schedule.finish()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hub_module, "QUEUE_CHUNKS", 3)
-        patch.setattr(hub_module, "CATCH_UP_SAMPLES", 8)
+        patch.setattr(subscription_module, "QUEUE_CHUNKS", 3)
+        patch.setattr(subscription_module, "CATCH_UP_SAMPLES", 8)
         trio.run(main, clock=MockClock(autojump_threshold=0))
+
+
+async def test_a_waiting_client_is_served_without_waking_its_task() -> None:
+    """The chunk goes into its socket; what the socket does not take, its task sends first."""
+    past = FakePast()
+    hub = make_site(past).hub
+    handed: list[bytes] = []
+    with subscribe(hub) as subscription:
+
+        def hand_over(chunk: Chunk) -> bool:
+            handed.append(chunk.payload)
+            return len(handed) != 3
+
+        subscription.handover = hand_over
+        async with trio.open_nursery() as nursery:
+            woken: list[bytes] = []
+
+            async def task() -> None:
+                while True:
+                    woken.append((await subscription.next()).payload)
+
+            nursery.start_soon(task)
+            await trio.testing.wait_all_tasks_blocked()
+            for _ in range(5):
+                hub.publish(past.write())
+            await trio.testing.wait_all_tasks_blocked()
+            hub.publish(past.write())
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+    ids = [payload.split(b"\n")[0][-1:] for payload in handed]
+    assert ids == [b"1", b"2", b"3", b"6"]
+    # An empty chunk for the rest of the third, then what came while it was being sent.
+    assert [payload.split(b"\n")[0][-1:] for payload in woken] == [b"", b"4", b"5"]
+    assert subscription.handed == 4
+
+
+async def stream_of(hub: Hub, form: Form, last_event_id: str, sink: bytearray) -> None:
+    """Collect what a subscriber of this form gets."""
+    with subscribe(hub, last_event_id, form) as subscription:
+        while True:
+            sink += (await subscription.next()).payload
+
+
+@pytest.mark.parametrize(
+    "form", [Form(20.0), Form(7.0, stats=True), Form(0.5), Form(20.0, False, 70)]
+)
+async def test_means_are_the_same_for_everyone_whenever_they_joined(
+    form: Form, autojump_clock: MockClock
+) -> None:
+    """From the start, later, or resumed from an id: the same bytes, and each sample is in one
+    window only."""
+    past = FakePast()
+    hub = make_site(past).hub
+    sinks = {name: bytearray() for name in ("first", "later", "resumed")}
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stream_of, hub, form, "", sinks["first"])
+        for step in range(900):
+            if step == 333:
+                nursery.start_soon(stream_of, hub, form, "", sinks["later"])
+            if step == 507:
+                blocks = sinks["first"].decode().split("\n\n")
+                begun = parse_event(blocks[0]).id
+                nursery.start_soon(stream_of, hub, form, begun, sinks["resumed"])
+            hub.publish(past.write())
+            await trio.sleep(0.01)
+            hub.flush()
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    first, later, resumed = (bytes(sink) for sink in sinks.values())
+    assert len(first) > 100
+    assert first.endswith(resumed)
+    assert first.partition(b"\n\n")[2] == resumed
+    # Whoever comes in the middle of a window begins with the part of it that was to come.
+    assert first.endswith(later.partition(b"\n\n")[2])
+    events = [parse_event(block).json for block in first.decode().split("\n\n")[:-1]]
+    seqs = [event["seq"] for event in events]
+    assert [event["n"] for event in events[1:]] == [b - a for a, b in itertools.pairwise(seqs)]
+    for event in events[1:]:
+        window = [make_record(event["seq"] - n).ax for n in range(event["n"])]
+        assert event["sample"]["ax"] == pytest.approx(sum(window) / len(window), rel=1e-6)
+        if form.stats:
+            assert (event["min"]["ax"], event["max"]["ax"]) == (min(window), max(window))
+        else:
+            assert "min" not in event
+    assert autojump_clock.autojump_threshold == 0
+
+
+async def test_several_samples_share_a_write(autojump_clock: MockClock) -> None:
+    """With `flush_ms` a chunk comes that often, late by no more, and none is missing."""
+    past = FakePast()
+    hub = make_site(past).hub
+    chunks: list[list[int]] = []
+    with subscribe(hub, form=Form(flush_ms=45)) as subscription:
+        async with trio.open_nursery() as nursery:
+
+            async def task() -> None:
+                while True:
+                    events = events_of(await subscription.next())
+                    chunks.append([event.json["seq"] for event in events])
+
+            nursery.start_soon(task)
+            await trio.testing.wait_all_tasks_blocked()
+            for _ in range(22):
+                hub.publish(past.write())
+                await trio.sleep(0.01)
+            await trio.sleep(0.05)
+            hub.flush()
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+    assert [len(chunk) for chunk in chunks] == [6, 6, 6, 4]
+    assert list(itertools.chain(*chunks)) == list(range(1, 23))
+    assert autojump_clock.autojump_threshold == 0
+
+
+async def test_a_gap_within_a_window_is_told_with_its_means() -> None:
+    """Several of them as one."""
+    past = FakePast()
+    hub = make_site(past).hub
+    sink = bytearray()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stream_of, hub, Form(10.0), "", sink)
+        await trio.testing.wait_all_tasks_blocked()
+        for number in range(1, 40):
+            lost = {13: 2, 16: 5}.get(number, 0)
+            flags = Flag.DEVICE_GAP if lost else 0
+            hub.publish(past.write(lost=lost, flags=flags))
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    events = [parse_event(block).json for block in sink.decode().split("\n\n")[:-1]]
+    (gappy,) = (event for event in events if "gap" in event)
+    assert gappy["gap"] == {"from": 12, "to": 16, "lost": 7, "reason": "device"}
+    assert gappy["flags"] == ["device_gap"]
 
 
 def test_a_batch_without_records_is_nothing() -> None:

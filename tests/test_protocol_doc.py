@@ -28,7 +28,17 @@ TEXT: Final = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 
 # The modules all of whose constants have a row in a table of bounds.
 BOUNDED: Final = (
-    *("semaphore", "doorbell", "hub", "history", "stream", "http", "transport", "server"),
+    *(
+        "semaphore",
+        "doorbell",
+        "shape",
+        "subscription",
+        "history",
+        "stream",
+        "http",
+        "transport",
+        "server",
+    ),
     *("routes", "sse", "snapshot", "pump", "ring", "backlog", "average"),
 )
 TYPES: Final = {"u32": "I", "u64": "Q", "i64": "q", "f32": "f", "u64[16]": "16Q", "text": "s"}

@@ -16,6 +16,7 @@ from trio_mpu.metrics import Metrics
 from trio_mpu.pump import RingPast, pump
 from trio_mpu.ring import RingReader, RingWriter
 from trio_mpu.sample import Flag
+from trio_mpu.subscription import subscribe
 
 
 class Pumped:
@@ -44,7 +45,7 @@ class Pumped:
     async def read(self, count: int, last_event_id: str = "") -> list[dict[str, object]]:
         """Read so many samples as a subscriber."""
         events: list[dict[str, object]] = []
-        with self.hub.subscribe(last_event_id) as subscription:
+        with subscribe(self.hub, last_event_id) as subscription:
             while len(events) < count:
                 chunk = await subscription.next()
                 texts = chunk.payload.decode().split("\n\n")[:-1]

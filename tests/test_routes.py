@@ -21,6 +21,7 @@ from trio_mpu.routes import (
     parse_target,
     route,
 )
+from trio_mpu.shape import Form
 from trio_mpu.snapshot import WAITING, Snapshot
 
 AVERAGE = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
@@ -257,6 +258,39 @@ def test_the_stream_resumes_by_header_or_query(
 ) -> None:
     """A browser that reconnects has both: the header is the newer one."""
     assert routed("/events", query, headers) == Events(expected)
+
+
+@pytest.mark.parametrize(
+    ("query", "form"),
+    [
+        ({}, Form()),
+        ({"rate": "10"}, Form(10.0)),
+        ({"rate": "0.5", "stats": "1", "flush_ms": "20"}, Form(0.5, True, 20)),
+        ({"stats": "1"}, Form()),
+        ({"flush_ms": "1000"}, Form(flush_ms=1000)),
+    ],
+)
+def test_the_stream_has_the_form_that_was_asked_for(query: dict[str, str], form: Form) -> None:
+    """Every sample at once, unless something else was asked for."""
+    assert routed("/events", query) == Events("", form)
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ({"rate": "0"}, "rate is a number from 0.01 to 8000"),
+        ({"rate": "fast"}, "rate is a number"),
+        ({"rate": "-1"}, "rate is a number"),
+        ({"rate": "8001"}, "rate is a number"),
+        ({"flush_ms": "1001"}, "flush_ms is a number from 0 to 1000"),
+        ({"stats": "yes"}, "stats is 0 or 1"),
+    ],
+)
+def test_a_form_that_there_is_not_is_a_bad_request(query: dict[str, str], names: str) -> None:
+    """The reason says what may be asked for."""
+    with pytest.raises(RequestError, match=names) as caught:
+        routed("/events", query)
+    assert caught.value.status == 400
 
 
 def test_metrics_are_numbers() -> None:

@@ -1,5 +1,6 @@
 """A subscription → one client, in virtual time."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -9,11 +10,12 @@ import pytest
 import trio
 from trio.testing import MockClock, lockstep_stream_pair, memory_stream_pair, wait_all_tasks_blocked
 
-from tests.fakes import FakePast, make_site
+from tests.fakes import FakePast, make_site, tcp_pair
 from trio_mpu import stream
 from trio_mpu.errors import ClientGone
 from trio_mpu.hub import Hub
 from trio_mpu.stream import HEARTBEAT_S, MAX_EXTRA_BYTES, stream_events
+from trio_mpu.subscription import subscribe
 from trio_mpu.transport import WRITE_S, Transport
 
 
@@ -39,7 +41,7 @@ async def stream_from(
     hub: Hub, server: trio.abc.HalfCloseableStream, *, chunked: bool = True
 ) -> None:
     """Stream to one client, until either side ends it."""
-    with hub.subscribe() as subscription:
+    with subscribe(hub) as subscription:
         await stream_events(Transport(server), subscription, chunked=chunked)
 
 
@@ -255,3 +257,58 @@ async def test_a_chunk_is_framed_once_for_all(monkeypatch: pytest.MonkeyPatch) -
             assert await client.receive_some() == b"framed"
         assert len(framed) == 1
         nursery.cancel_scope.cancel()
+
+
+async def test_samples_that_are_handed_over_leave_no_heartbeat(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The task sleeps while the hub writes into its socket; the stream is not silent for that."""
+    monkeypatch.setattr(stream, "HEARTBEAT_S", 0.05)
+    async with tcp_pair() as pair, streaming(pair=pair) as streamed:
+        received = bytearray()
+
+        async def read() -> None:
+            while data := await streamed.client.receive_some():
+                received.extend(data)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read)
+            for _ in range(30):
+                await trio.sleep(0.01)
+                streamed.hub.publish(streamed.past.write())
+            while received.count(b"\nid: ") < 30:  # noqa: ASYNC110 - the reader knows no events
+                await trio.sleep(0.001)
+            assert b"\n:\n" not in received
+            while b"\n:\n" not in received:  # noqa: ASYNC110 - but a silent stream has one
+                await trio.sleep(0.001)
+            nursery.cancel_scope.cancel()
+
+
+async def test_a_client_that_is_slow_for_a_moment_gets_whole_chunks_in_order() -> None:
+    """What did not fit into its socket comes first, then what was queued meanwhile."""
+    async with tcp_pair() as pair, streaming(pair=pair) as streamed:
+        for _ in range(3000):
+            streamed.hub.publish(streamed.past.write())
+            await trio.lowlevel.checkpoint()
+        head = streamed.past.head
+        received = bytearray()
+        with trio.fail_after(10):
+            while b"-%d\n" % head not in received:
+                received += await streamed.client.receive_some()
+        assert streamed.hub.metrics["overflows"] > 0
+    # As a client decodes them: sizes and contents must fit.
+    reader = h11.Connection(h11.CLIENT)
+    reader.send(h11.Request(method="GET", target="/", headers=[("Host", "x")]))
+    reader.send(h11.EndOfMessage())
+    reader.receive_data(b"HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n" + bytes(received))
+    text = b""
+    while (event := reader.next_event()) is not h11.NEED_DATA:
+        if isinstance(event, h11.Data):
+            text += event.data
+    seqs = [int(line.rpartition(b"-")[2]) for line in text.split(b"\n") if line[:4] == b"id: "]
+    told = re.search(rb'"gap":{"from":(\d+),"to":(\d+)', text)
+    if told is None:
+        assert seqs == list(range(3, head + 1))
+    else:
+        start, end = int(told[1]), int(told[2])
+        assert seqs == [*range(3, start + 1), *range(end, head + 1)]

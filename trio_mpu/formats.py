@@ -20,7 +20,7 @@ COLUMNS: Final = ("seq", "time", "t_ns", *AXES, "flags", "lost", "source")
 _VALUES = ",".join(f'"{axis}":%.7g' for axis in AXES)
 _EVENT = (
     '{"status":"%s","sample":{' + _VALUES + '},"average":{' + _VALUES + '},"timestamp":%d,'
-    '"seq":%d,"id":"%016x-%d","time":%d.%06d,"t_ns":%d,"source":%s,"flags":%s%s}'
+    '"seq":%d,"id":"%016x-%d","time":%d.%06d,"t_ns":%d,"source":%s,"flags":%s%s%s}'
 )
 _ROW = (
     '{"seq":%d,"id":"%016x-%d","time":%d.%06d,"t_ns":%d,' + _VALUES + ',"flags":%s,"lost":%d,'
@@ -61,17 +61,33 @@ def gap_of(record: Record) -> Gap | None:
     return Gap(record.seq - 1, record.seq, record.lost, reason)
 
 
+class Window(NamedTuple):
+    """What an event has of the samples that it stands for: how many, their means and, if asked
+    for, their extremes."""
+
+    n: int
+    means: Values
+    least: Values = ()
+    greatest: Values = ()
+
+
 def sample_json(
-    record: Record, average: Values, origin: Origin, status: str = "ok", gap: Gap | None = None
+    record: Record,
+    average: Values,
+    origin: Origin,
+    status: str = "ok",
+    gap: Gap | None = None,
+    window: Window | None = None,
 ) -> str:
     """Return the JSON object of one sample on one line; docs/protocol.md lists its keys.
 
     `gap` is what this reader missed before it; without one, what the producer noted is told.
+    With a window its means take the place of the record's values.
     """
     seconds, nanoseconds = divmod(record.time_ns, 10**9)
     return _EVENT % (
         status,
-        *values_of(record),
+        *(values_of(record) if window is None else window.means),
         *average,
         seconds,
         record.seq,
@@ -82,6 +98,7 @@ def sample_json(
         record.t_ns,
         _quoted(origin.source),
         _flags_json(record.flags),
+        _window_json(window),
         _gap_json(gap or gap_of(record)),
     )
 
@@ -156,6 +173,15 @@ def _flags_json(flags: int) -> str:
 @lru_cache(maxsize=4)
 def _quoted(text: str) -> str:
     return json.dumps(text)
+
+
+def _window_json(window: Window | None) -> str:
+    if window is None:
+        return ""
+    text = f',"n":{window.n}'
+    if window.least:
+        text += ',"min":{' + _VALUES % window.least + '},"max":{' + _VALUES % window.greatest + "}"
+    return text
 
 
 def _gap_json(gap: Gap | None) -> str:

@@ -265,7 +265,7 @@ class Connection:
             return
         await self._send(head, h11.Data(data=sse.OPENING))
         chunked = self._h11.their_http_version != b"1.0"
-        with self._site.stream(asked.last_event_id) as subscription:
+        with self._site.stream(asked.last_event_id, asked.form) as subscription:
             await stream_events(self._transport, subscription, chunked=chunked)
         await self._send(h11.EndOfMessage())
 

@@ -93,6 +93,8 @@ async def _follow(
                     reader.missed_bell()
             elif past.successor is not None:
                 return
+            else:
+                hub.flush()
             if now_s >= next_look_s or (batch.records and hub.snapshot.status != "ok"):
                 next_look_s = now_s + LOOK_S
                 period_s = await _judge(reader, hub)

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, unquote
 
 from trio_mpu.errors import RequestError
 from trio_mpu.formats import parse_event_id, sample_json
+from trio_mpu.shape import EVERY_SAMPLE, MAX_FLUSH_MS, MAX_RATE_HZ, MIN_RATE_HZ, Form
 from trio_mpu.snapshot import WAITING, Snapshot
 
 ALLOW: Final = "GET, HEAD"
@@ -58,9 +59,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Events:
-    """Answer with the stream."""
+    """Answer with the stream, in the form that was asked for."""
 
     last_event_id: str = ""
+    form: Form = EVERY_SAMPLE
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def route(
             return _latest(snapshot)
         case "/events":
             asked = headers.get("last-event-id") or target.query.get("last_event_id", "")
-            return Events(asked)
+            return Events(asked, _form(target.query))
         case "/history":
             return _history(target.query)
         case "/healthz":
@@ -186,6 +188,24 @@ def _unavailable(snapshot: Snapshot) -> Answer:
     return Answer(503, body.encode() + b"\n", headers=answer.headers)
 
 
+def _form(query: Mapping[str, str]) -> Form:
+    rate_hz = _number(query, "rate", MIN_RATE_HZ, MAX_RATE_HZ) or 0.0
+    flush_ms = _number(query, "flush_ms", 0, MAX_FLUSH_MS) or 0.0
+    if (stats := query.get("stats", "0")) not in ("0", "1"):
+        raise RequestError(400, "stats is 0 or 1")
+    return Form(rate_hz, stats == "1" and rate_hz > 0, int(flush_ms))
+
+
+def _number(query: Mapping[str, str], name: str, low: float, high: float) -> float | None:
+    """Return a field's decimal number; None if there is no such field."""
+    if name not in query:
+        return None
+    text = query[name]
+    if not re.fullmatch(r"\d{1,7}(\.\d{0,9})?", text, re.ASCII) or not low <= float(text) <= high:
+        raise RequestError(400, f"{name} is a number from {low:g} to {high:g}")
+    return float(text)
+
+
 def _history(query: Mapping[str, str]) -> History:
     kind = query.get("format", "json")
     if kind not in HISTORY_TYPES:
@@ -193,12 +213,7 @@ def _history(query: Mapping[str, str]) -> History:
     since = None
     if "since" in query and (since := parse_event_id(query["since"])) is None:
         raise RequestError(400, "since is the id of an event, such as 0123456789abcdef-42")
-    seconds = None
-    if "seconds" in query:
-        text = query["seconds"]
-        if not re.fullmatch(r"\d{1,7}(\.\d{0,9})?", text, re.ASCII) or float(text) > MAX_SECONDS:
-            raise RequestError(400, f"seconds is a number from 0 to {MAX_SECONDS}")
-        seconds = float(text)
+    seconds = _number(query, "seconds", 0, MAX_SECONDS)
     limit = None
     if "limit" in query:
         if not re.fullmatch(r"\d{1,9}", query["limit"], re.ASCII):

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 
 import trio
 
-from trio_mpu.hub import Hub, Subscription
+from trio_mpu.hub import Hub
 from trio_mpu.metrics import Metrics, render
 from trio_mpu.routes import Page
+from trio_mpu.shape import EVERY_SAMPLE, Form
 from trio_mpu.snapshot import WAITING
+from trio_mpu.subscription import Subscription, subscribe
 
 
 @dataclass
@@ -36,11 +38,11 @@ class Site:
                 self._idle.discard(scope)
 
     @contextmanager
-    def stream(self, last_event_id: str) -> Iterator[Subscription]:
+    def stream(self, last_event_id: str, form: Form = EVERY_SAMPLE) -> Iterator[Subscription]:
         """Open a subscription and count it."""
         self.streams += 1
         try:
-            with self.hub.subscribe(last_event_id) as subscription:
+            with subscribe(self.hub, last_event_id, form) as subscription:
                 yield subscription
         finally:
             self.streams -= 1

@@ -11,7 +11,8 @@ import trio
 
 from trio_mpu import sse
 from trio_mpu.errors import ClientGone
-from trio_mpu.hub import Chunk, Subscription
+from trio_mpu.hub import Chunk
+from trio_mpu.subscription import Subscription
 from trio_mpu.transport import Transport
 
 HEARTBEAT_S: Final = 15.0  # nginx cuts a stream that is silent for 60 s
@@ -47,6 +48,16 @@ class _Stream:
         self._subscription = subscription
         self._chunked = chunked
         self._gone: ClientGone | None = None
+        if transport.can_send_now:
+            subscription.handover = self._hand_over
+
+    def _hand_over(self, chunk: Chunk) -> bool:
+        return self._transport.send_now(self._bytes_of(chunk))
+
+    def _bytes_of(self, chunk: Chunk) -> bytes:
+        if self._chunked and not chunk.framed and chunk.payload:
+            chunk.framed = _FRAMER.send(h11.Data(data=chunk.payload)) or b""
+        return chunk.framed if self._chunked else chunk.payload
 
     async def run(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -59,16 +70,16 @@ class _Stream:
     async def _write(self) -> None:
         heartbeat = Chunk(sse.HEARTBEAT)
         while True:
-            chunk = heartbeat
+            chunk, handed = heartbeat, self._subscription.handed
             with trio.move_on_after(HEARTBEAT_S):
                 try:
                     chunk = await self._subscription.next()
                 except trio.EndOfChannel:
                     return
-            if self._chunked and not chunk.framed:
-                chunk.framed = _FRAMER.send(h11.Data(data=chunk.payload)) or b""
+            if chunk is heartbeat and handed != self._subscription.handed:
+                continue  # it was not silent: the hub has handed chunks over
             try:
-                await self._transport.send(chunk.framed if self._chunked else chunk.payload)
+                await self._transport.send(self._bytes_of(chunk))
             except trio.Cancelled:
                 self._gone = ClientGone("the client left in the middle of an event")
                 raise

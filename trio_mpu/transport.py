@@ -1,8 +1,15 @@
-"""One client's byte stream, with a deadline on every wait and a goodbye that arrives."""
+"""One client's byte stream, with a deadline on every wait and a goodbye that arrives.
+
+There are two ways out. `send` waits for the client, and is what its own task calls. `send_now`
+waits for nobody: it hands a socket what the kernel takes at this instant and keeps the rest,
+which goes out before anything that is sent later. So whoever calls them, in whatever order, the
+bytes keep theirs; only the two must not be at work at the same time.
+"""
 
 import contextlib
 import errno
 import fcntl
+import os
 import struct
 import termios
 from typing import Final
@@ -24,6 +31,7 @@ class Transport:
     def __init__(self, stream: trio.abc.HalfCloseableStream) -> None:
         self._stream = stream
         self._socket = stream.socket if isinstance(stream, trio.SocketStream) else None
+        self._kept = b""  # what send_now could not hand over
 
     async def receive(self) -> bytes:
         """Return the next bytes, b"" when the client sends no more. Raises ClientGone."""
@@ -38,7 +46,8 @@ class Transport:
         Raises ClientGone when it takes nothing for WRITE_S (`ClientGone.stuck`), or is gone.
         When cancelled, some of it has been sent.
         """
-        rest = memoryview(data)
+        rest = memoryview(self._kept + data)
+        self._kept = b""
         waiting = self._untaken()
         while rest:
             with trio.move_on_after(WRITE_S):
@@ -49,6 +58,25 @@ class Transport:
             before, waiting = waiting, self._untaken()
             if waiting >= before:
                 raise ClientGone("the client takes nothing", stuck=True)
+
+    @property
+    def can_send_now(self) -> bool:
+        """Tell whether there is a socket beneath, so that send_now works."""
+        return self._socket is not None
+
+    def send_now(self, data: bytes) -> bool:
+        """Hand the kernel what it takes at once; tell whether that was all.
+
+        The rest goes out with the next `send`, which is also where errors show.
+        """
+        assert self._socket is not None
+        assert not self._kept
+        try:
+            sent = os.write(self._socket.fileno(), data)
+        except OSError:  # no room (EAGAIN), or the client is gone
+            sent = 0
+        self._kept = data[sent:]
+        return not self._kept
 
     async def _send_some(self, data: memoryview) -> int:
         try:

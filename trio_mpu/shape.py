@@ -1,0 +1,128 @@
+"""Records, in order → the events of one form of the stream.
+
+Everybody who asked for the same form gets the same events, whenever they joined: windows are cut
+by the samples' own clock (`t_ns` divided by the window's length), not by who began when. So one
+shaper serves all who are up to date, and whoever catches up by himself arrives at the same bytes.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from typing import Final, NamedTuple
+
+from trio_mpu import sse
+from trio_mpu.average import Values, values_of
+from trio_mpu.formats import Origin, Window, event_id, gap_of, sample_json
+from trio_mpu.layout import Record
+from trio_mpu.sample import Gap
+
+MIN_RATE_HZ: Final = 0.01
+MAX_RATE_HZ: Final = 8000.0
+MAX_FLUSH_MS: Final = 1000
+
+
+class Form(NamedTuple):
+    """What a client asked for: every sample (`rate_hz` 0) or means at that rate, with their
+    extremes or without; at once or several in one write, at most `flush_ms` late."""
+
+    rate_hz: float = 0.0
+    stats: bool = False
+    flush_ms: int = 0
+
+    def shaper(self, origin: Origin) -> "Shaper":
+        """Return a shaper that has seen nothing yet."""
+        return Thinner(origin, self) if self.rate_hz else EverySample(origin)
+
+
+EVERY_SAMPLE: Final = Form()
+
+
+class Shaper(ABC):
+    """Takes records and gives events. `seq` is the newest sample in what it has given, None
+    before it has given anything that is whole."""
+
+    seq: int | None = None
+
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
+
+    @abstractmethod
+    def add(self, record: Record, average: Values, gap: Gap | None) -> bytes:
+        """Return the events that this record completes, b"" if none.
+
+        `average` ends with the record; `gap` is what this stream has missed before it.
+        """
+
+    def _event(
+        self, record: Record, average: Values, gap: Gap | None, window: Window | None
+    ) -> bytes:
+        text = sample_json(record, average, self._origin, gap=gap, window=window)
+        return sse.event(text, event_id=event_id(self._origin.generation, record.seq))
+
+
+class EverySample(Shaper):
+    """An event for each record."""
+
+    def add(self, record: Record, average: Values, gap: Gap | None) -> bytes:
+        """Return the record's event."""
+        self.seq = record.seq
+        return self._event(record, average, told(record, gap), None)
+
+
+class Thinner(Shaper):
+    """An event for each window of time that has samples: their means, under the newest one's
+    number. It comes with the first sample after the window."""
+
+    def __init__(self, origin: Origin, form: Form) -> None:
+        super().__init__(origin)
+        self._stats = form.stats
+        self._window_ns = 10**9 / form.rate_hz
+        self._number: int | None = None
+        self._records: list[Record] = []
+        self._average: Values = ()
+        self._gap: Gap | None = None
+
+    def add(self, record: Record, average: Values, gap: Gap | None) -> bytes:
+        """Return the event of the window that this record is the first one after."""
+        number = math.floor(record.t_ns / self._window_ns)
+        payload = b""
+        if number != self._number and self._number is not None:
+            payload = self._close()
+        self._number = number
+        self._records.append(record)
+        self._average = average
+        self._gap = joined(self._gap, told(record, gap))
+        return payload
+
+    def _close(self) -> bytes:
+        newest = self._records[-1]
+        axes = list(zip(*map(values_of, self._records), strict=True))
+        count = len(self._records)
+        flags = 0
+        for record in self._records:
+            flags |= record.flags
+        window = Window(
+            count,
+            tuple(sum(axis) / count for axis in axes),
+            tuple(map(min, axes)) if self._stats else (),
+            tuple(map(max, axes)) if self._stats else (),
+        )
+        payload = self._event(newest._replace(flags=flags), self._average, self._gap, window)
+        self.seq, self._records, self._gap = newest.seq, [], None
+        return payload
+
+
+def told(record: Record, gap: Gap | None) -> Gap | None:
+    """Return what is to be told with a record: the reader's own gap, with what the producer
+    noted before the same sample."""
+    noted = gap_of(record)
+    if gap is None or noted is None or gap.lost is None:
+        return gap or noted
+    return gap._replace(lost=gap.lost + (noted.lost or 0))
+
+
+def joined(first: Gap | None, second: Gap | None) -> Gap | None:
+    """Return two gaps of one window as one, for the first one's reason."""
+    if first is None or second is None:
+        return first or second
+    lost = None if first.lost is None or second.lost is None else first.lost + second.lost
+    return Gap(first.after, second.before, lost, first.reason)
