@@ -1,0 +1,1 @@
+"""Measurements of this server beside others; README.md says how each is made."""
