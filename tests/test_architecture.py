@@ -19,6 +19,7 @@ CORE = {
     "metrics",
     "routes",
     "shape",
+    "shortcut",
     "sample",
     "settings",
     "snapshot",

@@ -501,7 +501,7 @@ async def test_a_stream_that_takes_nothing_is_cut_off(monkeypatch: pytest.Monkey
                 served.publish(500)
                 await trio.sleep(0.005)
 
-        with trio.fail_after(8):
+        with trio.fail_after(30):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(write)
                 while served.site.metrics["timeouts_write"] == 0 or seqs[-1] < served.hub.head:
@@ -811,3 +811,103 @@ async def answer_whole(client: Client) -> Answer:
     rest = await client.rest()
     client.received = rest[rest.find(b"HTTP/1.1 ") :] if b"HTTP/1.1 " in rest else b""
     return answer
+
+
+# -- requests that were parsed before -----------------------------------------------
+
+
+def bytes_of(answer: Answer) -> object:
+    """What must be the same, however it was made."""
+    headers = {name: value for name, value in answer.headers.items() if name != "date"}
+    return answer.status, headers, answer.body
+
+
+@pytest.mark.parametrize(
+    "path", ["/json", "/", "/healthz", "/history?limit=2", "/metrics", "/none"]
+)
+async def test_a_request_that_is_known_is_answered_as_if_it_were_parsed(path: str) -> None:
+    """The first one by h11, the others by their bytes: nobody can tell which."""
+    async with serving() as served:
+        async with served.connect() as one, served.connect() as other:
+            for number in range(3):
+                served.publish()
+                answers = [await client.get(path) for client in (one, other, one)]
+                assert "date" in answers[1].headers
+                if path != "/metrics":  # which counts these very requests
+                    assert bytes_of(answers[0]) == bytes_of(answers[1]) == bytes_of(answers[2])
+                if path == "/json":
+                    assert answers[2].json["seq"] == 4 + number
+        assert served.site.metrics["requests"] == 9
+
+
+async def test_a_known_request_has_todays_answer() -> None:
+    """Also when that is an error now, or the server is about to stop."""
+    async with serving() as served, served.connect() as client:
+        for path in ("/json", "/history"):
+            assert (await client.get(path)).status == 200
+        served.hub.judge("stale", "no sample")
+        assert (await client.get("/json")).json["status"] == "stale"
+        served.past.replace(7)
+        served.begin()
+        for path in ("/json", "/history"):
+            assert (await client.get(path)).status == 503
+        served.publish()
+        served.hub.judge("ok", "")
+        assert (await client.get("/json")).json["seq"] == 1
+        served.site.stopping = True
+        answer = await client.get("/json")
+        assert (answer.status, answer.closes) == (200, True)
+
+
+async def test_only_the_very_same_bytes_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another header, a second request behind it, or half of it: that is h11's to judge."""
+    parsed: list[bytes] = []
+    feed = http.Connection._feed
+
+    def counted(connection: http.Connection, data: bytes) -> None:
+        parsed.append(data)
+        feed(connection, data)
+
+    monkeypatch.setattr(http.Connection, "_feed", counted)
+    async with serving() as served, served.connect() as client:
+        for _ in range(3):
+            await client.get("/json")
+        assert len(parsed) == 1
+        await client.get("/json", "X-Other: 1")
+        assert len(parsed) == 2
+        await client.send(request("/json") * 2)
+        assert [(await client.answer()).status for _ in range(2)] == [200, 200]
+        assert len(parsed) == 4
+        whole = request("/json")
+        await client.send(whole[:9])
+        await until(lambda: len(parsed) == 5)
+        await client.send(whole[9:])
+        assert (await client.answer()).status == 200
+        for headers in (("Connection: close",), ("Content-Length: 0",)):
+            async with served.connect() as other:
+                for _ in range(1 + ("Content" in headers[0])):
+                    before = len(parsed)
+                    assert (await other.get("/json", *headers)).status == 200
+                    assert len(parsed) == before + 1
+
+
+async def test_a_known_answer_waits_for_a_client_that_takes_it_slowly() -> None:
+    """It asks faster than it reads; each answer arrives whole, in order."""
+    count = 3000
+    async with serving() as served:
+        small = trio.socket.socket()
+        small.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 4096)
+        await small.connect(("127.0.0.1", served.port))
+        async with trio.SocketStream(small) as stream, trio.open_nursery() as nursery:
+            client = Client(stream)
+            first = await client.get("/json")
+
+            async def ask() -> None:
+                for _ in range(count):
+                    await client.send(request("/json"))
+                    await trio.lowlevel.checkpoint()
+
+            nursery.start_soon(ask)
+            await until(lambda: served.site.metrics["requests"] > 50)
+            for _ in range(count):
+                assert bytes_of(await client.answer()) == bytes_of(first)

@@ -32,6 +32,8 @@ BOUNDED: Final = (
         "semaphore",
         "doorbell",
         "shape",
+        "shortcut",
+        "refusal",
         "subscription",
         "history",
         "stream",

@@ -28,6 +28,7 @@ _ROW = (
 )
 _CSV = "%d,%d.%06d,%d," + ",".join(["%.7g"] * len(AXES)) + ",%s,%d,%s"
 _EVENT_ID = re.compile("([0-9a-fA-F]{16})-([0-9]{1,20})")
+_GAP_FLAGS: Final = int(Flag.DEVICE_GAP | Flag.RESTART_GAP)
 _FLAG_NAMES: Final = {flag: str(flag.name).lower() for flag in Flag}
 
 # What the readers of CSV and JSON, and int() and float() of what they found, may raise.
@@ -55,7 +56,7 @@ def parse_event_id(text: str) -> tuple[int, int] | None:
 
 def gap_of(record: Record) -> Gap | None:
     """Return the gap that the producer noted right before this record."""
-    if not record.flags & (Flag.DEVICE_GAP | Flag.RESTART_GAP):
+    if not record.flags & _GAP_FLAGS:
         return None
     reason = "restart" if record.flags & Flag.RESTART_GAP else "device"
     return Gap(record.seq - 1, record.seq, record.lost, reason)

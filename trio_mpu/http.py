@@ -15,8 +15,7 @@ checked in routes.py. The rules of this file:
 
 import contextlib
 import logging
-from email.utils import formatdate
-from http import HTTPStatus
+import time
 from typing import Final
 
 import h11
@@ -26,9 +25,11 @@ from trio_mpu import history, routes, sse
 from trio_mpu.errors import ClientGone, RequestError, RingError
 from trio_mpu.metrics import CONTENT_TYPE
 from trio_mpu.routes import Answer, Events, History, Numbers
+from trio_mpu.shortcut import Parsed
 from trio_mpu.site import Site
 from trio_mpu.stream import stream_events
 from trio_mpu.transport import Transport
+from trio_mpu.wire import response, response_head, sound_target, whole_answer
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +37,6 @@ REQUEST_S: Final = 10.0  # for a head or a body, once it has begun; and for the 
 IDLE_S: Final = 30.0  # between two requests
 MAX_HEAD_BYTES: Final = 16_384  # h11's own default; also of a chunk's header and of trailers
 MAX_BODY_BYTES: Final = 65_536  # nobody needs one here; framing and trailers included
-
-Headers = list[tuple[str, str]]
 
 
 async def serve_connection(stream: trio.abc.HalfCloseableStream, site: Site) -> None:
@@ -54,33 +53,6 @@ async def serve_connection(stream: trio.abc.HalfCloseableStream, site: Site) -> 
             log.exception("a connection ended by an error")
 
 
-async def refuse_connection(stream: trio.abc.HalfCloseableStream, reason: str) -> None:
-    """Answer 503 without waiting for a request, and close."""
-    connection, transport = h11.Connection(h11.SERVER), Transport(stream)
-    async with stream:
-        with contextlib.suppress(ClientGone), trio.move_on_after(REQUEST_S):
-            answer = routes.error_answer(503, reason)
-            head = _response(answer, close=True)
-            events = (head, h11.Data(data=answer.body), h11.EndOfMessage())
-            await transport.send(b"".join(connection.send(event) or b"" for event in events))
-            await transport.linger()
-
-
-def _response(answer: Answer, *, close: bool) -> h11.Response:
-    headers = [("Content-Type", answer.content_type), *answer.headers]
-    # RFC 9110, section 8.6: in a 304 it would have to be the length that a 200 has.
-    if answer.status != 304:
-        headers.append(("Content-Length", str(len(answer.body))))
-    return _response_head(answer.status, headers, close=close)
-
-
-def _response_head(status: int, headers: Headers, *, close: bool) -> h11.Response:
-    headers = [("Date", formatdate(usegmt=True)), *headers]
-    if close:
-        headers.append(("Connection", "close"))
-    return h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase)
-
-
 class Connection:
     """The state of one connection."""
 
@@ -88,7 +60,9 @@ class Connection:
         self._transport = transport
         self._site = site
         self._h11: h11.Connection  # of the request in progress
+        self._request = b""  # what it began with
         self._received = 0  # bytes of its head or of its body
+        self._feeds = 0  # how many pieces it came in
         self._closing = False  # it is the last one
         self._head_only = False  # its answer has no body
 
@@ -98,8 +72,9 @@ class Connection:
         while data:
             # A new one for each request: nothing of the last one can have a part in it.
             self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
-            self._received = 0
+            self._received = self._feeds = 0
             self._feed(data)
+            self._request = data
             if not await self._exchange():
                 await self._transport.linger()
                 return
@@ -109,17 +84,30 @@ class Connection:
     # -- reading ----------------------------------------------------------------------
 
     async def _first_bytes(self, seconds: float) -> bytes:
-        """Wait for the first bytes of a request; b"" if there are none to be expected."""
-        data = b""
-        with self._site.idle(seconds) as scope:
-            while not data and (received := await self._transport.receive()):
-                data = _without_empty_lines(received)
+        """Wait for the first bytes of a request; b"" if there are none to be expected.
+
+        Requests that are known by their bytes are answered on the way.
+        """
+        data, held_up = b"", True
+        while held_up:
+            held_up = False
+            with self._site.idle(seconds) as scope:
+                while not data and not held_up and (got := await self._transport.receive()):
+                    if known := self._known_answer(got):
+                        held_up = not self._transport.send_now(known)
+                        seconds = IDLE_S
+                        scope.deadline = trio.current_time() + seconds
+                    else:
+                        data = _without_empty_lines(got)
+            if held_up:
+                await self._transport.send(b"")  # what the client has not taken at once
         if scope.cancelled_caught and not self._site.stopping:
             self._site.metrics.count("timeouts_idle")
         return data
 
     def _feed(self, data: bytes) -> None:
         self._received += len(data)
+        self._feeds += 1
         self._h11.receive_data(data)
 
     async def _event(self) -> h11.Event:
@@ -177,11 +165,13 @@ class Connection:
             with trio.fail_after(REQUEST_S):
                 request = await self._head()
             headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
-            target = _sound_target(request, headers)
+            target = sound_target(request, headers, MAX_BODY_BYTES)
             self._closing = "transfer-encoding" in headers and "content-length" in headers
             plan = self._plan(request.method.decode(), target, headers)
             with trio.fail_after(REQUEST_S):
                 await self._body()
+            if self._is_plain(request, headers):
+                self._site.shortcuts.learn(self._request, target, headers)
         except h11.RemoteProtocolError as error:
             self._closing = True
             self._site.metrics.count("requests_bad")
@@ -195,6 +185,35 @@ class Connection:
         else:
             await self._carry_out(plan)
         return self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE
+
+    def _is_plain(self, request: h11.Request, headers: dict[str, str]) -> bool:
+        """Tell whether the same bytes on another idle connection would mean just the same."""
+        return (
+            request.method == b"GET"
+            and request.http_version == b"1.1"
+            and headers.keys().isdisjoint(("connection", "content-length", "transfer-encoding"))
+            and "expect" not in headers
+            and self._feeds == 1
+            and not self._h11.trailing_data[0]
+        )
+
+    def _known_answer(self, data: bytes) -> bytes:
+        """Return the whole answer to a request whose bytes were parsed before, else b""."""
+        if self._site.stopping or not self._transport.can_send_now:
+            return b""
+        snapshot = self._site.hub.snapshot
+        known = self._site.shortcuts.answer(data, snapshot, int(time.time()), self._made)
+        self._site.metrics.count("requests", int(bool(known)))
+        return known
+
+    def _made(self, request: bytes, parsed: Parsed) -> bytes:
+        try:
+            plan = self._plan("GET", parsed.target, parsed.headers)
+        except RequestError:
+            return b""
+        if not isinstance(plan, Answer):
+            return b""
+        return whole_answer(request, plan)
 
     def _plan(self, method: str, target: routes.Target, headers: dict[str, str]) -> routes.Route:
         snapshot = self._site.hub.snapshot
@@ -222,7 +241,7 @@ class Connection:
 
     async def _answer(self, answer: Answer) -> None:
         body = b"" if self._head_only else answer.body
-        head = _response(answer, close=self._is_last())
+        head = response(answer, close=self._is_last())
         await self._send(head, h11.Data(data=body), h11.EndOfMessage())
 
     def _is_last(self) -> bool:
@@ -233,7 +252,7 @@ class Connection:
 
     def _open_ended(self, content_type: str, *more: tuple[str, str]) -> h11.Response:
         headers = [("Content-Type", content_type), ("Cache-Control", "no-store"), *more]
-        return _response_head(200, headers, close=self._is_last())
+        return response_head(200, headers, close=self._is_last())
 
     async def _history(self, asked: History) -> None:
         head = self._open_ended(routes.HISTORY_TYPES[asked.format])
@@ -274,14 +293,3 @@ def _without_empty_lines(data: bytes) -> bytes:
     # RFC 9112, section 2.2: a server "SHOULD ignore at least one empty line (CRLF) received
     # prior to the request-line".
     return data.lstrip(b"\r\n")
-
-
-def _sound_target(request: h11.Request, headers: dict[str, str]) -> routes.Target:
-    """Return the target of a request that h11 has accepted, if it is one that we can serve."""
-    if not request.http_version.startswith(b"1."):
-        raise RequestError(505, "this is a server for HTTP/1.1")
-    hosts = [value for name, value in request.headers if name == b"host"]
-    target = routes.parse_target(request.target, hosts)
-    if int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
-        raise RequestError(413, "the body is too large")
-    return target

@@ -21,10 +21,11 @@ from typing import Final
 import trio
 
 from trio_mpu.errors import ServerError
-from trio_mpu.http import refuse_connection, serve_connection
+from trio_mpu.http import serve_connection
 from trio_mpu.hub import Hub
 from trio_mpu.metrics import Metrics
 from trio_mpu.pump import RingPast, pump
+from trio_mpu.refusal import refuse_connection
 from trio_mpu.routes import Page
 from trio_mpu.site import Site
 

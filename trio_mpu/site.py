@@ -10,6 +10,7 @@ from trio_mpu.hub import Hub
 from trio_mpu.metrics import Metrics, render
 from trio_mpu.routes import Page
 from trio_mpu.shape import EVERY_SAMPLE, Form
+from trio_mpu.shortcut import Shortcuts
 from trio_mpu.snapshot import WAITING
 from trio_mpu.subscription import Subscription, subscribe
 
@@ -24,6 +25,7 @@ class Site:
     stopping: bool = False
     connections: int = 0
     streams: int = 0
+    shortcuts: Shortcuts = field(default_factory=Shortcuts)
     _idle: set[trio.CancelScope] = field(default_factory=set)
 
     @contextmanager

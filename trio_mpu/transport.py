@@ -36,8 +36,10 @@ class Transport:
     async def receive(self) -> bytes:
         """Return the next bytes, b"" when the client sends no more. Raises ClientGone."""
         try:
+            if self._socket is not None:
+                return await self._socket.recv(RECEIVE_BYTES)
             return bytes(await self._stream.receive_some(RECEIVE_BYTES))
-        except trio.BrokenResourceError as error:
+        except (OSError, trio.BrokenResourceError) as error:
             raise ClientGone("the connection was reset") from error
 
     async def send(self, data: bytes) -> None:
