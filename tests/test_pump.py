@@ -101,7 +101,8 @@ async def test_a_subscriber_from_before_the_ring_starts_with_its_newest_sample(
             nursery.start_soon(client, known)
             await trio.testing.wait_all_tasks_blocked()
             async with pumped.running():
-                await pumped.until(lambda: pumped.hub.head == 100)
+                # The one has all it wants, and the other has caught up.
+                await pumped.until(lambda: known in got and pumped.hub.attached == 1)
                 await writer.write(samples(2))
                 await pumped.until(lambda: len(got) == 2)
     assert got == {"": [100, 101, 102], known: [51, 52, 53]}
@@ -146,8 +147,10 @@ async def test_a_silent_sensor_is_stale(pumped: Pumped, monkeypatch: pytest.Monk
     await writer.write(samples(1))
     async with pumped.running():
         await pumped.until(lambda: pumped.hub.snapshot.status == "stale")
+        assert "gives no sample" in pumped.hub.snapshot.reason
         await writer.write(samples(1))
         await pumped.until(lambda: pumped.hub.snapshot.status == "ok")
+        assert pumped.hub.head == 2
     writer.close()
 
 
@@ -244,6 +247,7 @@ async def test_bells_that_nobody_hears_cost_no_sample(
         for number in range(1, 20):
             await writer.write(samples(1))
             await pumped.until(lambda number=number: pumped.hub.head == number)  # type: ignore[misc]
+    assert pumped.hub.head == 19
     writer.close()
 
 
@@ -292,4 +296,5 @@ async def test_a_ring_that_is_held_from_the_start_is_waited_for(
         await pumped.until(lambda: pumped.hub.snapshot.reason.endswith("process 7"))
         monkeypatch.setattr(RingReader, "header", header)
         await pumped.until(lambda: pumped.hub.head == 2)
+        assert pumped.hub.snapshot.status == "ok"
     writer.close()
