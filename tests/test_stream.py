@@ -1,5 +1,6 @@
 """A subscription → one client, in virtual time."""
 
+import itertools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -306,9 +307,8 @@ async def test_a_client_that_is_slow_for_a_moment_gets_whole_chunks_in_order() -
         if isinstance(event, h11.Data):
             text += event.data
     seqs = [int(line.rpartition(b"-")[2]) for line in text.split(b"\n") if line[:4] == b"id: "]
-    told = re.search(rb'"gap":{"from":(\d+),"to":(\d+)', text)
-    if told is None:
-        assert seqs == list(range(3, head + 1))
-    else:
-        start, end = int(told[1]), int(told[2])
-        assert seqs == [*range(3, start + 1), *range(end, head + 1)]
+    # On a busy machine it may be slow more than once: each time is told.
+    jumps = [(last, seq) for last, seq in itertools.pairwise(seqs) if seq != last + 1]
+    told = re.findall(rb'"gap":{"from":(\d+),"to":(\d+)', text)
+    assert [(int(start), int(end)) for start, end in told] == jumps
+    assert (seqs[0], seqs[-1]) == (3, head)
