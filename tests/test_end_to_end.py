@@ -22,6 +22,7 @@ import trio
 from tests.processes_for_tests import ROOT, killed, python
 from tests.system import (
     PATIENCE_S,
+    System,
     eventually,
     free_port,
     get,
@@ -386,7 +387,10 @@ def test_a_recording_can_be_replayed(ring_name: str, tmp_path: Path) -> None:
         system.kill("producer", signal.SIGTERM)
     (tmp_path / "recorded.csv").write_text(text)
     recorded = [line.split(",") for line in text.splitlines()[1:]]
-    with running(ring_name, device=f"replay:{tmp_path / 'recorded.csv'}") as system:
+    # It lasts 0.3 s, so it may be over before anybody sees it going on.
+    with System(ring_name, device=f"replay:{tmp_path / 'recorded.csv'}") as system:
+        system.start("producer")
+        system.start("server")
         system.wait("stopped")
         rows = json.loads(system.get("/history")[1])["samples"]
     assert [row["ax"] for row in rows] == [float(line[3]) for line in recorded]
