@@ -18,7 +18,7 @@ ruff check .
 ruff format --check .
 mypy
 coverage erase
-python -m pytest --numprocesses 4 --cov --cov-report=
+python -m pytest --numprocesses 3 --cov --cov-report=
 coverage report --fail-under=95
 # The pure core has no excuse for a branch that no test takes.
 coverage report --fail-under=100 --include="$(printf 'trio_mpu/%s.py,' \
