@@ -62,8 +62,7 @@ def test_one_command_serves_and_a_signal_ends_it_cleanly(
             begun_s = time.monotonic()
             script.send_signal(number)
             assert script.wait(PATIENCE_S) == 0
-            # Within 4 s on a machine that has nothing else to do; here other tests run beside.
-            assert time.monotonic() - begun_s < 10
+            assert time.monotonic() - begun_s < 4
             for _ in lines:  # the stream has a proper end, or this raises ChunkedEncodingError
                 pass
     assert left_behind(ring_name) == []

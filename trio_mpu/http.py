@@ -76,7 +76,7 @@ class Connection:
             self._feed(data)
             self._request = data
             if not await self._exchange():
-                await self._transport.linger()
+                await self._transport.linger(stopping=self._site.stopping)
                 return
             data = _without_empty_lines(self._h11.trailing_data[0])
             data = data or await self._first_bytes(IDLE_S)

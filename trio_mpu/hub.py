@@ -14,7 +14,6 @@ Invariants:
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -215,8 +214,7 @@ class Hub:
         group.attached.discard(subscriber)
         group.members -= 1
         if not group.members:
-            with suppress(KeyError):
-                del self._groups[group.form]
+            del self._groups[group.form]
 
     @property
     def attached(self) -> int:

@@ -22,6 +22,7 @@ WRITE_S: Final = 30.0  # a client that takes nothing for so long is gone
 RECEIVE_BYTES: Final = 16_384
 SLICE_BYTES: Final = 65_536
 LINGER_S: Final = 2.0  # how long a refused client may go on sending before it is cut off…
+STOPPING_LINGER_S: Final = 0.5  # …which is less when the server itself is waited for…
 LINGER_BYTES: Final = 1_048_576  # …and how much: more than an upload sends in a round trip
 
 
@@ -98,7 +99,7 @@ class Transport:
         answer = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4))
         return int(struct.unpack("i", answer)[0])
 
-    async def linger(self) -> None:
+    async def linger(self, *, stopping: bool = False) -> None:
         """Say that nothing more will come, and let the client finish what it is sending.
 
         RFC 9112, section 9.6: a server that closes while data is on its way to it makes the
@@ -106,7 +107,7 @@ class Transport:
         """
         received = 0
         with (
-            trio.move_on_after(LINGER_S),
+            trio.move_on_after(STOPPING_LINGER_S if stopping else LINGER_S),
             contextlib.suppress(ClientGone, trio.BrokenResourceError),
         ):
             await self._stream.send_eof()
