@@ -496,16 +496,20 @@ async def test_a_stream_that_takes_nothing_is_cut_off(monkeypatch: pytest.Monkey
         await stuck.open_events()
         seqs: list[int] = []
 
+        written = trio.Event()
+
         async def write() -> None:
             while not served.site.metrics["timeouts_write"]:
                 served.publish(500)
                 await trio.sleep(0.005)
-            served.publish()  # for a reader that has had all before the other was cut off
+            # One more, for a reader that has had all before the other was cut off.
+            served.publish()
+            written.set()
 
         with trio.fail_after(30):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(write)
-                while served.site.metrics["timeouts_write"] == 0 or seqs[-1] < served.hub.head:
+                while not written.is_set() or seqs[-1] < served.hub.head:
                     seqs.append((await client.event()).json["seq"])
         assert seqs == list(range(1, served.hub.head + 1))
         await until(lambda: served.site.streams == 1)
