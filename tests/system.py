@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import signal
 import socket
 import subprocess
@@ -19,9 +20,11 @@ PATIENCE_S = 20.0
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """A TCP port that nobody listens on, and that no outgoing connection is given either."""
+    while True:
+        port = random.randrange(10_000, 32_768)  # below Linux's ip_local_port_range
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def eventually(condition: Callable[[], bool], what: str) -> None:

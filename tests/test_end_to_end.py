@@ -387,14 +387,16 @@ def test_a_recording_can_be_replayed(ring_name: str, tmp_path: Path) -> None:
         system.kill("producer", signal.SIGTERM)
     (tmp_path / "recorded.csv").write_text(text)
     recorded = [line.split(",") for line in text.splitlines()[1:]]
-    # It lasts 0.3 s, so it may be over before anybody sees it going on.
-    with System(ring_name, device=f"replay:{tmp_path / 'recorded.csv'}") as system:
+    source = f"replay:{tmp_path / 'recorded.csv'}"
+    with System(ring_name, device=source) as system:
         system.start("producer")
         system.start("server")
+        # Until the producer has made its ring, the server finds the one of before, stopped too.
+        eventually(lambda: system.json().get("source") == source, "never replayed")
         system.wait("stopped")
         rows = json.loads(system.get("/history")[1])["samples"]
     assert [row["ax"] for row in rows] == [float(line[3]) for line in recorded]
-    assert {row["source"] for row in rows} == {f"replay:{tmp_path / 'recorded.csv'}"}
+    assert {row["source"] for row in rows} == {source}
     assert all("simulated" in row["flags"] for row in rows)
 
 
