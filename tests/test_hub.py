@@ -14,11 +14,13 @@ from trio.testing import MockClock
 
 from tests.fakes import GENERATION, FakePast, make_record, make_site
 from tests.http_client import Event, parse_event
+from trio_mpu import handover
 from trio_mpu import subscription as subscription_module
 from trio_mpu.average import AVERAGE_SAMPLES
 from trio_mpu.errors import RingHeld
 from trio_mpu.formats import Origin, event_id
-from trio_mpu.hub import Chunk, Hub
+from trio_mpu.group import Chunk
+from trio_mpu.hub import Hub
 from trio_mpu.layout import Batch
 from trio_mpu.metrics import Metrics
 from trio_mpu.sample import Flag
@@ -31,6 +33,7 @@ from trio_mpu.subscription import (
     Subscription,
     subscribe,
 )
+from trio_mpu.wire import framed
 
 OTHER = 7  # another generation
 
@@ -554,25 +557,34 @@ class Follower:
         self.last = asked  # generation and number of the last event
         self.status = "ok"
         self.delivered = 0
-        self.kept: list[Event] = []  # of a chunk that the socket did not take whole
+        self.kept = b""  # what the socket took of a chunk, if not all
         self.takes = 1  # how many chunks it takes at once before it is slow for a moment
 
-    def hand_over(self, chunk: Chunk) -> bool:
-        """Take a chunk as a socket does: whole, or in two pieces."""
+    def write(self, data: bytes) -> int:
+        """Take bytes as a socket does: all, or some, or none."""
         assert not self.kept
         self.takes -= 1
-        if self.takes >= 0:
-            for event in events_of(chunk):
-                self.see(event)
-            return True
-        self.takes, self.kept = 3, events_of(chunk)
-        return False
+        if self.takes < 0:
+            self.takes = 3
+            if len(data) % 2:
+                raise BlockingIOError
+            self.kept = data[: len(data) // 2]
+            return len(self.kept)
+        self.see_all(data)
+        return len(data)
 
     async def take(self) -> None:
-        """Take a chunk as the client's task does: what was kept goes first."""
+        """Take a chunk as the client's task does."""
         chunk = await self.subscription.next()
-        kept, self.kept = self.kept, []
-        for event in kept + events_of(chunk):
+        assert bool(self.kept) <= (not chunk.payload), "the rest comes first"
+        data, self.kept = self.kept + (chunk.framed or framed(chunk.payload)), b""
+        self.see_all(data)
+
+    def see_all(self, data: bytes) -> None:
+        """Check the events of one whole chunk of HTTP/1.1."""
+        size, _, payload = data.partition(b"\r\n")
+        assert int(size, 16) == len(payload) - 2
+        for event in events_of(Chunk(payload[:-2])):
             self.see(event)
 
     async def take_all(self) -> None:
@@ -698,7 +710,11 @@ class Schedule:
         subscription = self.stack.enter_context(subscribe(self.hub, last_event_id))
         self.followers.append(Follower(subscription, asked))
         if len(self.followers) % 2:
-            subscription.handover = self.followers[-1].hand_over
+            subscription.socket_fd = len(self.followers) - 1
+
+    def give(self, fd: int, data: bytes) -> int:
+        """Write to a follower's socket."""
+        return self.followers[fd].write(data)
 
     async def together(self, number: int) -> None:
         """Let everyone take what comes while the producer writes and the pump follows."""
@@ -764,6 +780,7 @@ def test_whatever_happens_all_samples_arrive_once_or_are_told_missing(
 
     async def main() -> None:
         schedule = Schedule(capacity)
+        patch.setattr(handover, "write", schedule.give)
         for what, number in steps:
             await schedule.step(what, number)
         await schedule.finish()
@@ -774,38 +791,64 @@ def test_whatever_happens_all_samples_arrive_once_or_are_told_missing(
         trio.run(main, clock=MockClock(autojump_threshold=0))
 
 
-async def test_a_waiting_client_is_served_without_waking_its_task() -> None:
+async def test_a_waiting_client_is_served_without_waking_its_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The chunk goes into its socket; what the socket does not take, its task sends first."""
     past = FakePast()
     hub = make_site(past).hub
-    handed: list[bytes] = []
+    written: list[bytes] = []
+
+    def write(fd: int, data: bytes) -> int:
+        assert fd == 77
+        written.append(data)
+        return 10 if len(written) == 3 else len(data)
+
+    monkeypatch.setattr(handover, "write", write)
     with subscribe(hub) as subscription:
-
-        def hand_over(chunk: Chunk) -> bool:
-            handed.append(chunk.payload)
-            return len(handed) != 3
-
-        subscription.handover = hand_over
+        subscription.socket_fd = 77
         async with trio.open_nursery() as nursery:
-            woken: list[bytes] = []
+            woken: list[Chunk] = []
 
             async def task() -> None:
                 while True:
-                    woken.append((await subscription.next()).payload)
+                    woken.append(await subscription.next())
 
             nursery.start_soon(task)
             await trio.testing.wait_all_tasks_blocked()
             for _ in range(5):
                 hub.publish(past.write())
+            assert hub.attached == 1
             await trio.testing.wait_all_tasks_blocked()
             hub.publish(past.write())
-            await trio.testing.wait_all_tasks_blocked()
+            assert woken[-1].seq == 5, "it sleeps on"
             nursery.cancel_scope.cancel()
-    ids = [payload.split(b"\n")[0][-1:] for payload in handed]
-    assert ids == [b"1", b"2", b"3", b"6"]
-    # An empty chunk for the rest of the third, then what came while it was being sent.
-    assert [payload.split(b"\n")[0][-1:] for payload in woken] == [b"", b"4", b"5"]
-    assert subscription.handed == 4
+    assert [data.partition(b"data")[0][-2:-1] for data in written] == [b"1", b"2", b"3", b"6"]
+    # The rest of the third, then what came while it was being sent.
+    assert [chunk.framed for chunk in woken[:1]] == [written[2][10:]]
+    assert [chunk.seq for chunk in woken] == [3, 4, 5]
+    assert subscription.at.seq == 6
+
+
+async def test_who_is_ahead_of_his_group_is_given_nothing_twice() -> None:
+    """He had those samples from elsewhere; the group has them waiting for its next flush."""
+    past = FakePast()
+    hub = Hub(past, Metrics())
+    hub.begin(past.origin, past.write(3).records)
+    slow = Form(flush_ms=1000)
+    with subscribe(hub, own(3), slow) as first:
+        await nothing_comes(first)
+        for _ in range(4):
+            hub.publish(past.write())
+        with subscribe(hub, own(6), slow) as second:
+            assert numbers(await take(second, 1)) == [7]
+            await nothing_comes(second)
+            hub.publish(past.write())
+            hub.flush(now=True)
+            assert numbers(await take(first, 5)) == [4, 5, 6, 7, 8]
+            hub.publish(past.write())
+            hub.flush(now=True)
+            assert numbers(await take(second, 2)) == [8, 9]
 
 
 async def stream_of(hub: Hub, form: Form, last_event_id: str, sink: bytearray) -> None:

@@ -710,7 +710,7 @@ async def test_the_simulator_runs_on_the_real_clock(
         await nursery.start(producer.run_producer, "sim:seed=3", 2000, ring_name, CAPACITY)
         with RingReader(ring_name) as reader, trio.fail_after(5):
             while (await reader.header()).head < 20:
-                await reader.wait(0.001)
+                await reader.bell.rung()
             records = await read_all(reader)
         nursery.cancel_scope.cancel()
     assert {record.flags & Flag.SIMULATED for record in records} == {Flag.SIMULATED}

@@ -12,7 +12,7 @@ import trio
 from trio.testing import MockClock, lockstep_stream_pair, memory_stream_pair, wait_all_tasks_blocked
 
 from tests.fakes import FakePast, make_site, tcp_pair
-from trio_mpu import stream
+from trio_mpu import stream, wire
 from trio_mpu.errors import ClientGone
 from trio_mpu.hub import Hub
 from trio_mpu.stream import HEARTBEAT_S, MAX_EXTRA_BYTES, stream_events
@@ -239,7 +239,7 @@ async def test_a_chunk_is_framed_once_for_all(monkeypatch: pytest.MonkeyPatch) -
             framed.append(event)
             return b"framed"
 
-    monkeypatch.setattr(stream, "_FRAMER", Counting())
+    monkeypatch.setattr(wire, "_FRAMER", Counting())
     past = FakePast()
     past.write(3)
     hub = make_site(past).hub

@@ -165,7 +165,7 @@ async def test_what_is_handed_over_keeps_its_place() -> None:
     """send_now takes what the kernel takes; the rest goes out before anything sent later."""
     async with tcp_pair() as (server, client):
         out = Transport(server)
-        assert out.can_send_now
+        assert out.socket_fd is not None
         assert out.send_now(b"first")
         assert not out.send_now(BIG)
         received = bytearray()
@@ -196,4 +196,4 @@ async def test_handing_over_to_a_client_that_is_gone_is_told_by_the_next_send() 
 async def test_only_sockets_can_be_handed_anything() -> None:
     """Streams of other kinds are written by their own task."""
     server, _ = memory_stream_pair()
-    assert not Transport(server).can_send_now
+    assert Transport(server).socket_fd is None

@@ -42,4 +42,4 @@ class Average:
                 for total, new, old in zip(self._sums, values, leaving, strict=True)
             ]
         count = len(self._window)
-        return tuple(total / count for total in self._sums)
+        return tuple([total / count for total in self._sums])

@@ -75,27 +75,30 @@ class Bell:
                 return True
         return False
 
-    async def wait(self, period_s: float) -> bool:
-        """Wait for the bell, or until it is time to look without it; tell whether it rang.
+    def look_s(self, period_s: float) -> float:
+        """Return how long to rely on the bell; `period_s` is the producer's nominal period."""
+        return LOOK_S if self._heard else min(LOOK_S, max(period_s, MIN_LOOK_S))
 
-        `period_s` is the producer's nominal period. Cancellation loses nothing: the bell is
-        a hint only.
-        """
-        look_s = LOOK_S if self._heard else min(LOOK_S, max(period_s, MIN_LOOK_S))
-        with trio.move_on_after(look_s):
-            if not self._bound:
-                await trio.sleep_forever()
+    async def rung(self) -> None:
+        """Wait until it rings, and take one ring away. Cancellation loses nothing: the bell is a
+        hint only."""
+        if not self._bound:
+            await trio.sleep_forever()
+        while True:
             await trio.lowlevel.wait_readable(self._socket)
-            self._drain()
+            try:
+                self._socket.recv(1)
+            except BlockingIOError:
+                continue
             self._heard = True
-            return True
-        return False
+            return
 
     def missed(self) -> None:
         """Note that records were there which no bell had announced."""
         self._heard = False
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
+        """Take all further rings away. Whatever they announced can be read by now."""
         with contextlib.suppress(BlockingIOError):
             while True:
                 self._socket.recv(1)

@@ -199,7 +199,7 @@ class Connection:
 
     def _known_answer(self, data: bytes) -> bytes:
         """Return the whole answer to a request whose bytes were parsed before, else b""."""
-        if self._site.stopping or not self._transport.can_send_now:
+        if self._site.stopping or self._transport.socket_fd is None:
             return b""
         snapshot = self._site.hub.snapshot
         known = self._site.shortcuts.answer(data, snapshot, int(time.time()), self._made)

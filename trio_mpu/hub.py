@@ -2,19 +2,20 @@
 
 Invariants:
 
-1. Nothing here awaits a client. What a batch becomes is encoded once per form, and the same bytes
-   are offered to each subscriber of that form.
+1. Nothing here awaits a client. What a batch becomes is encoded and framed once per form, and
+   the same bytes are offered to each subscriber of that form: those whose tasks sleep get them
+   by way of handover.py, the others by their queues.
 2. The ring is the real queue. A subscriber that has no room for an offer is let go; it reads on
-   from the ring at its own cursor until it has caught up, and is attached again. Only when the
+   from the ring at its own place until it has caught up, and is attached again. Only when the
    ring itself has moved on is it told of a gap.
 3. Attached subscribers of a group stand exactly at `Group.seq`: each has been given every sample
-   up to it. A subscriber becomes attached only when its cursor is there, with no checkpoint
-   between the comparison and the attaching. So joining, resuming and catching up are one and the
-   same, and none of them can skip or repeat a sample.
+   up to it. A subscriber becomes attached only when it is there, with no checkpoint between the
+   comparison and the attaching. So joining, resuming and catching up are one and the same, and
+   none of them can skip or repeat a sample.
 """
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
 import trio
@@ -22,6 +23,7 @@ import trio
 from trio_mpu import sse
 from trio_mpu.average import Average
 from trio_mpu.formats import Origin, parse_event_id, sample_json
+from trio_mpu.group import Group, Subscriber
 from trio_mpu.layout import Batch, Record
 from trio_mpu.metrics import Metrics
 from trio_mpu.sample import Gap
@@ -38,79 +40,6 @@ class Past(Protocol):
         Raises RingError when they can't be had now, or no more: another ring is open.
         """
         ...
-
-
-class Subscriber(Protocol):
-    """Whoever takes part; see subscription.py."""
-
-    def offer(self, chunk: "Chunk") -> bool:
-        """Take a chunk; False if that can't be done at once: it is attached no more then."""
-        ...
-
-    def let_go(self) -> None:
-        """Note that it is attached no more."""
-        ...
-
-
-@dataclass(slots=True, eq=False)
-class Chunk:
-    """Whole events, after which the receiver has seen sample `seq` and been told `status`."""
-
-    payload: bytes
-    generation: int = 0
-    seq: int = 0
-    status: str = ""
-    framed: bytes = b""  # as a chunk of HTTP/1.1, by whoever needs it first
-
-
-class Group:
-    """The subscribers of one form, and the events that wait for the next write to them."""
-
-    def __init__(self, hub: "Hub", form: Form) -> None:
-        self.form = form
-        self.members = 0  # subscriptions, attached or not
-        self.attached: set[Subscriber] = set()
-        self._hub = hub
-        self.begin()
-
-    def begin(self) -> None:
-        """Start with the hub's ring, whose samples up to its head count as given already."""
-        for subscriber in self.attached:
-            subscriber.let_go()
-        self.attached.clear()
-        self._shaper = self.form.shaper(self._hub.origin)
-        # Means start with the first whole window: `seq` is None until then.
-        self.seq = None if self.form.rate_hz else self._hub.head
-        self._pending: list[bytes] = []
-        self._flush_s = 0.0
-
-    def add(self, record: Record, average: tuple[float, ...], gap: Gap | None) -> None:
-        """Take the next record; what it completes waits for `flush`."""
-        events = self._shaper.add(record, average, gap)
-        if not events:
-            return
-        if self.seq is None:
-            self.seq = self._shaper.seq  # and nobody is attached yet
-            return
-        if not self._pending:
-            self._flush_s = trio.current_time() + self.form.flush_ms / 1000
-        self._pending.append(events)
-
-    def flush(self, *, now: bool = False) -> None:
-        """Offer what waits to all who are attached, if it has waited long enough."""
-        if self._pending and (now or trio.current_time() >= self._flush_s):
-            self.seq = self._shaper.seq
-            payload = b"".join(self._pending)
-            self._pending.clear()
-            self.offer(payload)
-
-    def offer(self, payload: bytes) -> None:
-        """Give events to all who are attached."""
-        chunk = self._hub.chunk(payload, self.seq or 0)
-        for subscriber in list(self.attached):
-            if not subscriber.offer(chunk):
-                self.attached.discard(subscriber)
-                subscriber.let_go()
 
 
 class Hub:
@@ -144,21 +73,28 @@ class Hub:
             self._advance(records[-1])
         # Whoever is attached to another ring goes over to this one by way of the ring.
         for group in self._groups.values():
-            group.begin()
+            group.begin(origin, self.head)
         self.news.unpark_all()
 
     def publish(self, batch: Batch) -> None:
         """Give the records of a batch to all attached subscribers."""
         for record in batch.records:
-            missed = record.seq - self.head - 1
-            gap = Gap(self.head, record.seq, missed, "lapped") if missed else None
-            self.metrics.count("gaps_lapped", int(missed > 0))
+            gap = None
+            if missed := record.seq - self.head - 1:
+                gap = Gap(self.head, record.seq, missed, "lapped")
+                self.metrics.count("gaps_lapped")
             self._advance(record)
             for group in self._groups.values():
                 group.add(record, self.snapshot.average, gap)
         self.metrics.count("events", len(batch.records))
         self.flush()
-        self.news.unpark_all()
+        if self.news:
+            self.news.unpark_all()
+
+    @property
+    def flush_s(self) -> float:
+        """When `flush` is to be called, if nothing is published before; never: infinity."""
+        return min([group.flush_s for group in self._groups.values()], default=math.inf)
 
     def flush(self, *, now: bool = False) -> None:
         """Offer what has waited long enough; to be called now and then without samples, too."""
@@ -167,16 +103,17 @@ class Hub:
 
     def _advance(self, record: Record) -> None:
         self.head = record.seq
-        self.snapshot = self.snapshot._replace(record=record, average=self._average.add(record))
+        status, reason, origin, *_ = self.snapshot
+        self.snapshot = Snapshot(status, reason, origin, record, self._average.add(record))
 
     def judge(self, status: str, reason: str) -> None:
         """Set the stream's status, and tell everyone when it has changed."""
         self.snapshot = self.snapshot._replace(status=status, reason=reason)
         if status not in (WAITING, self.told):
-            self.flush(now=True)
             self.told = status
+            event = self.status_event()
             for group in self._groups.values():
-                group.offer(self.status_event())
+                group.tell(status, event)
 
     def status_event(self) -> bytes:
         """Return the event that tells the last status, with the newest sample."""
@@ -184,10 +121,6 @@ class Hub:
         assert record is not None
         text = sample_json(record, self.snapshot.average, self.origin, self.told)
         return sse.event(text, name="status")
-
-    def chunk(self, payload: bytes, seq: int) -> Chunk:
-        """Return a chunk after which sample `seq` and the last status are known."""
-        return Chunk(payload, self.origin.generation, seq, self.told)
 
     def place(self, last_event_id: str) -> tuple[int, Gap | None]:
         """Return the cursor that an event id asks for, and the gap to be told from the start.
@@ -205,28 +138,27 @@ class Hub:
 
     def join(self, form: Form) -> Group:
         """Return the group of this form; to be left again."""
-        group = self._groups.setdefault(form, Group(self, form))
+        group = self._groups.get(form)
+        if group is None:
+            group = self._groups[form] = Group(form, self.origin, self.head, self.told)
         group.members += 1
         return group
 
     def leave(self, group: Group, subscriber: Subscriber) -> None:
         """Take a subscriber out of its group; a group without any ends."""
-        group.attached.discard(subscriber)
-        group.members -= 1
+        group.leave(subscriber)
         if not group.members:
             del self._groups[group.form]
 
     @property
     def attached(self) -> int:
         """How many subscribers are up to date."""
-        return sum(len(group.attached) for group in self._groups.values())
+        return sum(group.attached for group in self._groups.values())
 
     def close(self) -> None:
         """End all subscriptions, now and for ever: what is queued is still handed out."""
         self.flush(now=True)
         self.closed = True
         for group in self._groups.values():
-            for subscriber in group.attached:
-                subscriber.let_go()
-            group.attached.clear()
+            group.let_all_go()
         self.news.unpark_all()

@@ -277,12 +277,12 @@ def oldest(head: int, capacity: int) -> int:
 def copy_records(buffer: Buffer, capacity: int, first: int, count: int) -> bytes:
     """Copy the slots of `count` records from number `first` on; at most two pieces."""
     start = first % capacity
-    end = start + count
-    pieces = [(start, min(end, capacity)), (0, max(0, end - capacity))]
-    return b"".join(
-        buffer[HEADER_BYTES + low * RECORD_BYTES : HEADER_BYTES + high * RECORD_BYTES]
-        for low, high in pieces
-    )
+    if (beyond := start + count - capacity) > 0:
+        return copy_records(buffer, capacity, first, count - beyond) + copy_records(
+            buffer, capacity, 0, beyond
+        )
+    low = HEADER_BYTES + start * RECORD_BYTES
+    return bytes(buffer[low : low + count * RECORD_BYTES])
 
 
 def parse_records(copied: bytes, first: int) -> list[Record]:

@@ -212,7 +212,7 @@ class RingReader:
             self._segment.map()
             self._segment.use()
             self.generation = layout.number(self._segment.buffer, "generation")
-            self._bell = Bell(name, self.generation)
+            self.bell = Bell(name, self.generation)
         except OSError as error:  # no descriptor or no memory left
             self._segment.close()
             raise RingError(f"can't open ring {name}: {error.strerror}") from error
@@ -252,14 +252,6 @@ class RingReader:
             gap = Gap(after, begin, begin - after - 1, "lapped")
         return Batch(records, gap, head)
 
-    async def wait(self, period_s: float) -> bool:
-        """Wait for the producer's bell, or until it is time to look; tell whether it rang."""
-        return await self._bell.wait(period_s)
-
-    def missed_bell(self) -> None:
-        """Note that records were there which no bell had announced."""
-        self._bell.missed()
-
     def producer_lives(self) -> bool:
         """Tell whether there is a writer, by the kernel's word."""
         return self._segment.writer_lives()
@@ -270,5 +262,5 @@ class RingReader:
 
     def close(self) -> None:
         """Give everything back."""
-        self._bell.close()
+        self.bell.close()
         self._segment.close()

@@ -78,8 +78,9 @@ class RobustSemaphore:
         Raises RingHeld when a living process keeps the semaphore for longer than `patience_s`.
         Cancellation takes effect only while waiting; the section itself runs to its end.
         """
-        begun = trio.current_time()
+        begun: float | None = None
         while not self._try_take():
+            begun = begun or trio.current_time()
             waited = trio.current_time() - begun
             if waited > RECOVER_AFTER_S and self._try_recover():
                 continue

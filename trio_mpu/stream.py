@@ -6,32 +6,17 @@ meanwhile is thrown away, within a bound, and never answered.
 
 from typing import Final
 
-import h11
 import trio
 
 from trio_mpu import sse
 from trio_mpu.errors import ClientGone
-from trio_mpu.hub import Chunk
+from trio_mpu.group import Chunk
 from trio_mpu.subscription import Subscription
 from trio_mpu.transport import Transport
+from trio_mpu.wire import framed
 
 HEARTBEAT_S: Final = 15.0  # nginx cuts a stream that is silent for 60 s
 MAX_EXTRA_BYTES: Final = 65_536  # arbitrary: whoever sends more here speaks another protocol
-
-
-def _template() -> h11.Connection:
-    """Return a connection in the middle of a chunked answer.
-
-    A chunk of HTTP/1.1 is framed alike on all connections, so this one frames for them all.
-    """
-    connection = h11.Connection(h11.SERVER)
-    connection.receive_data(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    connection.next_event()
-    connection.send(h11.Response(status_code=200, headers=[]))
-    return connection
-
-
-_FRAMER: Final = _template()
 
 
 async def stream_events(transport: Transport, subscription: Subscription, *, chunked: bool) -> None:
@@ -48,15 +33,12 @@ class _Stream:
         self._subscription = subscription
         self._chunked = chunked
         self._gone: ClientGone | None = None
-        if transport.can_send_now:
-            subscription.handover = self._hand_over
-
-    def _hand_over(self, chunk: Chunk) -> bool:
-        return self._transport.send_now(self._bytes_of(chunk))
+        if chunked:
+            subscription.socket_fd = transport.socket_fd
 
     def _bytes_of(self, chunk: Chunk) -> bytes:
-        if self._chunked and not chunk.framed and chunk.payload:
-            chunk.framed = _FRAMER.send(h11.Data(data=chunk.payload)) or b""
+        if self._chunked and not chunk.framed:
+            chunk.framed = framed(chunk.payload)
         return chunk.framed if self._chunked else chunk.payload
 
     async def run(self) -> None:
@@ -70,13 +52,13 @@ class _Stream:
     async def _write(self) -> None:
         heartbeat = Chunk(sse.HEARTBEAT)
         while True:
-            chunk, handed = heartbeat, self._subscription.handed
+            chunk, place = heartbeat, self._subscription.at.place
             with trio.move_on_after(HEARTBEAT_S):
                 try:
                     chunk = await self._subscription.next()
                 except trio.EndOfChannel:
                     return
-            if chunk is heartbeat and handed != self._subscription.handed:
+            if chunk is heartbeat and place != self._subscription.at.place:
                 continue  # it was not silent: the hub has handed chunks over
             try:
                 await self._transport.send(self._bytes_of(chunk))

@@ -3,20 +3,19 @@
 It is either attached to its group, which offers it chunks, or behind, and reads the ring by
 itself. An offer takes one of two ways:
 
-- Its task waits, and nothing is queued: the chunk goes straight into the client's socket (the
-  `handover`), and the task sleeps on. To wake a task for each client and sample, only to make the
-  same system call, costs four times as much.
+- Its task waits, and nothing is queued: the chunk goes straight into the client's socket, and the
+  task sleeps on (handover.py).
 - Otherwise the chunk goes into a bounded memory channel that the task empties. So it is for
   streams that are no sockets, for clients that are slow for a moment, and for the rest of a chunk
-  that the socket did not take: then the task is given an empty chunk, so that it sends that rest.
+  that the socket did not take.
 
 A gap that only this subscriber has can't be told by bytes that all share. While it has one to
 tell, the next sample comes to it from the ring.
 
-It may be cancelled anywhere: its cursor moves only when a chunk is handed out.
+It may be cancelled anywhere: its place moves only when a chunk is handed out.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -24,7 +23,8 @@ import trio
 
 from trio_mpu.average import AVERAGE_SAMPLES, Average
 from trio_mpu.errors import RingError
-from trio_mpu.hub import Chunk, Hub
+from trio_mpu.group import Chunk
+from trio_mpu.hub import Hub
 from trio_mpu.layout import Batch, Record
 from trio_mpu.sample import Gap
 from trio_mpu.shape import EVERY_SAMPLE, Form, Shaper
@@ -47,23 +47,19 @@ def subscribe(
 
 
 class Subscription:
-    """See above. `handover`, if set, takes a chunk at once and tells whether it took all of it;
-    it keeps what it did not take, for the task to send."""
+    """See above. `socket_fd`, if set, is where the task writes what `next` returns, framed, and
+    nothing else; for as long as the task waits in `next`, the hub may do so in its place."""
 
     def __init__(self, hub: Hub, last_event_id: str, form: Form) -> None:
-        self.handover: Callable[[Chunk], bool] | None = None
-        self.handed = 0  # chunks that went by way of it
+        self.socket_fd: int | None = None
+        self.at = Chunk(b"")
         self._hub = hub
         self._group = hub.join(form)
         self._last_event_id = last_event_id
-        self._generation = 0  # 0: not placed yet, because there is no ring yet
-        self._cursor = 0
-        self._status = "ok"  # what it has been told; nothing means that
         self._gap: Gap | None = None  # to be told with the next sample
         self._reason = ""  # why, if the ring should have moved on
         self._reading: _Reading | None = None  # while it is behind
         self._behind = True
-        self._waiting = False  # the task waits for the queue, which is empty
         self._send, self._receive = trio.open_memory_channel[Chunk](QUEUE_CHUNKS)
 
     def close(self) -> None:
@@ -71,42 +67,31 @@ class Subscription:
         self._hub.leave(self._group, self)
 
     def offer(self, chunk: Chunk) -> bool:
-        """Hand a chunk over or queue it; False if there is no room, or a gap is to be told."""
+        """Queue a chunk; False if there is no room, or a gap is to be told."""
         if self._gap is not None:
             return False
-        if self._waiting and self.handover is not None:
-            self._note(chunk)
-            self.handed += 1
-            if self.handover(chunk):
-                return True
-            chunk = Chunk(b"", chunk.generation, chunk.seq, chunk.status)
         try:
             self._send.send_nowait(chunk)
         except trio.WouldBlock:
             self._hub.metrics.count("overflows")
             return False
-        self._waiting = False
         return True
 
     def let_go(self) -> None:
         """Note that nothing more will be offered."""
-        self._waiting = False
         self._send.close()
 
     async def next(self) -> Chunk:
         """Return the next chunk; wait for it if need be.
 
-        It is empty when only the rest of an earlier one is to be sent. Raises trio.EndOfChannel
-        when the hub is closed and nothing is queued. Cancellation loses nothing.
+        Raises trio.EndOfChannel when the hub is closed and nothing is queued. Cancellation loses
+        nothing.
         """
         while True:
             chunk = await (self._catch_up() if self._behind else self._from_queue())
             if chunk is not None:
-                self._note(chunk)
+                self.at = chunk
                 return chunk
-
-    def _note(self, chunk: Chunk) -> None:
-        self._generation, self._cursor, self._status = chunk.generation, chunk.seq, chunk.status
 
     async def _from_queue(self) -> Chunk | None:
         try:
@@ -119,15 +104,17 @@ class Subscription:
         else:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return chunk
-        # No checkpoint until receive() sleeps: `_waiting` means that it does.
-        self._waiting = True
+        fd = self.socket_fd if self._gap is None else None
+        if fd is not None:
+            self._group.sleep(self, fd)
         try:
             return await self._receive.receive()
         except trio.EndOfChannel:
             self._fall_behind()
             return None
         finally:
-            self._waiting = False
+            if fd is not None:
+                self._group.wake(self, fd)
 
     def _fall_behind(self) -> None:
         if self._hub.closed:
@@ -143,17 +130,17 @@ class Subscription:
         if self._has_caught_up():
             return self._attach()
         await trio.lowlevel.checkpoint()  # so that many who catch up take turns
-        reading = self._reading = self._reading or _Reading(self._cursor, self._new_shaper())
+        reading = self._reading = self._reading or _Reading(self.at.seq, self._new_shaper())
         if reading.after >= hub.head:
             await hub.news.park()
             return None
         try:
-            batch = await hub.past.read(self._generation, reading.after, reading.limit)
+            batch = await hub.past.read(self.at.generation, reading.after, reading.limit)
         except RingError:
             await trio.sleep(RETRY_RING_S)
             return None
         # Meanwhile the hub may have gone over to a ring that has other samples by these numbers.
-        if hub.origin.generation != self._generation:
+        if hub.origin.generation != self.at.generation:
             return None
         return self._encode(batch, reading)
 
@@ -161,39 +148,40 @@ class Subscription:
         """Tell whether the client has all that its group has been given, or can't have it."""
         if self._group.seq is None:
             return False
-        at = self._cursor
+        at = self.at.seq
         if self._reading is not None and self._gap is not None:
             at = max(at, self._reading.seq)
-        return at >= self._group.seq
+        return at == self._group.seq
 
     def _new_shaper(self) -> Shaper:
         return self._group.form.shaper(self._hub.origin)
 
     def _settle(self) -> None:
         """Find the place in the ring that the hub publishes now."""
-        generation = self._hub.origin.generation
-        if generation == self._generation:
+        generation, at = self._hub.origin.generation, self.at
+        if generation == at.generation:
             return
-        if self._generation == 0:
-            self._cursor, self._gap = self._hub.place(self._last_event_id)
+        if at.generation == 0:
+            cursor, self._gap = self._hub.place(self._last_event_id)
             self._reason = "lapped"
         else:
-            # The ring that this cursor belongs to is gone; nobody can say what was in it.
-            last = self._gap.after if self._gap else self._cursor
-            self._gap, self._cursor = Gap(last, 0, None, "restart"), 0
-        self._generation, self._reading = generation, None
+            # The ring that this place belongs to is gone; nobody can say what was in it.
+            last = self._gap.after if self._gap else at.seq
+            self._gap, cursor = Gap(last, 0, None, "restart"), 0
+        self.at, self._reading = Chunk(b"", generation, cursor, at.status), None
 
     def _attach(self) -> Chunk | None:
         self._behind, self._reading = False, None
         self._send, self._receive = trio.open_memory_channel[Chunk](QUEUE_CHUNKS)
-        self._group.attached.add(self)
-        if self._status == self._hub.told or self._hub.snapshot.record is None:
+        self._group.attach(self)
+        if self.at.status == self._hub.told or self._hub.snapshot.record is None:
             return None
-        return self._hub.chunk(self._hub.status_event(), self._cursor)
+        event = self._hub.status_event()
+        return Chunk(event, self.at.generation, self.at.seq, self._hub.told)
 
     def _encode(self, batch: Batch, reading: "_Reading") -> Chunk | None:
         """Return what the records become; `reading` and the gap to be told move on."""
-        head, events, seq = self._hub.head, bytearray(), self._cursor
+        head, events, seq = self._hub.head, bytearray(), self.at.seq
         # What is newer than the hub's head comes from there.
         records = [record for record in batch.records if record.seq <= head]
         for record in records:
@@ -210,8 +198,8 @@ class Subscription:
             # The ring has nothing any more of what was to be read: wait for what comes.
             self._gap = self._gap or Gap(reading.seq, 0, 0, self._reason)
             reading.after = reading.seq = min(batch.gap.before - 1, head) if batch.gap else head
-        if seq > self._cursor:
-            return Chunk(bytes(events), self._generation, seq, self._status)
+        if seq > self.at.seq:
+            return Chunk(bytes(events), self.at.generation, seq, self.at.status)
         return None
 
     def _gap_before(self, record: Record, last: int) -> Gap | None:

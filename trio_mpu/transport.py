@@ -63,9 +63,9 @@ class Transport:
                 raise ClientGone("the client takes nothing", stuck=True)
 
     @property
-    def can_send_now(self) -> bool:
-        """Tell whether there is a socket beneath, so that send_now works."""
-        return self._socket is not None
+    def socket_fd(self) -> int | None:
+        """The descriptor of the socket beneath, if it is one."""
+        return None if self._socket is None else self._socket.fileno()
 
     def send_now(self, data: bytes) -> bool:
         """Hand the kernel what it takes at once; tell whether that was all.

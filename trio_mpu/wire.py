@@ -2,6 +2,7 @@
 
 from email.utils import formatdate
 from http import HTTPStatus
+from typing import Final
 
 import h11
 
@@ -27,6 +28,26 @@ def response_head(status: int, headers: Headers, *, close: bool) -> h11.Response
     if close:
         headers.append(("Connection", "close"))
     return h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase)
+
+
+def _template() -> h11.Connection:
+    """Return a connection in the middle of a chunked answer.
+
+    A chunk of HTTP/1.1 is framed alike on all connections, so this one frames for them all.
+    """
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    connection.next_event()
+    connection.send(h11.Response(status_code=200, headers=[]))
+    return connection
+
+
+_FRAMER: Final = _template()
+
+
+def framed(payload: bytes) -> bytes:
+    """Return the payload as one chunk of an answer whose end is open."""
+    return _FRAMER.send(h11.Data(data=payload)) or b""
 
 
 def whole_answer(request: bytes, answer: Answer) -> bytes:
