@@ -13,6 +13,7 @@ MAINS = ("producer_main", "server_main")
 # The pure core: given the same arguments, the same answer.
 CORE = {
     "average",
+    "backlog",
     "errors",
     "formats",
     "layout",

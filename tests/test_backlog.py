@@ -1,7 +1,6 @@
 """The queue between sampler and publisher, and its account."""
 
 import pytest
-import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -172,35 +171,3 @@ def test_every_reading_is_in_the_ring_or_in_the_account(script: list[tuple[str, 
     assert all(bool(taken.lost) == bool(taken.flags) for taken in written)
     values = [taken.ax for taken in written]
     assert values == sorted(set(values))
-
-
-async def test_it_can_be_waited_for() -> None:
-    """Waiting ends with the first sample, not before, and begins anew when all are dropped."""
-    queue = backlog()
-
-    async def has_news() -> bool:
-        with trio.move_on_after(0.001):
-            await queue.wait()
-            return True
-        return False
-
-    assert not await has_news()
-    queue.add(sample(1))
-    queue.add(sample(2))
-    assert await has_news()
-    queue.drop(1)
-    assert await has_news()
-    queue.drop(1)
-    assert not await has_news()
-
-
-async def test_the_end_can_be_waited_for() -> None:
-    """After the last sample nobody waits any more."""
-    queue = backlog()
-    queue.add(sample(1))
-    queue.end()
-    assert queue.ended
-    queue.drop(1)
-    with trio.fail_after(1):
-        await queue.wait()
-    assert queue.first(1) == []

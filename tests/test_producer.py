@@ -60,6 +60,7 @@ class Sampled:
         self.ledger = dict.fromkeys(LEDGER, 0)
         self.device = FakeDevice(script, period_ns=period_ns, paced=paced, after=end_of_recording())
         self.ticks_before_first = 0
+        self.published = 0  # times that new samples were announced
         self.ticks = 0
         self.seconds = 0.0
         clock = MockClock(autojump_threshold=0)
@@ -91,12 +92,14 @@ class Sampled:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(producer, "Ticker", ticker)
             patch.setattr(self.device, "read", counted_read)
-            await producer.sample_device(self.device, queue, self.ledger)
-        assert queue.ended
+            await producer.sample_device(self.device, queue, self.ledger, self._publish)
         assert all(ticker.closed for ticker in tickers)
         self.ticks = tickers[-1].seen if tickers else 0
         self.seconds = trio.current_time()
         return queue.first(10**6)
+
+    def _publish(self) -> None:
+        self.published += 1
 
     @property
     def told(self) -> int:
@@ -108,6 +111,7 @@ def test_a_sample_is_taken_each_period() -> None:
     """A device that works gives one sample a period, and nothing is missing."""
     sampled = Sampled([None] * 50)
     assert [number(taken.ax) for taken in sampled.samples] == list(range(1, 51))
+    assert sampled.published == 50
     assert {(taken.flags, taken.lost) for taken in sampled.samples} == {(0, 0)}
     steps = {b.t_ns - a.t_ns for a, b in zip(sampled.samples, sampled.samples[1:], strict=False)}
     assert steps == {10**7}
@@ -307,6 +311,26 @@ async def test_the_ring_holds_what_the_device_gave(
         assert (header.source, header.period_ns, header.capacity) == ("/dev/fake", 10**7, CAPACITY)
         assert header.producer.pid == os.getpid()
     assert caplog.messages == [f"reading /dev/fake at 100 Hz into ring {ring_name}"]
+
+
+async def test_a_sample_is_in_the_ring_without_waking_another_task(
+    ring_name: str, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as nothing has to be waited for."""
+    assert autojump_clock.rate == 0
+    waits: list[int] = []
+
+    async def waiting_write(writer: RingWriter, samples: list[Sample]) -> None:
+        waits.append(len(samples))
+        await RingWriter.write(writer, samples)
+
+    device = FakeDevice([None] * 40)
+    async with producing(ring_name, device):
+        monkeypatch.setattr(RingWriter, "write", waiting_write)
+        await trio.sleep(0.3)
+        header, records = await look(ring_name)
+    assert not waits
+    assert len(records) == header.head >= 20
 
 
 async def test_heartbeat_and_ledger_are_published_every_second(

@@ -8,8 +8,6 @@ import itertools
 from collections import deque
 from typing import Final
 
-import trio
-
 from trio_mpu.layout import Record
 from trio_mpu.sample import MAX_LOST, Flag, Sample
 
@@ -21,14 +19,12 @@ class Backlog:
 
     def __init__(self, ledger: dict[str, int], period_ns: int, last: Record | None) -> None:
         """`last` is the newest record of the producer before this one, if there was any."""
-        self.ended = False  # no sample will come any more
         self._samples: deque[Sample] = deque()
         self._ledger = ledger
         self._period_ns = period_ns
         self._last = last
         self._begun = False
         self._lost = 0
-        self._news = trio.Event()
 
     def add(self, sample: Sample) -> None:
         """Append a sample, with the account of what is missing before it."""
@@ -44,7 +40,6 @@ class Backlog:
         self._begun = True
         self._samples.append(sample._replace(flags=flags, lost=min(self._lost, MAX_LOST)))
         self._lost = 0
-        self._news.set()
 
     def miss(self, readings: int, reason: str) -> None:
         """Note that so many readings are missing; `reason` is a counter of the ledger.
@@ -58,11 +53,6 @@ class Backlog:
         self._lost += readings
         self._ledger[reason] += readings
 
-    def end(self) -> None:
-        """Note that no sample will come any more, and wake the publisher."""
-        self.ended = True
-        self._news.set()
-
     def first(self, count: int) -> list[Sample]:
         """Return the oldest samples, at most `count`, which stay until they are dropped."""
         return list(itertools.islice(self._samples, count))
@@ -71,9 +61,3 @@ class Backlog:
         """Forget the oldest samples: they are in the ring."""
         for _ in range(count):
             self._samples.popleft()
-        if not self._samples and not self.ended:
-            self._news = trio.Event()
-
-    async def wait(self) -> None:
-        """Wait until there are samples, or no more will come. Cancellation loses nothing."""
-        await self._news.wait()

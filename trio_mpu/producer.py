@@ -1,11 +1,14 @@
 """Device → ring: a sampler that keeps the period, and a publisher that may lag behind it.
 
 The two are tasks of their own with a bounded backlog between them, so that neither a reader
-which holds the semaphore nor the making of a new ring costs a sample.
+which holds the semaphore nor the making of a new ring costs a sample. Where nothing has to be
+waited for, which is nearly always, the publisher's part is done within the sampler's task: to
+wake another one would make each sample later by a round of the event loop.
 """
 
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import Final
 
 import trio
@@ -60,8 +63,9 @@ async def run_producer(
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(publisher.run)
-            nursery.start_soon(sample_device, device, backlog, writer.ledger)
             task_status.started()
+            await sample_device(device, backlog, writer.ledger, publisher.publish)
+            publisher.end()
     finally:
         await publisher.stop()
 
@@ -83,10 +87,12 @@ async def _replace(writer: RingWriter, ring: str, capacity: int) -> RingWriter:
     return await RingWriter.open(ring, capacity)
 
 
-async def sample_device(device: Device, backlog: Backlog, ledger: dict[str, int]) -> None:
+async def sample_device(
+    device: Device, backlog: Backlog, ledger: dict[str, int], publish: Callable[[], None]
+) -> None:
     """Put a sample into the backlog each period, and note each period that has none.
 
-    A failing device is asked again and again. Returns only at the end of a replay.
+    `publish` is called whenever there are new ones. A failing device is asked again and again. Returns only at the end of a replay.
     """
     ticker = None if device.paced else Ticker(device.period_ns)
     trouble = Trouble()
@@ -97,7 +103,6 @@ async def sample_device(device: Device, backlog: Backlog, ledger: dict[str, int]
                 samples = await device.read(periods)
             except EndOfReplay as error:
                 log.info("%s; the ring keeps it", error)
-                backlog.end()
                 return
             except DeviceError as error:
                 backlog.miss(periods, "device_lost")
@@ -111,6 +116,8 @@ async def sample_device(device: Device, backlog: Backlog, ledger: dict[str, int]
             trouble.ends()
             for sample in samples:
                 backlog.add(sample)
+            if samples:
+                publish()
     finally:
         if ticker is not None:
             ticker.close()
@@ -152,9 +159,30 @@ class Publisher:
         self._device = device
         self._ring = ring
         self._capacity = capacity
+        self._wanted = trio.Event()  # `run` has something to do before the next beat
+        self._waits = False  # `run` does nothing now, and the ring is in good order
+        self._ended = False
+
+    def publish(self) -> None:
+        """Write the backlog: here and now if that needs no waiting, else let `run` do it."""
+        if not (self._waits and self._write_now()):
+            self._wanted.set()
+
+    def _write_now(self) -> bool:
+        assert self._writer is not None
+        samples = self._backlog.first(MAX_RECORDS_A_HOLD + 1)
+        if len(samples) > MAX_RECORDS_A_HOLD or not self._writer.write_now(samples):
+            return False
+        self._backlog.drop(len(samples))
+        return True
+
+    def end(self) -> None:
+        """Note that no sample will come any more."""
+        self._ended = True
+        self._wanted.set()
 
     async def run(self) -> None:
-        """Publish until cancelled. What can't be written now is written later.
+        """Write what `publish` could not, and beat, until cancelled.
 
         After the last sample of a recording the ring says "stopped", and stays.
         """
@@ -162,7 +190,11 @@ class Publisher:
         trouble = ""
         while True:
             with trio.move_on_at(next_beat_s):
-                await self._backlog.wait()
+                self._waits = not trouble
+                await self._wanted.wait()
+            self._waits = False
+            if not self._ended:
+                self._wanted = trio.Event()
             try:
                 if trio.current_time() >= next_beat_s:
                     # When this fails, nothing else is tried before it has succeeded.
@@ -172,13 +204,14 @@ class Publisher:
                         log.warning("the ring is written again")
                     trouble = ""
                 await self._flush(writer)
-                if self._backlog.ended:
+                if self._ended:
                     await writer.stop()
                     await trio.sleep_until(next_beat_s)
             except RingError as error:
                 if str(error) != trouble:
                     log.warning("samples wait: %s", error)
                 trouble = str(error)
+                self._wanted.set()
                 await trio.sleep(RETRY_S)
 
     async def _beat(self) -> RingWriter:

@@ -24,7 +24,7 @@ Failures:
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final, Self
 
@@ -85,6 +85,17 @@ class RingWriter:
         At most MAX_RECORDS_A_HOLD samples; all or, when this raises RingHeld or is cancelled,
         none of them.
         """
+        await self._segment.run(self._section(samples))
+        self._written(len(samples))
+
+    def write_now(self, samples: Sequence[Sample]) -> bool:
+        """As `write`, if that needs no waiting for the semaphore; tell whether it was done."""
+        if not self._segment.run_now(self._section(samples)):
+            return False
+        self._written(len(samples))
+        return True
+
+    def _section(self, samples: Sequence[Sample]) -> Callable[[], None]:
         assert len(samples) <= MAX_RECORDS_A_HOLD
         clock_difference_ns = time.time_ns() - time.monotonic_ns()
         records = [
@@ -98,8 +109,10 @@ class RingWriter:
                 layout.put_record(buffer, capacity, record)
             layout.publish(buffer, records[-1].seq)
 
-        await self._segment.run(section)
-        self.head = records[-1].seq
+        return section
+
+    def _written(self, count: int) -> None:
+        self.head += count
         self._ringer.ring(time.monotonic())
 
     async def beat(self) -> None:

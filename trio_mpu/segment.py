@@ -127,6 +127,11 @@ class Segment:
         assert self._semaphore is not None
         return await self._semaphore.run(section)
 
+    def run_now(self, section: Callable[[], None]) -> bool:
+        """Call `section` under the semaphore if that needs no waiting; tell whether it did."""
+        assert self._semaphore is not None
+        return self._semaphore.run_now(section)
+
     def take_recoveries(self) -> int:
         """Return how often this participant has posted the semaphore for a dead holder since
         the last call."""

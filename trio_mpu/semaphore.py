@@ -72,6 +72,16 @@ class RobustSemaphore:
         """Forget the semaphore; it goes on existing."""
         self._semaphore.close()
 
+    def run_now(self, section: Callable[[], None]) -> bool:
+        """Call `section` while holding the semaphore, or tell that this would need waiting."""
+        if not self._try_take():
+            return False
+        try:
+            section()
+        finally:
+            self._give_back()
+        return True
+
     async def run(self, section: Callable[[], T], patience_s: float = PATIENCE_S) -> T:
         """Call `section` while holding the semaphore, and return what it returns.
 
