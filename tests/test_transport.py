@@ -161,38 +161,6 @@ async def test_lingering_has_an_end_in_bytes(monkeypatch: pytest.MonkeyPatch) ->
     assert server.socket.fileno() == -1
 
 
-async def test_what_is_handed_over_keeps_its_place() -> None:
-    """send_now takes what the kernel takes; the rest goes out before anything sent later."""
-    async with tcp_pair() as (server, client):
-        out = Transport(server)
-        assert out.socket_fd is not None
-        assert out.send_now(b"first")
-        assert not out.send_now(BIG)
-        received = bytearray()
-        async with trio.open_nursery() as nursery:
-
-            async def send() -> None:
-                await out.send(b"last")
-                await server.send_eof()
-
-            nursery.start_soon(send)
-            received += await receive_all(client)
-        assert received == b"first" + BIG + b"last"
-        assert out.send_now(b"")
-
-
-async def test_handing_over_to_a_client_that_is_gone_is_told_by_the_next_send() -> None:
-    """Whoever hands over has no time for errors."""
-    async with tcp_pair() as (server, client):
-        reset(client)
-        out = Transport(server)
-        with pytest.raises(ClientGone):
-            await out.receive()
-        assert not out.send_now(b"first")
-        with pytest.raises(ClientGone):
-            await out.send(b"")
-
-
 async def test_only_sockets_can_be_handed_anything() -> None:
     """Streams of other kinds are written by their own task."""
     server, _ = memory_stream_pair()

@@ -15,7 +15,6 @@ checked in routes.py. The rules of this file:
 
 import contextlib
 import logging
-import time
 from typing import Final
 
 import h11
@@ -23,13 +22,13 @@ import trio
 
 from trio_mpu import history, routes, sse
 from trio_mpu.errors import ClientGone, RequestError, RingError
+from trio_mpu.frontdesk import Visitor
 from trio_mpu.metrics import CONTENT_TYPE
 from trio_mpu.routes import Answer, Events, History, Numbers
-from trio_mpu.shortcut import Parsed
 from trio_mpu.site import Site
 from trio_mpu.stream import stream_events
 from trio_mpu.transport import Transport
-from trio_mpu.wire import response, response_head, sound_target, whole_answer
+from trio_mpu.wire import response, response_head, sound_target
 
 log = logging.getLogger(__name__)
 
@@ -86,24 +85,28 @@ class Connection:
     async def _first_bytes(self, seconds: float) -> bytes:
         """Wait for the first bytes of a request; b"" if there are none to be expected.
 
-        Requests that are known by their bytes are answered on the way.
+        Requests that are known by their bytes are answered on the way, by the front desk.
         """
-        data, held_up = b"", True
-        while held_up:
-            held_up = False
-            with self._site.idle(seconds) as scope:
-                while not data and not held_up and (got := await self._transport.receive()):
-                    if known := self._known_answer(got):
-                        held_up = not self._transport.send_now(known)
-                        seconds = IDLE_S
-                        scope.deadline = trio.current_time() + seconds
-                    else:
-                        data = _without_empty_lines(got)
-            if held_up:
-                await self._transport.send(b"")  # what the client has not taken at once
-        if scope.cancelled_caught and not self._site.stopping:
-            self._site.metrics.count("timeouts_idle")
-        return data
+        visitor, fd = Visitor(), self._transport.socket_fd
+        deadline_s = trio.current_time() + seconds
+        while True:
+            with self._site.idle(deadline_s) as scope:
+                if fd is not None:
+                    await self._site.desk.wait(fd, visitor)
+                else:
+                    visitor.data = await self._transport.receive()
+            if visitor.answered_s:
+                deadline_s = visitor.answered_s + IDLE_S
+            if scope.cancelled_caught:
+                if not self._site.stopping and trio.current_time() < deadline_s:
+                    continue
+                self._site.metrics.count("timeouts_idle", int(not self._site.stopping))
+                return b""
+            if visitor.rest:
+                await self._transport.send(visitor.rest)
+                visitor.rest = b""
+            elif (data := _without_empty_lines(visitor.data)) or not visitor.data:
+                return data
 
     def _feed(self, data: bytes) -> None:
         self._received += len(data)
@@ -196,24 +199,6 @@ class Connection:
             and self._feeds == 1
             and not self._h11.trailing_data[0]
         )
-
-    def _known_answer(self, data: bytes) -> bytes:
-        """Return the whole answer to a request whose bytes were parsed before, else b""."""
-        if self._site.stopping or self._transport.socket_fd is None:
-            return b""
-        snapshot = self._site.hub.snapshot
-        known = self._site.shortcuts.answer(data, snapshot, int(time.time()), self._made)
-        self._site.metrics.count("requests", int(bool(known)))
-        return known
-
-    def _made(self, request: bytes, parsed: Parsed) -> bytes:
-        try:
-            plan = self._plan("GET", parsed.target, parsed.headers)
-        except RequestError:
-            return b""
-        if not isinstance(plan, Answer):
-            return b""
-        return whole_answer(request, plan)
 
     def _plan(self, method: str, target: routes.Target, headers: dict[str, str]) -> routes.Route:
         snapshot = self._site.hub.snapshot

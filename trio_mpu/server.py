@@ -12,6 +12,7 @@ home, answers in progress get GRACE_S, and the rest is cancelled. The pump dies 
 listeners, because nobody is served any more; what subscribers have queued is still written.
 """
 
+import contextlib
 import errno
 import logging
 import socket
@@ -58,19 +59,21 @@ async def run_server(
     metrics = Metrics()
     past = RingPast()
     site = Site(Hub(past, metrics), load_page(), metrics)
-    async with trio.open_nursery() as connections:
-        async with trio.open_nursery() as service:
-            service.start_soon(pump, ring, site.hub, past, metrics)
-            for listener in listeners:
-                acceptor = Acceptor(listener, site, max_clients)
-                service.start_soon(acceptor.run, connections)
-            port = listeners[0].socket.getsockname()[1]
-            log.info("serving ring %s on port %d, at most %d clients", ring, port, max_clients)
-            task_status.started(listeners)
-            await stop.wait()
-            service.cancel_scope.cancel()
-        site.stop()
-        connections.cancel_scope.deadline = trio.current_time() + GRACE_S
+    with contextlib.closing(site):
+        async with trio.open_nursery() as connections:
+            async with trio.open_nursery() as service:
+                service.start_soon(pump, ring, site.hub, past, metrics)
+                service.start_soon(site.desk.run)
+                for listener in listeners:
+                    acceptor = Acceptor(listener, site, max_clients)
+                    service.start_soon(acceptor.run, connections)
+                port = listeners[0].socket.getsockname()[1]
+                log.info("serving ring %s on port %d, at most %d clients", ring, port, max_clients)
+                task_status.started(listeners)
+                await stop.wait()
+                service.cancel_scope.cancel()
+            site.stop()
+            connections.cancel_scope.deadline = trio.current_time() + GRACE_S
     if connections.cancel_scope.cancelled_caught:
         log.warning("connections were cut that had not finished within %g s", GRACE_S)
     log.info("stopped")

@@ -1,23 +1,32 @@
 """What all connections of a server share."""
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import trio
 
+from trio_mpu import routes
+from trio_mpu.errors import RequestError
+from trio_mpu.frontdesk import FrontDesk
 from trio_mpu.hub import Hub
 from trio_mpu.metrics import Metrics, render
 from trio_mpu.routes import Page
 from trio_mpu.shape import EVERY_SAMPLE, Form
-from trio_mpu.shortcut import Shortcuts
+from trio_mpu.shortcut import Parsed, Shortcuts
 from trio_mpu.snapshot import WAITING
 from trio_mpu.subscription import Subscription, subscribe
+from trio_mpu.wire import whole_answer
 
 
 @dataclass
 class Site:
-    """The hub, the page and the counters; and who may be sent home when the server stops."""
+    """The hub, the page and the counters; and who may be sent home when the server stops.
+
+    To be closed at the end.
+    """
 
     hub: Hub
     page: Page
@@ -28,11 +37,14 @@ class Site:
     shortcuts: Shortcuts = field(default_factory=Shortcuts)
     _idle: set[trio.CancelScope] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        self.desk = FrontDesk(self._known_answer)
+
     @contextmanager
-    def idle(self, seconds: float) -> Iterator[trio.CancelScope]:
-        """Mark a connection that waits for its client to begin a request: at most `seconds`, and
+    def idle(self, deadline_s: float) -> Iterator[trio.CancelScope]:
+        """Mark a connection that waits for its client to begin a request: until the deadline, and
         no longer than the server runs."""
-        with trio.move_on_after(0 if self.stopping else seconds) as scope:
+        with trio.move_on_at(-math.inf if self.stopping else deadline_s) as scope:
             self._idle.add(scope)
             try:
                 yield scope
@@ -55,6 +67,27 @@ class Site:
         self.hub.close()
         for scope in self._idle:
             scope.cancel()
+
+    def close(self) -> None:
+        """Give everything back, when no connection is left."""
+        self.desk.close()
+
+    def _known_answer(self, data: bytes) -> bytes:
+        """Return the whole answer to a request whose bytes were parsed before, else b""."""
+        if self.stopping:
+            return b""
+        known = self.shortcuts.answer(data, self.hub.snapshot, int(time.time()), self._made)
+        if known:
+            self.metrics.count("requests")
+        return known
+
+    def _made(self, request: bytes, parsed: Parsed) -> bytes:
+        try:
+            target, headers = parsed.target, parsed.headers
+            plan = routes.route("GET", target, headers, self.hub.snapshot, self.page)
+        except RequestError:
+            return b""
+        return whole_answer(request, plan) if isinstance(plan, routes.Answer) else b""
 
     def numbers(self) -> str:
         """Return the metrics as Prometheus text."""

@@ -1,15 +1,8 @@
-"""One client's byte stream, with a deadline on every wait and a goodbye that arrives.
-
-There are two ways out. `send` waits for the client, and is what its own task calls. `send_now`
-waits for nobody: it hands a socket what the kernel takes at this instant and keeps the rest,
-which goes out before anything that is sent later. So whoever calls them, in whatever order, the
-bytes keep theirs; only the two must not be at work at the same time.
-"""
+"""One client's byte stream, with a deadline on every wait and a goodbye that arrives."""
 
 import contextlib
 import errno
 import fcntl
-import os
 import struct
 import termios
 from typing import Final
@@ -32,7 +25,6 @@ class Transport:
     def __init__(self, stream: trio.abc.HalfCloseableStream) -> None:
         self._stream = stream
         self._socket = stream.socket if isinstance(stream, trio.SocketStream) else None
-        self._kept = b""  # what send_now could not hand over
 
     async def receive(self) -> bytes:
         """Return the next bytes, b"" when the client sends no more. Raises ClientGone."""
@@ -49,8 +41,7 @@ class Transport:
         Raises ClientGone when it takes nothing for WRITE_S (`ClientGone.stuck`), or is gone.
         When cancelled, some of it has been sent.
         """
-        rest = memoryview(self._kept + data)
-        self._kept = b""
+        rest = memoryview(data)
         waiting = self._untaken()
         while rest:
             with trio.move_on_after(WRITE_S):
@@ -66,20 +57,6 @@ class Transport:
     def socket_fd(self) -> int | None:
         """The descriptor of the socket beneath, if it is one."""
         return None if self._socket is None else self._socket.fileno()
-
-    def send_now(self, data: bytes) -> bool:
-        """Hand the kernel what it takes at once; tell whether that was all.
-
-        The rest goes out with the next `send`, which is also where errors show.
-        """
-        assert self._socket is not None
-        assert not self._kept
-        try:
-            sent = os.write(self._socket.fileno(), data)
-        except OSError:  # no room (EAGAIN), or the client is gone
-            sent = 0
-        self._kept = data[sent:]
-        return not self._kept
 
     async def _send_some(self, data: memoryview) -> int:
         try:
