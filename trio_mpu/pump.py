@@ -149,11 +149,11 @@ class _Follower:
 
     async def judge(self) -> None:
         """Tell the hub how the newest sample stands."""
+        lives = self._reader.producer_lives()  # before the header, which has a dead one's last
         header = await self._reader.header()
         self._period_s = header.period_ns / 1e9
         self._hub.ledger = header.ledger
         record = self._hub.snapshot.record
-        lives = self._reader.producer_lives()
         if record is not None:
             status, reason = judge(
                 record,
@@ -162,7 +162,11 @@ class _Follower:
                 producer_lives=lives,
                 now_ns=time.monotonic_ns(),
             )
-            self._hub.judge(status, reason)
+            # While there is more in the ring than has been published, that the producer has
+            # stopped would be told before its last samples, and a sample that is old because
+            # this server was kept waiting would be taken for a silent sensor.
+            if status == "ok" or header.head <= self._hub.head:
+                self._hub.judge(status, reason)
         else:
             waiting = "the sensor has given none" if lives else "the producer has stopped"
             self._hub.judge(WAITING, f"no sample yet: {waiting}")
