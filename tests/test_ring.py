@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from tests.processes_for_tests import python
 from trio_mpu import layout
 from trio_mpu.errors import RingError, RingMissing
 from trio_mpu.layout import State
@@ -318,6 +319,15 @@ async def test_remove_takes_both_names_but_never_a_living_producers(ring_name: s
     with broken_ring(ring_name, bytes(8)):
         remove(ring_name)
         assert not (SHM / ring_name).exists()
+
+
+def test_remove_needs_no_event_loop() -> None:
+    """A user waits for start.sh, which calls it last: the import of trio takes longer than all
+    else."""
+    code = "import sys; from trio_mpu.segment import remove; sys.exit('trio' in sys.modules)"
+    with python("-c", code) as process:
+        _, complaints = process.communicate(timeout=30)
+    assert (process.returncode, complaints) == (0, "")
 
 
 async def test_a_name_that_is_gone_by_the_time_of_the_lock_is_made_anew(

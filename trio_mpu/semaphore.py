@@ -22,7 +22,6 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 import posix_ipc
-import trio
 
 from trio_mpu import layout
 from trio_mpu.errors import RingHeld, RingMissing
@@ -90,6 +89,10 @@ class RobustSemaphore:
         """
         begun: float | None = None
         while not self._try_take():
+            # Not at the head of the file: start.sh uses segment.remove at the end of a stop, and on
+            # a busy machine the import of trio alone takes seconds of the four that a user waits.
+            import trio  # noqa: PLC0415 - see above
+
             begun = begun or trio.current_time()
             waited = trio.current_time() - begun
             if waited > RECOVER_AFTER_S and self._try_recover():
