@@ -20,7 +20,11 @@ PATIENCE_S = 20.0
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on, and that no outgoing connection is given either."""
+    """A TCP port that nobody listens on, and that no outgoing connection is given either.
+
+    A server that is started again would find one of those taken, be it by the very client that
+    tries to reach it: Linux lets such a connection be answered by itself.
+    """
     while True:
         port = random.randrange(10_000, 32_768)  # below Linux's ip_local_port_range
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):

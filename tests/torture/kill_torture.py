@@ -17,7 +17,6 @@ import json
 import os
 import random
 import signal
-import socket
 import sys
 import time
 import traceback
@@ -29,6 +28,7 @@ from pathlib import Path
 import posix_ipc
 import trio
 
+from tests.system import free_port
 from trio_mpu import producer
 from trio_mpu.device import Device
 from trio_mpu.errors import RingError
@@ -277,8 +277,7 @@ def kill_at_random(tasks: dict[str, Task], kills: int, rest_s: float, dice: rand
 
 def act(ring: str, kills: int, dice: random.Random, *, over_http: bool) -> Report:
     """Play one act; return what was seen."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
+    port = free_port()  # and not one of those that the kernel gives to clients: see there
     reader = functools.partial(read_tightly, ring)
     if over_http:
         tasks: dict[str, Task] = {
