@@ -159,13 +159,19 @@ def test_less_motion_is_respected(system: System, visit: Open) -> None:
 
     page = visit(system, prepare=count_drawings, reduced_motion="reduce")
     expect_state(page, "live")
-    received, drawings = page.page.evaluate("""() => new Promise((done) => {
+    # On a busy machine two seconds may last longer, so the time that went by is measured too.
+    received, drawings, seconds = page.page.evaluate("""() => new Promise((done) => {
       const { dataset } = document.getElementById("accounts");
       const [received, drawings] = [Number(dataset.received), window.drawings];
-      setTimeout(() => done([Number(dataset.received) - received, (window.drawings - drawings) / 7]), 2000);
+      const begun_ms = performance.now();
+      setTimeout(() => done([
+        Number(dataset.received) - received,
+        (window.drawings - drawings) / 7,
+        (performance.now() - begun_ms) / 1000,
+      ]), 2000);
     })""")
     assert received > 100
-    assert 1 <= drawings <= 6
+    assert 1 <= drawings <= 3 * seconds
 
 
 def test_page_keeps_up_with_a_thousand_samples_a_second(idle_system: System, visit: Open) -> None:
