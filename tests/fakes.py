@@ -113,6 +113,16 @@ async def until(condition: Callable[[], object]) -> None:
             await trio.sleep(0.001)
 
 
+async def later(clock: trio.testing.MockClock, seconds: float) -> None:
+    """Let everyone do what there is to do now; then let that much virtual time pass.
+
+    What goes over real connections takes no virtual time, however busy the machine is. The
+    cushion is for the kernel, which delivers it.
+    """
+    await trio.testing.wait_all_tasks_blocked(cushion=0.005)
+    clock.jump(seconds)
+
+
 class Served:
     """A real server on a free port, with a fake ring and no pump."""
 

@@ -264,7 +264,9 @@ async def test_the_bell_wakes_the_reader(ring_reader: Path, ring_name: str) -> N
             await writer.write(samples(n, 1))
             await reader.record()
             delays_s.append(trio.current_time() - begun)
-        assert statistics.median(delays_s) < LOOK_S / 5
+        # Each look by itself comes LOOK_S after the last one. A busy machine delays many records,
+        # but a reader that hears no bell would be late with all of them.
+        assert statistics.quantiles(delays_s)[0] < LOOK_S / 5
 
 
 async def test_two_readers_have_a_bell_each(ring_reader: Path, ring_name: str) -> None:

@@ -68,8 +68,12 @@ def test_the_second_signal_leaves_at_once(
     assert caplog.messages == [f"{second.name} again: leaving at once"]
 
 
-def test_two_signals_at_once_are_one_wish(caplog: pytest.LogCaptureFixture) -> None:
+def test_two_signals_at_once_are_one_wish(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As timeout(1) sends them: the program still has time for its goodbye."""
+    # On a busy machine there may be more between the two than ONE_WISH_S.
+    monkeypatch.setattr(lifecycle, "ONE_WISH_S", 60.0)
     said: list[str] = []
 
     async def program(stop: trio.Event) -> None:

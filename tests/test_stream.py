@@ -11,8 +11,8 @@ import pytest
 import trio
 from trio.testing import MockClock, lockstep_stream_pair, memory_stream_pair, wait_all_tasks_blocked
 
-from tests.fakes import FakePast, make_site, tcp_pair
-from trio_mpu import stream, wire
+from tests.fakes import FakePast, later, make_site, tcp_pair
+from trio_mpu import wire
 from trio_mpu.errors import ClientGone
 from trio_mpu.hub import Hub
 from trio_mpu.stream import HEARTBEAT_S, MAX_EXTRA_BYTES, stream_events
@@ -260,11 +260,8 @@ async def test_a_chunk_is_framed_once_for_all(monkeypatch: pytest.MonkeyPatch) -
         nursery.cancel_scope.cancel()
 
 
-async def test_samples_that_are_handed_over_leave_no_heartbeat(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_samples_that_are_handed_over_leave_no_heartbeat(mock_clock: MockClock) -> None:
     """The task sleeps while the hub writes into its socket; the stream is not silent for that."""
-    monkeypatch.setattr(stream, "HEARTBEAT_S", 0.05)
     async with tcp_pair() as pair, streaming(pair=pair) as streamed:
         received = bytearray()
 
@@ -275,13 +272,13 @@ async def test_samples_that_are_handed_over_leave_no_heartbeat(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(read)
             for _ in range(30):
-                await trio.sleep(0.01)
+                await later(mock_clock, HEARTBEAT_S / 5)
                 streamed.hub.publish(streamed.past.write())
-            while received.count(b"\nid: ") < 30:  # noqa: ASYNC110 - the reader knows no events
-                await trio.sleep(0.001)
+            while received.count(b"\nid: ") < 30:
+                await wait_all_tasks_blocked()
             assert b"\n:\n" not in received
-            while b"\n:\n" not in received:  # noqa: ASYNC110 - but a silent stream has one
-                await trio.sleep(0.001)
+            while b"\n:\n" not in received:  # but a silent stream has one
+                await later(mock_clock, HEARTBEAT_S)
             nursery.cancel_scope.cancel()
 
 
