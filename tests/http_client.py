@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import trio
 
-PATIENCE_S: Final = 5.0  # for whatever a test waits for; reached only when it fails
+PATIENCE_S: Final = 20.0  # for whatever a test waits for; reached only when it fails
 
 
 class NoMore(Exception):

@@ -328,7 +328,7 @@ async def test_stopping_closes_the_listener_at_once() -> None:
         await silent.closed()
         for client in (stream, old):
             await client.stream.aclose()
-        with trio.fail_after(1):
+        with trio.fail_after(2):
             await served.stopped.wait()
 
 
@@ -356,7 +356,7 @@ async def test_an_answer_in_progress_is_finished(monkeypatch: pytest.MonkeyPatch
         await reading.closed()
         for client in (asking, reading):  # or the server would linger for them
             await client.stream.aclose()
-        with trio.fail_after(1):
+        with trio.fail_after(2):
             await served.stopped.wait()
 
 
@@ -386,5 +386,5 @@ async def test_a_client_that_comes_while_the_server_stops_is_sent_home() -> None
             await trio.lowlevel.checkpoint()
         served.stop.set()
         await client.closed()
-        with trio.fail_after(1):
+        with trio.fail_after(2):
             await served.stopped.wait()
