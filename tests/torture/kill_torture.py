@@ -14,9 +14,11 @@ back, every missing sample was told, and nothing was left over.
 import argparse
 import functools
 import json
+import mmap
 import os
 import random
 import signal
+import struct
 import sys
 import time
 import traceback
@@ -42,8 +44,10 @@ from trio_mpu.semaphore import semaphore_name
 from trio_mpu.server import run_server
 
 CAPACITY = 4096
+# From the last kill on: whoever is killed again before it has begun does not hang.
 MAX_HANG_S = 1.0
 MAX_RECONNECT_S = 3.0  # of a whole server: forked, listening, reading the ring again
+STUCK_S = 20.0  # arbitrary: nothing comes back any more
 
 Report = dict[str, float]
 Task = Callable[[], Awaitable[None]]
@@ -122,20 +126,32 @@ async def serve(ring: str, port: int) -> None:
 
 # -- what watches -----------------------------------------------------------------------
 
+NEWS, KILL = 0, 8  # when either was last, in memory that all forked processes share
+_TIMES = mmap.mmap(-1, 16)
+
+
+def note(what: int) -> None:
+    """Note that it is now."""
+    struct.pack_into("d", _TIMES, what, time.monotonic())
+
+
+def since(what: int) -> float:
+    """Return how many seconds ago it was."""
+    return float(time.monotonic() - struct.unpack_from("d", _TIMES, what)[0])
+
 
 class Watch:
-    """Checks what comes, and measures the longest time in which nothing came."""
+    """Checks what comes, and measures the longest time in which nothing came and nobody was
+    killed."""
 
     def __init__(self) -> None:
         self.report: Report = {"seen": 0, "torn": 0, "back": 0, "untold": 0, "lost": 0, "hang_s": 0}
         self._last: tuple[int, int] | None = None
-        self._news_s = time.monotonic()
 
     def answered(self) -> None:
         """Note that the watched one has answered, if only with nothing new."""
-        now_s = time.monotonic()
-        self.report["hang_s"] = max(self.report["hang_s"], now_s - self._news_s)
-        self._news_s = now_s
+        self.report["hang_s"] = max(self.report["hang_s"], min(since(NEWS), since(KILL)))
+        note(NEWS)
 
     def see(self, generation: int, seq: int, values: Sequence[float], after: int | None) -> None:
         """Check one sample; `after` is where a told gap began, None without one."""
@@ -255,19 +271,39 @@ def observer(watch: Callable[[trio.Event], Awaitable[Report]]) -> Iterator[Repor
         os.waitpid(pid, 0)
 
 
-def kill_at_random(tasks: dict[str, Task], kills: int, rest_s: float, dice: random.Random) -> int:
+def comes_back(silence_s: float) -> bool:
+    """Wait until something has come within the last `silence_s`; tell whether it did."""
+    begun_s = time.monotonic()
+    while since(NEWS) > silence_s:
+        if time.monotonic() - begun_s > STUCK_S:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def kill_at_random(
+    tasks: dict[str, Task], kills: int, rest_s: float, limit_s: float, dice: random.Random
+) -> int:
     """Kill one of the tasks after a random time, start it again, and so on; return how many of
-    them ended by themselves instead."""
+    them ended by themselves instead, or did not come back.
+
+    After a longer silence nobody is killed before something has come: on a busy machine the
+    kills alone could keep a server from ever beginning, and a hang would not be told from that.
+    """
     pids = {name: fork(task) for name, task in tasks.items()}
     died = 0
     for _ in range(kills):
         time.sleep(dice.uniform(0, rest_s))
+        if not comes_back(limit_s / 3):
+            break
         name = dice.choice(list(pids))
         died += not find(pids[name]).pid
+        note(KILL)
         os.kill(pids[name], signal.SIGKILL)
         os.waitpid(pids[name], 0)
         pids[name] = fork(tasks[name])
     time.sleep(0.5)
+    died += not comes_back(limit_s / 3)
     for pid in pids.values():
         died += not find(pid).pid
         os.kill(pid, signal.SIGKILL)
@@ -275,8 +311,10 @@ def kill_at_random(tasks: dict[str, Task], kills: int, rest_s: float, dice: rand
     return died
 
 
-def act(ring: str, kills: int, dice: random.Random, *, over_http: bool) -> Report:
+def act(ring: str, kills: int, limit_s: float, dice: random.Random, *, over_http: bool) -> Report:
     """Play one act; return what was seen."""
+    note(NEWS)
+    note(KILL)
     port = free_port()  # and not one of those that the kernel gives to clients: see there
     reader = functools.partial(read_tightly, ring)
     if over_http:
@@ -291,7 +329,7 @@ def act(ring: str, kills: int, dice: random.Random, *, over_http: bool) -> Repor
         tasks = {"writer": writer, "reader": reader, "other reader": reader}
         watch, rest_s = functools.partial(observe_ring, ring), 0.06
     with observer(watch) as report:
-        died = kill_at_random(tasks, kills, rest_s, dice)
+        died = kill_at_random(tasks, kills, rest_s, limit_s, dice)
     report["died"] = died
     report["semaphore"] = _settle(ring)
     return report
@@ -323,12 +361,12 @@ def main() -> int:
     good = True
     for over_http in (False, True):
         ring = f"torture_{uuid.uuid4().hex[:8]}"
+        limit_s = MAX_RECONNECT_S if over_http else MAX_HANG_S
         try:
-            report = act(ring, options.kills // 2, dice, over_http=over_http)
+            report = act(ring, options.kills // 2, limit_s, dice, over_http=over_http)
         finally:
             remove(ring)
         left = [str(path) for path in Path("/dev/shm").glob(f"*{ring}*")]
-        limit_s = MAX_RECONNECT_S if over_http else MAX_HANG_S
         good &= (
             report.get("seen", 0) > options.kills
             and not any(report[key] for key in ("torn", "back", "untold", "died"))
