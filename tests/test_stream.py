@@ -12,7 +12,7 @@ import trio
 from trio.testing import MockClock, lockstep_stream_pair, memory_stream_pair, wait_all_tasks_blocked
 
 from tests.fakes import FakePast, later, make_site, tcp_pair
-from trio_mpu import wire
+from trio_mpu import group, wire
 from trio_mpu.errors import ClientGone
 from trio_mpu.hub import Hub
 from trio_mpu.stream import HEARTBEAT_S, MAX_EXTRA_BYTES, stream_events
@@ -232,14 +232,13 @@ async def test_a_reset_is_a_client_that_has_left(autojump_clock: MockClock) -> N
 
 async def test_a_chunk_is_framed_once_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many clients it goes to."""
-    framed: list[h11.Data] = []
+    framed: list[bytes] = []
 
-    class Counting:
-        def send(self, event: h11.Data) -> bytes:
-            framed.append(event)
-            return b"framed"
+    def counting(payload: bytes) -> bytes:
+        framed.append(payload)
+        return b"framed"
 
-    monkeypatch.setattr(wire, "_FRAMER", Counting())
+    monkeypatch.setattr(group, "framed", counting)
     past = FakePast()
     past.write(3)
     hub = make_site(past).hub
@@ -258,6 +257,17 @@ async def test_a_chunk_is_framed_once_for_all(monkeypatch: pytest.MonkeyPatch) -
             assert await client.receive_some() == b"framed"
         assert len(framed) == 1
         nursery.cancel_scope.cancel()
+
+
+def test_a_chunk_is_framed_as_h11_does() -> None:
+    """Whatever its size and contents."""
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    connection.next_event()
+    connection.send(h11.Response(status_code=200, headers=[]))
+    for size in (1, 2, 9, 10, 15, 16, 17, 255, 256, 4096, 70_000):
+        for payload in (bytes(size), b"\r\n" * size, b"0" * size):
+            assert wire.framed(payload) == connection.send(h11.Data(data=payload))
 
 
 async def test_samples_that_are_handed_over_leave_no_heartbeat(mock_clock: MockClock) -> None:

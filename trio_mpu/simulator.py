@@ -81,13 +81,13 @@ class Simulator(Device):
             await trio.sleep(STALL_S)
         if "nosample" in self._faults and first < 100:
             raise NoSampleYet("simulated: no sample yet")
+        readings = [(number, self._values(number * self.period_ns / 1e9)) for number in numbers]
         now_ns = time.monotonic_ns()
         samples = []
-        for number in numbers:
+        for number, values in readings:
             ago_ns = (self._count - 1 - number) * self.period_ns
             # The last read may have been interrupted before it looked at the clock.
             self._last_ns = max(self._last_ns + 1, now_ns - ago_ns)
-            values = self._values(number * self.period_ns / 1e9)
             samples.append(Sample(self._last_ns, *values, Flag.SIMULATED))
         if "missing" in self._faults and any(number % 50 == 49 for number in numbers):
             raise DeviceError("simulated: a reading is missing")

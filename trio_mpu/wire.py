@@ -1,6 +1,7 @@
 """What h11 makes of an answer, and what it leaves to us to check in a request."""
 
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -45,9 +46,18 @@ def _template() -> h11.Connection:
 _FRAMER: Final = _template()
 
 
+@lru_cache(maxsize=1024)
+def _frame(size: int) -> tuple[bytes, bytes]:
+    """Return what h11 puts before and after so many bytes: nothing else decides on it."""
+    payload = bytes(size)
+    before, _, after = (_FRAMER.send(h11.Data(data=payload)) or b"").partition(payload)
+    return before, after
+
+
 def framed(payload: bytes) -> bytes:
-    """Return the payload as one chunk of an answer whose end is open."""
-    return _FRAMER.send(h11.Data(data=payload)) or b""
+    """Return the payload, which is not empty, as one chunk of an answer whose end is open."""
+    before, after = _frame(len(payload))
+    return before + payload + after
 
 
 def whole_answer(request: bytes, answer: Answer) -> bytes:
