@@ -55,6 +55,7 @@ class Shaper(ABC):
     def _event(
         self, record: Record, average: Values, gap: Gap | None, window: Window | None
     ) -> bytes:
+        # Without a gap of this stream's own, sample_json tells what the producer noted.
         text = sample_json(record, average, self._origin, gap=gap, window=window)
         return sse.event(text, event_id=event_id(self._origin.generation, record.seq))
 
@@ -65,7 +66,7 @@ class EverySample(Shaper):
     def add(self, record: Record, average: Values, gap: Gap | None) -> bytes:
         """Return the record's event."""
         self.seq = record.seq
-        return self._event(record, average, told(record, gap), None)
+        return self._event(record, average, gap and told(record, gap), None)
 
 
 class Thinner(Shaper):

@@ -16,7 +16,8 @@ def event(data: str, *, event_id: str = "", name: str = "") -> bytes:
     Without a name it is a "message", which is what simple clients listen for.
     """
     head = (f"event: {name}\n" if name else "") + (f"id: {event_id}\n" if event_id else "")
-    # These three end a line, and nothing else does that str.splitlines() would split at.
-    lines = data.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    body = "\ndata: ".join(lines)
-    return f"{head}data: {body}\n\n".encode()
+    if "\n" in data or "\r" in data:
+        # These three end a line, and nothing else does that str.splitlines() would split at.
+        lines = data.replace("\r\n", "\n").replace("\r", "\n")
+        data = lines.replace("\n", "\ndata: ")
+    return f"{head}data: {data}\n\n".encode()
