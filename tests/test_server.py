@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from tests.fakes import FakePast, serving, until
-from tests.http_client import PATIENCE_S, Client, NoMore, connect, request
+from tests.http_client import PATIENCE_S, Client, Event, NoMore, connect, request
 from trio_mpu import server
 from trio_mpu.errors import ServerError
 from trio_mpu.server import load_page, open_listeners
@@ -107,6 +107,50 @@ async def test_hundreds_may_connect_at_once() -> None:
                 nursery.start_soon(ask)
         await served.quiet()
     assert answers == [200] * 400
+
+
+async def test_clients_join_and_resume_while_others_stream() -> None:
+    """Whoever comes when, by whichever way the bytes go: every sample once, in order."""
+    streamed: list[int] = []  # how many samples each stream had
+    resumed = 0
+
+    async def stay() -> None:
+        async with served.connect() as client:
+            await client.open_events()
+            first = seq = (await client.event()).json["seq"]
+            while seq < last:
+                event = await client.event()
+                assert event.json["seq"] == seq + 1
+                seq += 1
+            streamed.append(seq - first)
+
+    async def come_and_go(number: int) -> None:
+        nonlocal resumed
+        event: Event | None = None
+        while event is None or event.json["seq"] < last:
+            async with served.connect() as client:
+                headers = [f"Last-Event-ID: {event.id}"] if event else []
+                await client.open_events("/events", *headers)
+                for _ in range(5 + number):
+                    before, event = event, await client.event()
+                    assert before is None or event.json["seq"] == before.json["seq"] + 1
+                    if event.json["seq"] == last:
+                        break
+                resumed += bool(headers)
+
+    last = 200
+    async with serving() as served, trio.open_nursery() as nursery:
+        for _ in range(20):
+            nursery.start_soon(stay)
+        for number in range(6):
+            nursery.start_soon(come_and_go, number)
+        await until(lambda: served.site.streams >= 26)
+        while served.hub.head < last:
+            served.publish(1 + served.hub.head % 3 % (last - served.hub.head))
+            await trio.sleep(0.001)
+    assert len(streamed) == 20
+    assert min(streamed) > 100
+    assert resumed > 30
 
 
 # -- limits -------------------------------------------------------------------------
