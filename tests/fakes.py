@@ -161,7 +161,12 @@ class Served:
 
     async def quiet(self) -> None:
         """Wait until no connection is left."""
-        await until(lambda: not (self.site.connections or self.site.streams or self.hub.attached))
+        seat = self.site.seat
+        await until(
+            lambda: (
+                not (seat.get("connections_open") or seat.get("streams_open") or self.hub.attached)
+            )
+        )
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ MAINS = ("producer_main", "server_main")
 CORE = {
     "average",
     "backlog",
+    "board",
     "errors",
     "formats",
     "layout",

@@ -24,6 +24,7 @@ from trio_mpu.site import Site
 from trio_mpu.stream import HEARTBEAT_S
 
 PAGE = Page.of({"index.html": b"<!doctype html>"})
+HEALTHY = {"status": "ok", "workers": 1, "workers_up": 1}
 PATHS = [
     "/",
     "/json",
@@ -163,7 +164,7 @@ async def test_each_request_has_its_answer(name: str, way: str, autojump_clock: 
         else:
             if way != "with trailing data":
                 await client.send(request("/healthz"))
-            assert (await client.answer()).json == {"status": "ok"}
+            assert (await client.answer()).json == HEALTHY
 
 
 @pytest.mark.parametrize("name", EXCHANGES)
@@ -176,7 +177,7 @@ async def test_each_request_has_its_answer_over_tcp(name: str) -> None:
         assert (answer.status, answer.closes) == (status, closes)
         await client.stream.send_eof()
         if not closes:
-            assert (await client.answer()).json == {"status": "ok"}
+            assert (await client.answer()).json == HEALTHY
         await client.closed()
 
 
@@ -223,7 +224,7 @@ async def test_head_is_get_without_a_body(path: str) -> None:
             await client.closed()
             return
         again = await client.get("/healthz")
-        assert again.json == {"status": "ok"}
+        assert again.json == HEALTHY
         await client.send(request(path))
         full = await client.answer()
     # The time goes on, and so do the counters.
@@ -505,7 +506,7 @@ async def test_a_stream_that_takes_nothing_is_cut_off(mock_clock: MockClock) -> 
             while not written.is_set() or seqs[-1] < served.hub.head:
                 seqs.append((await client.event()).json["seq"])
         assert seqs == list(range(1, served.hub.head + 1))
-        assert served.site.streams == 1
+        await until(lambda: served.site.seat.get("streams_open") == 1)
 
 
 # -- the stream ---------------------------------------------------------------------
@@ -583,7 +584,7 @@ async def test_a_silent_stream_beats(mock_clock: MockClock) -> None:
             await later(mock_clock, HEARTBEAT_S)
             event = await client.event()
             assert (event.comments, event.data) == ([""], "")
-        assert served.site.streams == 1
+        assert served.site.seat.get("streams_open") == 1
 
 
 class Steps(trio.abc.Instrument):

@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 from trio_mpu import formats, layout, metrics, routes, semaphore
+from trio_mpu.board import Workers
 from trio_mpu.doorbell import address
 from trio_mpu.formats import Origin
 from trio_mpu.hub import Hub
@@ -40,6 +41,8 @@ BOUNDED: Final = (
         "http",
         "transport",
         "server",
+        "listening",
+        "board",
     ),
     *("routes", "sse", "snapshot", "pump", "ring", "backlog", "average"),
 )
@@ -249,11 +252,15 @@ class NoPast:
 SNAPSHOT: Final = Snapshot("ok", "", ORIGIN, RECORD, RECORD[3:10])
 
 
+def _three() -> Workers:
+    return Workers(3, 3)
+
+
 def test_every_path_is_answered_and_no_other() -> None:
     """The table of paths against the routes, with the content types."""
     page = Page.of({"index.html": b"", "app.js": b""})
     for row in table("Paths"):
-        plan = routes.route("GET", Target(row["path"].strip("`"), {}), {}, SNAPSHOT, page)
+        plan = routes.route("GET", Target(row["path"].strip("`"), {}), {}, SNAPSHOT, page, _three)
         kind = row["type"].strip("`")
         if isinstance(plan, Answer):
             assert plan.status == 200
@@ -271,7 +278,7 @@ def test_every_status_is_answered_as_the_page_says() -> None:
         if status == "waiting":
             snapshot = snapshot._replace(record=None)
         for path in ("/json", "/healthz"):
-            answer = routes.route("GET", Target(path, {}), {}, snapshot, Page())
+            answer = routes.route("GET", Target(path, {}), {}, snapshot, Page(), _three)
             assert isinstance(answer, Answer)
             assert answer.status == int(row[f"`{path}`"]), (status, path)
 

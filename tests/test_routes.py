@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import GENERATION, make_record
+from trio_mpu.board import Workers
 from trio_mpu.errors import RequestError
 from trio_mpu.formats import Origin
 from trio_mpu.routes import (
@@ -40,7 +41,9 @@ def routed(
     snapshot: Snapshot = FRESH,
 ) -> Route:
     """Route one request."""
-    return route(method, Target(path, query or {}), headers or {}, snapshot, PAGE)
+    return route(
+        method, Target(path, query or {}), headers or {}, snapshot, PAGE, lambda: Workers(4, 3)
+    )
 
 
 def answered(path: str, snapshot: Snapshot = FRESH, **headers: str) -> Answer:
@@ -223,7 +226,12 @@ def test_an_old_sample_says_so(status: str) -> None:
     assert json.loads(answered("/json", old).body)["status"] == status
     health = answered("/healthz", old)
     assert (health.status, dict(health.headers)["Retry-After"]) == (503, "2")
-    assert json.loads(health.body) == {"status": status, "reason": "the producer has died"}
+    assert json.loads(health.body) == {
+        "status": status,
+        "reason": "the producer has died",
+        "workers": 4,
+        "workers_up": 3,
+    }
 
 
 @pytest.mark.parametrize("path", ["/json", "/healthz"])
@@ -234,13 +242,18 @@ def test_before_the_first_sample_there_is_a_reason(path: str, snapshot: Snapshot
     """503 with Retry-After, and in words why; also for a sample that is not judged yet."""
     answer = answered(path, snapshot)
     assert (answer.status, dict(answer.headers)["Retry-After"]) == (503, "2")
-    assert json.loads(answer.body) == {"status": "waiting", "reason": snapshot.reason}
+    told = json.loads(answer.body)
+    assert (told["status"], told["reason"]) == ("waiting", snapshot.reason)
+    assert ("workers_up" in told) == (path == "/healthz")
 
 
 def test_health_is_200_while_samples_are_fresh() -> None:
-    """And the body says the same."""
+    """And the body says the same, and how many processes serve."""
     answer = answered("/healthz")
-    assert (answer.status, json.loads(answer.body)) == (200, {"status": "ok"})
+    assert (answer.status, json.loads(answer.body)) == (
+        200,
+        {"status": "ok", "workers": 4, "workers_up": 3},
+    )
 
 
 @pytest.mark.parametrize(

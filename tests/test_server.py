@@ -14,9 +14,10 @@ import trio
 
 from tests.fakes import FakePast, serving, until
 from tests.http_client import PATIENCE_S, Client, Event, NoMore, connect, request
-from trio_mpu import server
+from trio_mpu import listening, server
 from trio_mpu.errors import ServerError
-from trio_mpu.server import load_page, open_listeners
+from trio_mpu.listening import open_listeners
+from trio_mpu.server import load_page
 
 # -- listening ----------------------------------------------------------------------
 
@@ -69,7 +70,7 @@ async def test_other_failures_are_one_line(
     async def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(trio, "open_tcp_listeners", fail)
+    monkeypatch.setattr(trio.socket, "getaddrinfo", fail)
     with pytest.raises(ServerError, match=words):
         await open_listeners("127.0.0.1", 80)
 
@@ -82,10 +83,10 @@ async def test_dead_peers_are_found_by_the_kernel() -> None:
             accepted = await listener.accept()
         async with accepted:
             user_timeout = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
-            assert user_timeout == server.DEAD_PEER_MS
+            assert user_timeout == listening.DEAD_PEER_MS
             assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             buffer_bytes = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
-            assert buffer_bytes == 2 * server.SEND_BUFFER_BYTES
+            assert buffer_bytes == 2 * listening.SEND_BUFFER_BYTES
 
 
 def test_the_page_is_there() -> None:
@@ -144,7 +145,7 @@ async def test_clients_join_and_resume_while_others_stream() -> None:
             nursery.start_soon(stay)
         for number in range(6):
             nursery.start_soon(come_and_go, number)
-        await until(lambda: served.site.streams >= 26)
+        await until(lambda: served.site.seat.get("streams_open") >= 26)
         while served.hub.head < last:
             served.publish(1 + served.hub.head % 3 % (last - served.hub.head))
             await trio.sleep(0.001)
@@ -243,8 +244,9 @@ async def test_accepting_waits_while_there_is_no_room(
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(server, "DESCRIPTOR_PAUSE_S", 0.005)
 
-    async def listen(*args: Any) -> list[Any]:  # noqa: ANN401
-        return [Exhausted(listener, code, times=5) for listener in await open_listeners(*args)]
+    async def listen(host: str, port: int, *, shared: bool) -> list[Any]:
+        assert not shared
+        return [Exhausted(listener, code, times=5) for listener in await open_listeners(host, port)]
 
     monkeypatch.setattr(server, "open_listeners", listen)
     async with serving() as served, served.connect() as client:
@@ -414,7 +416,11 @@ async def test_what_is_not_finished_in_time_is_cut(
     async with serving(past) as served, served.connect() as stuck, served.connect() as slow:
         await stuck.send(request("/history"))
         await slow.send(b"GET /js")
-        await until(lambda: served.site.connections == 2 and served.site.metrics["requests"])
+        await until(
+            lambda: (
+                served.site.seat.get("connections_open") == 2 and served.site.metrics["requests"]
+            )
+        )
         served.stop.set()
         with trio.fail_after(2):
             await served.stopped.wait()
@@ -426,7 +432,9 @@ async def test_what_is_not_finished_in_time_is_cut(
 async def test_a_client_that_comes_while_the_server_stops_is_sent_home() -> None:
     """One that was accepted just before."""
     async with serving() as served, served.connect() as client:
-        while not served.site.connections:  # what the kernel alone has accepted is reset
+        while not served.site.seat.get(
+            "connections_open"
+        ):  # what the kernel alone has accepted is reset
             await trio.lowlevel.checkpoint()
         served.stop.set()
         await client.closed()

@@ -52,12 +52,12 @@ async def test_a_stream_is_counted_while_it_is_open(site: Site) -> None:
     async def fail() -> None:
         with site.stream("") as subscription:
             await subscription.next()
-            assert site.streams == 1
+            assert site.seat.get("streams_open") == 1
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         await fail()
-    assert (site.streams, site.hub.attached) == (0, 0)
+    assert (site.seat.get("streams_open"), site.hub.attached) == (0, 0)
 
 
 async def test_stopping_ends_the_streams(site: Site) -> None:
@@ -76,12 +76,14 @@ def numbers_of(site: Site) -> dict[str, float]:
 
 def test_the_numbers_tell_how_things_are(site: Site) -> None:
     """Counters, gauges, and the producer's own counters."""
-    site.connections, site.streams = 5, 2
+    site.seat.add("connections_open", 5)
+    site.seat.add("streams_open", 2)
     site.hub.ledger = {"ticks_lost": 9}
     site.metrics.count("requests", 3)
     numbers = numbers_of(site)
     assert numbers["connections_open"] == 5
     assert numbers["streams_open"] == 2
+    assert (numbers["workers"], numbers["workers_up"]) == (1, 1)
     assert numbers["streams_attached"] == 0
     assert numbers["head"] == 3
     assert (numbers["up"], numbers["waiting"]) == (1, 0)

@@ -201,8 +201,7 @@ class Connection:
         )
 
     def _plan(self, method: str, target: routes.Target, headers: dict[str, str]) -> routes.Route:
-        snapshot = self._site.hub.snapshot
-        plan = routes.route(method, target, headers, snapshot, self._site.page)
+        plan, snapshot = self._site.route(method, target, headers), self._site.hub.snapshot
         if isinstance(plan, History) and snapshot.record is None:
             raise RequestError(503, snapshot.reason)
         return plan

@@ -24,7 +24,7 @@ COUNTERS: Final = {
     "gaps_resume": "gaps told to a client whose last event was no longer in the ring",
     "gaps_lapped": "times the server itself was lapped by the ring",
     "ring_held": "times the ring could not be read because a process held its semaphore",
-    "rings_opened": "rings opened: more than one means that the producer made a new one",
+    "rings_opened": "rings opened: more than one a worker means that the producer made a new one",
 }
 
 

@@ -6,11 +6,12 @@ This file reads no socket and no clock: all it needs is in its arguments.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qs, unquote
 
+from trio_mpu.board import Workers
 from trio_mpu.errors import RequestError
 from trio_mpu.formats import parse_event_id, sample_json
 from trio_mpu.shape import EVERY_SAMPLE, MAX_FLUSH_MS, MAX_RATE_HZ, MIN_RATE_HZ, Form
@@ -130,9 +131,14 @@ def parse_target(target: bytes, hosts: list[bytes]) -> Target:
 
 
 def route(
-    method: str, target: Target, headers: Mapping[str, str], snapshot: Snapshot, page: Page
+    method: str,
+    target: Target,
+    headers: Mapping[str, str],
+    snapshot: Snapshot,
+    page: Page,
+    workers: Callable[[], Workers],
 ) -> Route:
-    """Return what to answer. `headers` has lower-case names.
+    """Return what to answer. `headers` has lower-case names; `workers` is asked only where needed.
 
     Raises RequestError where an error is the answer.
     """
@@ -147,7 +153,7 @@ def route(
         case "/history":
             return _history(target.query)
         case "/healthz":
-            return _health(snapshot)
+            return _health(snapshot, workers())
         case "/metrics":
             return Numbers()
         case path if path in page.files:
@@ -165,27 +171,32 @@ def error_answer(status: int, message: str) -> Answer:
         headers = (*headers, ("Allow", ALLOW))
     if status == 503:
         headers = (*headers, ("Retry-After", str(RETRY_AFTER_S)))
-    body = json.dumps({"status": "error" if status != 503 else "unavailable", "reason": message})
-    return Answer(status, body.encode() + b"\n", headers=headers)
+    body = {"status": "error" if status != 503 else "unavailable", "reason": message}
+    return Answer(status, _json(body), headers=headers)
 
 
 def _latest(snapshot: Snapshot) -> Answer:
     if snapshot.record is None or snapshot.status == WAITING:
-        return _unavailable(snapshot)
+        return _unavailable(snapshot, {})
     text = sample_json(snapshot.record, snapshot.average, snapshot.origin, snapshot.status)
     return Answer(200, text.encode() + b"\n")
 
 
-def _health(snapshot: Snapshot) -> Answer:
+def _health(snapshot: Snapshot, workers: Workers) -> Answer:
+    more = {"workers": workers.number, "workers_up": workers.up}
     if snapshot.status != "ok":
-        return _unavailable(snapshot)
-    return Answer(200, b'{"status":"ok"}\n')
+        return _unavailable(snapshot, more)
+    return Answer(200, _json({"status": "ok", **more}))
 
 
-def _unavailable(snapshot: Snapshot) -> Answer:
+def _unavailable(snapshot: Snapshot, more: Mapping[str, int]) -> Answer:
     answer = error_answer(503, snapshot.reason)
-    body = json.dumps({"status": snapshot.status, "reason": snapshot.reason})
-    return Answer(503, body.encode() + b"\n", headers=answer.headers)
+    body = _json({"status": snapshot.status, "reason": snapshot.reason, **more})
+    return Answer(503, body, headers=answer.headers)
+
+
+def _json(answer: Mapping[str, object]) -> bytes:
+    return json.dumps(answer, separators=(",", ":")).encode() + b"\n"
 
 
 def _form(query: Mapping[str, str]) -> Form:

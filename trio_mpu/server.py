@@ -5,6 +5,7 @@
     │  ├─ one task per connection, and per refusal
     │  └─ service (inner nursery: cancelled at once when the server stops)
     │     ├─ pump: ring → hub
+    │     ├─ beat: counters → board
     │     └─ one acceptor per listener
 
 To stop is: the listeners close, streams end with a proper last chunk, idle connections are sent
@@ -15,15 +16,15 @@ listeners, because nobody is served any more; what subscribers have queued is st
 import contextlib
 import errno
 import logging
-import socket
 from pathlib import Path
 from typing import Final
 
 import trio
 
-from trio_mpu.errors import ServerError
+from trio_mpu.board import Seat, alone
 from trio_mpu.http import serve_connection
 from trio_mpu.hub import Hub
+from trio_mpu.listening import open_listeners
 from trio_mpu.metrics import Metrics
 from trio_mpu.pump import RingPast, pump
 from trio_mpu.refusal import refuse_connection
@@ -33,9 +34,7 @@ from trio_mpu.site import Site
 log = logging.getLogger(__name__)
 
 GRACE_S: Final = 3.0
-DEAD_PEER_MS: Final = 30_000  # data or probes unanswered for so long: tcp(7), TCP_USER_TIMEOUT
-KEEPALIVE_S: Final = 15
-SEND_BUFFER_BYTES: Final = 131_072  # bounds the kernel's memory per client; 0.4 s at 1,000 Hz
+BEAT_S: Final = 0.5  # how often it writes its numbers where the other workers see them; arbitrary
 MAX_REFUSALS: Final = 64  # at a time; arbitrary
 DESCRIPTOR_PAUSE_S: Final = 0.1
 _NO_ROOM: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -48,22 +47,26 @@ async def run_server(
     max_clients: int,
     stop: trio.Event,
     *,
+    seat: Seat | None = None,
     task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until `stop` is set, then finish within GRACE_S; when cancelled, at once.
 
-    `host` None means all addresses of IPv4 and IPv6. `started()` passes the listeners. Raises
-    ServerError when it can't listen.
+    `host` None means all addresses of IPv4 and IPv6. With a `seat` it is one of several workers:
+    they share the port, `max_clients` is for all together, and the counters go on from those of
+    the seat. `started()` passes the listeners. Raises ServerError when it can't listen.
     """
-    listeners = await open_listeners(host, port)
-    metrics = Metrics()
+    listeners = await open_listeners(host, port, shared=seat is not None)
+    seat = seat or alone()
+    metrics = Metrics(seat.counters())
     past = RingPast()
-    site = Site(Hub(past, metrics), load_page(), metrics)
+    site = Site(Hub(past, metrics), load_page(), metrics, seat)
     with contextlib.closing(site):
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as service:
                 service.start_soon(pump, ring, site.hub, past, metrics)
                 service.start_soon(site.desk.run)
+                service.start_soon(beat, site)
                 for listener in listeners:
                     acceptor = Acceptor(listener, site, max_clients)
                     service.start_soon(acceptor.run, connections)
@@ -74,39 +77,17 @@ async def run_server(
                 service.cancel_scope.cancel()
             site.stop()
             connections.cancel_scope.deadline = trio.current_time() + GRACE_S
+        site.report()
     if connections.cancel_scope.cancelled_caught:
         log.warning("connections were cut that had not finished within %g s", GRACE_S)
     log.info("stopped")
 
 
-async def open_listeners(host: str | None, port: int) -> list[trio.SocketListener]:
-    """Listen on all addresses of `host`. Raises ServerError."""
-    try:
-        listeners = await trio.open_tcp_listeners(port, host=host)
-    except OSError as error:
-        raise ServerError(_why_not(host, port, error)) from error
-    for listener in listeners:
-        # Accepted sockets inherit these.
-        for level, option, value in (
-            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-            (socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES),
-            (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_S),
-            (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_S),
-            (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_MS),
-        ):
-            listener.socket.setsockopt(level, option, value)
-    return listeners
-
-
-def _why_not(host: str | None, port: int, error: OSError) -> str:
-    match error.errno:
-        case errno.EADDRINUSE:
-            return f"port {port} is in use by another program; choose another with --port"
-        case errno.EACCES:
-            return f"no permission to listen on port {port}; choose one above 1023 with --port"
-    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return f"{host} is no address of this machine; see --host"
-    return f"can't listen on port {port}: {error}"
+async def beat(site: Site) -> None:
+    """Report to the board until cancelled."""
+    while True:
+        site.report()
+        await trio.sleep(BEAT_S)
 
 
 def load_page() -> Page:
@@ -116,7 +97,7 @@ def load_page() -> Page:
 
 
 class Acceptor:
-    """Accepts connections on one listener, up to a limit that all listeners share."""
+    """Accepts connections on one listener, up to a limit that all listeners of all workers share."""
 
     def __init__(self, listener: trio.SocketListener, site: Site, max_clients: int) -> None:
         self._listener = listener
@@ -133,9 +114,8 @@ class Acceptor:
                 stream = await self._accept()
                 site = self._site
                 site.metrics.count("connections")
-                if site.connections < self._max_clients:
+                if site.seat.admit(self._max_clients):
                     self._full = False
-                    site.connections += 1
                     connections.start_soon(self._serve, stream)
                 elif self._refusals < MAX_REFUSALS:
                     self._refusals += 1
@@ -166,7 +146,7 @@ class Acceptor:
         try:
             await serve_connection(stream, self._site)
         finally:
-            self._site.connections -= 1
+            self._site.seat.add("connections_open", -1)
 
     async def _refuse(self, stream: trio.SocketStream) -> None:
         self._site.metrics.count("connections_refused")

@@ -2,18 +2,19 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import trio
 
 from trio_mpu import routes
+from trio_mpu.board import UP_NS, Seat, Workers, alone
 from trio_mpu.errors import RequestError
 from trio_mpu.frontdesk import FrontDesk
 from trio_mpu.hub import Hub
 from trio_mpu.metrics import Metrics, render
-from trio_mpu.routes import Page
+from trio_mpu.routes import Page, Target
 from trio_mpu.shape import EVERY_SAMPLE, Form
 from trio_mpu.shortcut import Parsed, Shortcuts
 from trio_mpu.snapshot import WAITING
@@ -25,15 +26,15 @@ from trio_mpu.wire import whole_answer
 class Site:
     """The hub, the page and the counters; and who may be sent home when the server stops.
 
+    Where the server is one of several workers, the seat tells of the others, and them of it.
     To be closed at the end.
     """
 
     hub: Hub
     page: Page
     metrics: Metrics
+    seat: Seat = field(default_factory=alone)
     stopping: bool = False
-    connections: int = 0
-    streams: int = 0
     shortcuts: Shortcuts = field(default_factory=Shortcuts)
     _idle: set[trio.CancelScope] = field(default_factory=set)
 
@@ -54,12 +55,12 @@ class Site:
     @contextmanager
     def stream(self, last_event_id: str, form: Form = EVERY_SAMPLE) -> Iterator[Subscription]:
         """Open a subscription and count it."""
-        self.streams += 1
+        self.seat.add("streams_open", 1)
         try:
             with subscribe(self.hub, last_event_id, form) as subscription:
                 yield subscription
         finally:
-            self.streams -= 1
+            self.seat.add("streams_open", -1)
 
     def stop(self) -> None:
         """End all streams in good order and send the idle connections home."""
@@ -72,6 +73,11 @@ class Site:
         """Give everything back, when no connection is left."""
         self.desk.close()
 
+    def route(self, method: str, target: Target, headers: Mapping[str, str]) -> routes.Route:
+        """Return what to answer now. Raises RequestError where an error is the answer."""
+        snapshot = self.hub.snapshot
+        return routes.route(method, target, headers, snapshot, self.page, self.report)
+
     def _known_answer(self, data: bytes) -> bytes:
         """Return the whole answer to a request whose bytes were parsed before, else b""."""
         if self.stopping:
@@ -83,23 +89,31 @@ class Site:
 
     def _made(self, request: bytes, parsed: Parsed) -> bytes:
         try:
-            target, headers = parsed.target, parsed.headers
-            plan = routes.route("GET", target, headers, self.hub.snapshot, self.page)
+            plan = self.route("GET", parsed.target, parsed.headers)
         except RequestError:
             return b""
         return whole_answer(request, plan) if isinstance(plan, routes.Answer) else b""
 
+    def report(self) -> Workers:
+        """Write to the board how this process stands; return how all workers stand."""
+        now_ns = time.monotonic_ns()
+        self.seat.report(now_ns, self.hub.attached, self.metrics)
+        return self.seat.board.workers(now_ns)
+
     def numbers(self) -> str:
-        """Return the metrics as Prometheus text."""
-        snapshot = self.hub.snapshot
+        """Return the metrics of all workers together as Prometheus text."""
+        workers = self.report()
+        board, snapshot = self.seat.board, self.hub.snapshot
         gauges: dict[str, tuple[float, str]] = {
-            "connections_open": (self.connections, "connections now"),
-            "streams_open": (self.streams, "streams now"),
-            "streams_attached": (self.hub.attached, "streams that are up to date"),
+            "workers": (workers.number, "server processes that there are to be"),
+            "workers_up": (workers.up, f"those with a sign of life in the last {UP_NS / 1e9:g} s"),
+            "connections_open": (board.total("connections_open"), "connections now"),
+            "streams_open": (board.total("streams_open"), "streams now"),
+            "streams_attached": (board.total("streams_attached"), "streams that are up to date"),
             "head": (self.hub.head, "sequence number of the newest sample"),
             "up": (snapshot.status == "ok", "1 while samples are fresh"),
             "waiting": (snapshot.status == WAITING, "1 before the first sample"),
         }
         for name, value in self.hub.ledger.items():
             gauges[f"producer_{name}"] = (value, f"the producer's counter {name}")
-        return render(self.metrics, gauges)
+        return render(board.counters(), gauges)

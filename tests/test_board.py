@@ -1,0 +1,132 @@
+"""The table that all workers of a server share."""
+
+import pytest
+
+from trio_mpu.board import UP_NS, Board, Workers, alone, board_bytes
+from trio_mpu.metrics import COUNTERS
+
+NOW_NS = 10**18
+
+
+def board_of(seats: int) -> tuple[bytearray, Board]:
+    """A board, and the memory that it is in."""
+    memory = bytearray(board_bytes(seats))
+    return memory, Board(memoryview(memory))
+
+
+def test_a_server_without_workers_is_the_only_one_at_its_board() -> None:
+    """Nothing is different there."""
+    seat = alone()
+    assert len(seat.board) == 1
+    seat.report(NOW_NS, 0, {})
+    assert seat.board.workers(NOW_NS) == Workers(1, 1)
+    assert alone().get("beat_ns") == 0
+
+
+def test_there_are_so_many_seats_as_there_is_memory_for() -> None:
+    """And no other seat can be taken."""
+    _, board = board_of(3)
+    assert len(board) == 3
+    for number in range(3):
+        board.seat(number)
+    for number in (-1, 3):
+        with pytest.raises(IndexError):
+            board.seat(number)
+
+
+def test_all_who_have_the_memory_see_the_same() -> None:
+    """Two processes, each with its own Board; no row touches another."""
+    memory, board = board_of(3)
+    other = Board(memoryview(memory))
+    for number in range(3):
+        counters = {name: 10**number * place for place, name in enumerate(COUNTERS, start=1)}
+        board.seat(number).report(NOW_NS + number, number, counters)
+        board.seat(number).add("connections_open", 10**number)
+        board.seat(number).add("streams_open", 20**number)
+    for number in range(3):
+        seat = other.seat(number)
+        assert seat.get("beat_ns") == NOW_NS + number
+        assert seat.get("streams_attached") == number
+        assert seat.get("connections_open") == 10**number
+        assert seat.get("streams_open") == 20**number
+        assert list(seat.counters().values()) == [
+            10**number * place for place in range(1, len(COUNTERS) + 1)
+        ]
+    assert other.total("connections_open") == 111
+    assert other.total("streams_open") == 421
+    assert other.total("streams_attached") == 3
+    assert list(other.counters()) == list(COUNTERS)
+    assert list(other.counters().values()) == [111 * place for place in range(1, len(COUNTERS) + 1)]
+
+
+def test_numbers_may_be_large_and_never_negative() -> None:
+    """64 bits without a sign."""
+    seat = alone()
+    seat.report(NOW_NS, 0, {"events": 2**64 - 1})
+    assert seat.counters()["events"] == 2**64 - 1
+    with pytest.raises(ValueError, match="format"):
+        seat.add("connections_open", -1)
+
+
+def test_a_name_that_nobody_knows_is_an_error() -> None:
+    """As in Metrics."""
+    with pytest.raises(KeyError):
+        alone().add("evnets", 1)
+
+
+@pytest.mark.parametrize(
+    ("ages_ns", "up"),
+    [
+        ([None, None, None], 0),
+        ([0, UP_NS - 1, None], 2),
+        ([0, UP_NS, UP_NS + 1], 1),
+        ([-1, -UP_NS, 10**12], 2),
+    ],
+)
+def test_who_gave_no_sign_of_life_lately_is_not_up(ages_ns: list[int | None], up: int) -> None:
+    """Nor who never gave any; one that is newer than the question is a sign of life."""
+    _, board = board_of(len(ages_ns))
+    for number, age_ns in enumerate(ages_ns):
+        if age_ns is not None:
+            board.seat(number).report(NOW_NS - age_ns, 0, {})
+    assert board.workers(NOW_NS) == Workers(len(ages_ns), up)
+
+
+def test_the_limit_is_for_all_together() -> None:
+    """Whoever of them has the connections; one who leaves makes room for any."""
+    _, board = board_of(3)
+    one, two, three = (board.seat(number) for number in range(3))
+    assert [one.admit(3), two.admit(3), two.admit(3), three.admit(3), one.admit(3)] == [
+        *(True, True, True),
+        *(False, False),
+    ]
+    assert board.total("connections_open") == 3
+    two.add("connections_open", -1)
+    assert three.admit(3)
+    assert not two.admit(3)
+    assert [seat.get("connections_open") for seat in (one, two, three)] == [1, 1, 1]
+
+
+def test_of_two_at_the_same_instant_each_counts_the_other() -> None:
+    """One's comparison comes after the other's counting, so never are there too many."""
+    _, board = board_of(2)
+    one, two = board.seat(0), board.seat(1)
+    two.add("connections_open", 1)  # what `admit` does first
+    assert not one.admit(1)
+    assert board.total("connections_open") == 1
+
+
+def test_the_counters_survive_a_worker_and_nothing_else_does() -> None:
+    """What it had open is free at once; the others keep theirs."""
+    _, board = board_of(2)
+    dead, other = board.seat(0), board.seat(1)
+    for seat in (dead, other):
+        assert seat.admit(10)
+        seat.add("streams_open", 1)
+        seat.report(NOW_NS, 1, {"events": 5, "requests": 7})
+    dead.clear()
+    assert board.workers(NOW_NS) == Workers(2, 1)
+    for name in ("connections_open", "streams_open", "streams_attached"):
+        assert (board.total(name), dead.get(name), other.get(name)) == (1, 0, 1)
+    assert board.counters()["events"] == 10
+    assert dead.counters()["requests"] == 7
