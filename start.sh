@@ -34,7 +34,7 @@ while [ $# -gt 0 ]; do
     esac
     case $option in
     --device | --rate | --capacity) producer_options+=("$option=$value") ;;
-    --host | --port | --max-clients) server_options+=("$option=$value") ;;
+    --host | --port | --max-clients | --workers) server_options+=("$option=$value") ;;
     --ring | --log-level)
         producer_options+=("$option=$value")
         server_options+=("$option=$value")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import requests
+import trio
 
 from tests.processes_for_tests import ROOT, killed, python
 
@@ -123,11 +124,55 @@ def start_script(*options: str, environ: dict[str, str] | None = None) -> "subpr
 
 
 def programs(ring: str) -> dict[str, int]:
-    """The pids of the producer and the server of this ring."""
-    found = {}
-    for folder in Path("/proc").iterdir():
+    """The pids of the producer and the server of this ring, not of the server's workers."""
+    return {
+        command[1].removesuffix("_main.py"): pid
+        for pid, command in _commands()
+        if f"--ring={ring}" in command
+        and command[1].endswith("_main.py")
+        and not command[-1].startswith("--worker=")
+    }
+
+
+def workers(ring: str) -> dict[int, int]:
+    """The pids of the server's workers of this ring, by their seats."""
+    return {
+        int(command[-1].removeprefix("--worker=").partition(":")[0]): pid
+        for pid, command in _commands()
+        if (ring in command or f"--ring={ring}" in command) and command[-1].startswith("--worker=")
+    }
+
+
+def _commands() -> Iterator[tuple[int, list[str]]]:
+    for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            command = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if f"--ring={ring}" in command and command[1].endswith("_main.py"):
-                found[command[1].removesuffix("_main.py")] = int(folder.name)
-    return found
+            *command, _ = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if len(command) > 1:
+                yield int(folder.name), command
+
+
+async def follow(
+    url: str, last_id: str, count: int, *, until_end: bool = False
+) -> list[dict[str, Any]]:
+    """Read `count` samples of the stream, or all to its end."""
+    samples: list[dict[str, Any]] = []
+    host, _, port = url.removeprefix("http://").partition(":")
+    async with await trio.open_tcp_stream(host, int(port)) as stream:
+        request = f"GET /events HTTP/1.0\r\nLast-Event-ID: {last_id}\r\n\r\n"
+        await stream.send_all(request.encode())
+        rest = b""
+        with contextlib.suppress(trio.BrokenResourceError):
+            while data := await stream.receive_some():
+                *events, rest = (rest + data).split(b"\n\n")
+                for event in events:
+                    head, _, text = event.partition(b"data: ")
+                    if head.startswith(b"id: "):
+                        samples.append(json.loads(text))
+                if len(samples) >= count and not until_end:
+                    break
+    return samples
+
+
+def numbers_of(samples: list[dict[str, Any]]) -> list[int]:
+    """The sequence numbers of samples."""
+    return [sample["seq"] for sample in samples]

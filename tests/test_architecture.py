@@ -55,6 +55,7 @@ FORBIDDEN = (
     ({"hub"}, {"ring"}),
     ({"server", "http"}, DEVICES),
     ({"producer"}, {"http"}),
+    ({"supervisor"}, {"http", "hub", "ring", "server", "worker"}),
 )
 MAX_LINES = 300
 MAX_MAIN_LINES = 40

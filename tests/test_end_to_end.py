@@ -25,9 +25,11 @@ from tests.system import (
     PATIENCE_S,
     System,
     eventually,
+    follow,
     free_port,
     get,
     left_behind,
+    numbers_of,
     programs,
     running,
     start_script,
@@ -293,33 +295,6 @@ def test_curl_reads_the_stream(ring_name: str) -> None:
 
 
 # -- ordered and complete -----------------------------------------------------------------
-
-
-async def follow(
-    url: str, last_id: str, count: int, *, until_end: bool = False
-) -> list[dict[str, Any]]:
-    """Read `count` samples of the stream, or all to its end."""
-    samples: list[dict[str, Any]] = []
-    host, _, port = url.removeprefix("http://").partition(":")
-    async with await trio.open_tcp_stream(host, int(port)) as stream:
-        request = f"GET /events HTTP/1.0\r\nLast-Event-ID: {last_id}\r\n\r\n"
-        await stream.send_all(request.encode())
-        rest = b""
-        with contextlib.suppress(trio.BrokenResourceError):
-            while data := await stream.receive_some():
-                *events, rest = (rest + data).split(b"\n\n")
-                for event in events:
-                    head, _, text = event.partition(b"data: ")
-                    if head.startswith(b"id: "):
-                        samples.append(json.loads(text))
-                if len(samples) >= count and not until_end:
-                    break
-    return samples
-
-
-def numbers_of(samples: list[dict[str, Any]]) -> list[int]:
-    """The sequence numbers of samples."""
-    return [sample["seq"] for sample in samples]
 
 
 async def test_twenty_clients_get_every_sample_of_a_kilohertz_once(ring_name: str) -> None:

@@ -43,6 +43,7 @@ BOUNDED: Final = (
         "server",
         "listening",
         "board",
+        "supervisor",
     ),
     *("routes", "sse", "snapshot", "pump", "ring", "backlog", "average"),
 )

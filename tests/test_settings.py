@@ -11,7 +11,7 @@ from tests.fake_devices import one_line
 from tests.processes_for_tests import python
 from trio_mpu import settings
 from trio_mpu.errors import UsageError
-from trio_mpu.settings import PRODUCER_OPTIONS, SERVER_OPTIONS, parse
+from trio_mpu.settings import PRODUCER_OPTIONS, SERVER_OPTIONS, WORKER_OPTIONS, parse
 
 EVERY = (*PRODUCER_OPTIONS, *SERVER_OPTIONS[:-1])  # both have the ring
 MAINS: dict[str, Callable[[Sequence[str], Mapping[str, str]], int]] = {
@@ -43,6 +43,7 @@ def refusal(*argv: str, environ: Mapping[str, str] | None = None) -> str:
         ("host", ""),
         ("port", 3737),
         ("max_clients", 2000),
+        ("workers", 1),
         ("log_level", "info"),
     ],
 )
@@ -71,6 +72,8 @@ GOOD = [
     ("port", "65535", 65535),
     ("max-clients", "1", 1),
     ("max-clients", "100000", 100_000),
+    ("workers", "1", 1),
+    ("workers", "64", 64),
     ("log-level", "debug", "debug"),
     ("log-level", "error", "error"),
 ]
@@ -79,6 +82,7 @@ BAD = [
     *(("capacity", text) for text in ("1", "0", "-2", "16777217", "2.5", "1e4", "", "9" * 5000)),
     *(("port", text) for text in ("70000", "65536", "-1", "http", "80.0", "", "nan")),
     *(("max-clients", text) for text in ("0", "100001", "-5", "many", "")),
+    *(("workers", text) for text in ("0", "65", "-1", "2.5", "all", "")),
     *(("ring", text) for text in ("../x", "/x", "a/b", ".", "..", ".x", "-x", "", "a b", "é")),
     *(("ring", text) for text in ("_" * 65, "a\nb", "a\0b", "x\n", "sem.a", "sem.a_sem")),
     *(("host", text) for text in ("a" * 64, "a..b", "bücher.example", "☃", "\udcff", "٣.1")),
@@ -178,6 +182,20 @@ def test_help_lists_every_option_with_its_default(capsys: pytest.CaptureFixture[
         for name in (*options, "log-level"):
             assert re.search(rf"^  --{name} ", shown.out, re.MULTILINE)
         assert "data_buffer" in shown.out
+
+
+def test_a_workers_place_is_for_its_supervisor_to_say(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither the help nor the environment has it, nor the other program; three numbers or none."""
+    environ = {"TRIO_MPU_WORKER": "0:3:4"}
+    assert parse("server", "", WORKER_OPTIONS, [], environ).worker is None
+    assert parse("server", "", WORKER_OPTIONS, ["--worker=1:20:3"], {}).worker == (1, 20, 3)
+    for text in ("", "1", "1:2", "1:2:", "a:b:c", "-1:2:3", "1:2:3:4", "1:2:9999999999"):
+        with pytest.raises(UsageError, match="--worker"):
+            parse("server", "", WORKER_OPTIONS, [f"--worker={text}"], {})
+    with pytest.raises(SystemExit):
+        parse("server", "", WORKER_OPTIONS, ["--help"], {})
+    assert not re.search(r"--worker\b", capsys.readouterr().out)
+    assert "--worker" in refusal("--worker=0:3:4")
 
 
 @pytest.mark.parametrize("program", MAINS)

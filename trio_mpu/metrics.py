@@ -25,6 +25,7 @@ COUNTERS: Final = {
     "gaps_lapped": "times the server itself was lapped by the ring",
     "ring_held": "times the ring could not be read because a process held its semaphore",
     "rings_opened": "rings opened: more than one a worker means that the producer made a new one",
+    "worker_restarts": "workers started again after they had ended by themselves",
 }
 
 

@@ -14,6 +14,7 @@ DEFAULT_PORT: Final = 3737
 DEFAULT_RATE_HZ: Final = 100.0
 DEFAULT_CAPACITY: Final = 65_536  # 11 minutes at 100 Hz, 4 MiB
 DEFAULT_MAX_CLIENTS: Final = 2000
+MAX_WORKERS: Final = 64  # each needs one of the ring's 64 doorbells
 MAX_RATE_HZ: Final = 8000.0  # the chip's fastest gyroscope
 MIN_RATE_HZ: Final = 0.1
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
@@ -55,6 +56,12 @@ def _host(text: str) -> str:
     raise argparse.ArgumentTypeError(f"{text!r} is no host name or address")
 
 
+def _place(text: str) -> tuple[int, ...]:
+    if not re.fullmatch(r"\d{1,4}:\d{1,9}:\d{1,9}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is not what a supervisor says")
+    return tuple(int(number) for number in text.split(":"))
+
+
 # Option: what it takes, its default, its help. {producer_main,server_main}.py choose from these.
 _OPTIONS: Final[dict[str, tuple[Callable[[str], Any], Any, str]]] = {
     "device": (str, "auto", "auto, sim[:seed=N,fault=NAME], replay:FILE or a text device's path"),
@@ -67,10 +74,14 @@ _OPTIONS: Final[dict[str, tuple[Callable[[str], Any], Any, str]]] = {
     "host": (_host, "", "the address to listen on; all when empty"),
     "port": (_number(int, 0, 65535), DEFAULT_PORT, "the TCP port; 0: any that is free"),
     "max-clients": (_number(int, 1, 100_000), DEFAULT_MAX_CLIENTS, "connections at a time"),
+    "workers": (_number(int, 1, MAX_WORKERS), 1, "processes that share the port"),
+    # What a supervisor tells its workers: SEAT:BOARD_FD:LIFELINE_FD. No other user has it.
+    "worker": (_place, None, argparse.SUPPRESS),
     "ring": (_ring, DEFAULT_RING, "the name of the shared memory, for several side by side"),
 }
 PRODUCER_OPTIONS: Final = ("device", "rate", "capacity", "ring")
-SERVER_OPTIONS: Final = ("host", "port", "max-clients", "ring")
+SERVER_OPTIONS: Final = ("host", "port", "max-clients", "workers", "ring")
+WORKER_OPTIONS: Final = (*SERVER_OPTIONS, "worker")
 
 
 def parse(
@@ -89,14 +100,13 @@ def parse(
     parser = _Parser(prog=program, description=description, allow_abbrev=False)
     for name in options:
         convert, default, text = _OPTIONS[name]
-        parser.add_argument(
-            f"--{name}", type=convert, default=default, help=f"{text} (%(default)s)"
-        )
+        shown = text if text is argparse.SUPPRESS else f"{text} (%(default)s)"
+        parser.add_argument(f"--{name}", type=convert, default=default, help=shown)
     parser.add_argument("--log-level", choices=LOG_LEVELS, default="info", help="(%(default)s)")
     values = argparse.Namespace()
     for name in (*options, "log-level"):
         variable = "TRIO_MPU_" + name.upper().replace("-", "_")
-        if value := environ.get(variable):
+        if name != "worker" and (value := environ.get(variable)):
             try:
                 parser.parse_args([f"--{name}={value}"], values)
             except UsageError as error:
