@@ -107,13 +107,39 @@ def test_the_limit_is_for_all_together() -> None:
     assert [seat.get("connections_open") for seat in (one, two, three)] == [1, 1, 1]
 
 
-def test_of_two_at_the_same_instant_each_counts_the_other() -> None:
-    """One's comparison comes after the other's counting, so never are there too many."""
-    _, board = board_of(2)
-    one, two = board.seat(0), board.seat(1)
-    two.add("connections_open", 1)  # what `admit` does first
-    assert not one.admit(1)
-    assert board.total("connections_open") == 1
+class Interrupted(Board):
+    """A board of two, where the other one's connection comes in the middle of the comparison:
+    just before the numbers are looked at, or just after."""
+
+    def __init__(self, *, before: bool) -> None:
+        super().__init__(memoryview(bytearray(board_bytes(2))))
+        self.before = before
+        self.admitted: list[bool] = []
+
+    def total(self, name: str) -> int:
+        """Look at the numbers."""
+        first, self.before = self.before, False
+        if first:
+            self.other()
+        found = super().total(name)
+        if not first and not self.admitted:
+            self.other()
+        return found
+
+    def other(self) -> None:
+        """Let the other one have a connection."""
+        self.admitted.append(False)  # none comes in the middle of this one
+        self.admitted[-1] = self.seat(1).admit(1)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_of_two_at_the_same_instant_not_both_are_admitted(before: bool) -> None:
+    """Each is counted before the other looks; both may be refused, and then there is room again."""
+    board = Interrupted(before=before)
+    admitted = board.seat(0).admit(1)
+    assert len(board.admitted) == 1
+    assert admitted + board.admitted[0] <= 1
+    assert board.total("connections_open") == admitted + board.admitted[0]
 
 
 def test_the_counters_survive_a_worker_and_nothing_else_does() -> None:
