@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system import programs
+from tests.system import programs, workers
 
 
 @pytest.fixture
@@ -17,8 +17,10 @@ def ring_name() -> Iterator[str]:
     """The name of a ring that nobody else has; whatever was made of it is removed afterwards."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     yield name
-    for pid in programs(name).values():  # of a start.sh that a failing test had to kill
-        os.kill(pid, signal.SIGKILL)
+    # What a failing test has left: of a start.sh, or of a supervisor.
+    for pid in (*programs(name).values(), *workers(name).values()):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     for path in (f"/dev/shm/{name}", f"/dev/shm/sem.{name}_sem"):
         with contextlib.suppress(FileNotFoundError):
             Path(path).unlink()
