@@ -34,6 +34,7 @@ BOUNDED: Final = (
         "doorbell",
         "shape",
         "shortcut",
+        "frontdesk",
         "refusal",
         "subscription",
         "history",
