@@ -5,8 +5,10 @@ import os
 from pathlib import Path
 from typing import Final
 
+from trio_mpu.chipspec import parse_chip
 from trio_mpu.device import Device, TextDevice
 from trio_mpu.errors import NoSampleYet, UsageError
+from trio_mpu.mpu6050 import Mpu6050
 from trio_mpu.replay import Replay
 from trio_mpu.simulator import Simulator
 
@@ -20,7 +22,7 @@ async def open_device(spec: str, rate_hz: float) -> Device:
     its own.
 
     `auto` is the text driver's device if there is one, else the simulator. Raises UsageError
-    when the spec is wrong, DeviceError when the device is not there or gives no usable text.
+    when the spec is wrong, DeviceError when the device is not there or can't be used.
     """
     if not spec.isprintable():
         # The spec becomes a name in log lines, in the ring's header and in each JSON object.
@@ -34,13 +36,15 @@ async def open_device(spec: str, rate_hz: float) -> Device:
         return Simulator.from_options("", rate_hz)
     if kind == "sim":
         return Simulator.from_options(rest, rate_hz)
+    if kind == "i2c":
+        return await Mpu6050.open(parse_chip(rest, rate_hz))
     if kind == "replay" and rest:
         return Replay(rest)
     if "/" in spec or os.access(spec, os.F_OK):
         return await _probed(TextDevice(spec, rate_hz))
     raise UsageError(
-        f"{spec!r} is no device: give auto, sim[:KEY=VALUE,…], replay:FILE or the path "
-        "of a text device"
+        f"{spec!r} is no device: give auto, sim[:KEY=VALUE,…], i2c:BUS, replay:FILE or "
+        "the path of a text device"
     )
 
 
