@@ -334,6 +334,15 @@ def test_an_overflow_while_the_fifo_is_read_is_found_by_its_bit(transfer: int) -
     assert bench.ledger["fifo_overflows"] == 1
 
 
+def test_an_overflow_whose_bit_was_lost_on_the_bus_is_assumed() -> None:
+    """Reading the bit clears it: when that read fails, a second one would say that all is well."""
+    bench = Bench("1,rate=1000")
+    bench.run(500, bench.after(1, Fault.PAUSE, Fault.LOST_ANSWER), 200)
+    assert bench.chip.overflows > 0
+    assert len(bench.errors) == 1
+    assert bench.numbers == bench.told
+
+
 def test_a_nearly_full_fifo_counts_as_full() -> None:
     """As in the kernel's driver: it could run over while it is read."""
     bench = Bench("1,rate=1000")
