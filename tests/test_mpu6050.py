@@ -518,14 +518,14 @@ def test_no_frame_is_ever_wrong(
 ) -> None:
     """Only missing, and told: whatever goes wrong, with any die and clock."""
     outcome = play(Case(text, who, clock_error, awake, 100_000.0, plan, seed))
-    assert outcome.complaints == ()
+    assert outcome.complaints + outcome.miscounts == ()
     assert outcome.samples > 0
 
 
 def test_some_hundred_random_sequences_have_no_wrong_frame() -> None:
     """The short form of the torture."""
     outcome = summed([play(random_case(seed)) for seed in range(200)])
-    assert outcome.complaints == ()
+    assert outcome.complaints + outcome.miscounts == ()
     assert outcome.samples > 10_000
     assert outcome.told > 1000
 

@@ -72,7 +72,17 @@ class Fifo:
         data, continuous, overflow = b"", True, False
         if count:
             self._is_trusted = False
-            data, continuous = self._take(session, count)
+            try:
+                data = self._take(session, count)
+            except OSError:
+                # Bytes may be gone or not. If what is left can be whole frames, the time tells
+                # how many have gone.
+                session.counted("device_retries")
+                before, continuous = count, False
+                begun_ns, count, ended_ns = self._count(session)
+                if count < before or not is_sound(count, self._fifo_bytes):
+                    raise
+                data = self._take(session, count)
             overflow = bool(session.read_once(INT_STATUS, 1)[0] & FIFO_OFLOW)
         if not session.read(USER_CTRL, 1)[0] & FIFO_ON:
             self._is_trusted = False
@@ -96,24 +106,12 @@ class Fifo:
                 break
         return begun_ns, count, ended_ns
 
-    def _take(self, session: i2c.Session, count: int) -> tuple[bytes, bool]:
-        """Return `count` bytes of the FIFO, and whether that went without a failure.
-
-        A failed read may have taken bytes or not. The count tells: a read is repeated only when
-        none can be missing but whole frames, which are then counted by the time.
-        """
-        data, continuous = b"", True
+    def _take(self, session: i2c.Session, count: int) -> bytes:
+        """Return `count` bytes of the FIFO."""
+        data = b""
         while left := count - len(data):
-            piece = min(left, i2c.MAX_BURST_BYTES)
-            try:
-                data += session.burst_once(FIFO_R_W, piece)
-            except OSError:
-                session.counted("device_retries")
-                _, now, _ = self._count(session)
-                if data or not continuous or now < left or (now - left) % FRAME_BYTES:
-                    raise
-                continuous = False
-        return data, continuous
+            data += session.burst_once(FIFO_R_W, min(left, i2c.MAX_BURST_BYTES))
+        return data
 
     def _empty(self, session: i2c.Session) -> Poll:
         """Make the FIFO begin anew: off, reset (which does nothing while it is on), on."""
