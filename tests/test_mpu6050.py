@@ -11,7 +11,7 @@ import pytest
 import trio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from smbus2 import I2cFunc
+from smbus2 import I2cFunc, i2c_msg
 
 from tests.fake_devices import one_line
 from tests.software_chip import (
@@ -19,6 +19,7 @@ from tests.software_chip import (
     PAUSE_NS,
     Clock,
     Fault,
+    SoftwareBus,
     SoftwareChip,
     frame_of,
     installed,
@@ -469,6 +470,28 @@ def test_a_half_taken_burst_is_thrown_away() -> None:
         bench = Bench(seed=3)
         bench.run(300, bench.after(1, fault), 100)
         assert bench.numbers == bench.told
+
+
+@pytest.mark.parametrize("taken", [14, 28, 35])
+def test_whole_frames_that_a_failed_burst_took_are_told(
+    taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even when as many have come meanwhile, so that the count is the same again."""
+    bench = Bench("1,rate=1000")
+    monkeypatch.setattr(bench.chip._random, "randrange", lambda limit: min(taken, limit - 1))
+    bench.chip.jitter_ns = 600_000
+    burst, armed = SoftwareBus.i2c_rdwr, list[bool]()
+
+    def failing(bus: SoftwareBus, *messages: i2c_msg) -> None:
+        if armed:
+            armed.clear()
+            bench.chip.plan[bench.chip.transfers] = Fault.PARTIAL
+        burst(bus, *messages)
+
+    monkeypatch.setattr(SoftwareBus, "i2c_rdwr", failing)
+    bench.run(1000, lambda: armed.append(True), 200)
+    assert bench.numbers == bench.told
+    assert sum(sample.lost for sample in bench.samples) >= taken // 14
 
 
 def test_a_cancelled_read_is_over_and_the_next_goes_on() -> None:
