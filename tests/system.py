@@ -118,9 +118,15 @@ def start_script(*options: str, environ: dict[str, str] | None = None) -> "subpr
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        # A shell can't trap a signal that was ignored when it started, as in a background job.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads
+        preexec_fn=_heed_signals,  # noqa: PLW1509 - no threads
     )
+
+
+def _heed_signals() -> None:
+    # A shell can't trap a signal that was ignored when it started, as in a background job (SIGINT)
+    # or under nohup (SIGHUP).
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def programs(ring: str) -> dict[str, int]:
