@@ -92,7 +92,8 @@ async def sample_device(
 ) -> None:
     """Put a sample into the backlog each period, and note each period that has none.
 
-    `publish` is called whenever there are new ones. A failing device is asked again and again. Returns only at the end of a replay.
+    `publish` is called whenever there are new ones. A failing device is asked again and again.
+    Returns only at the end of a replay.
     """
     device.count_in(ledger)
     ticker = None if device.paced else Ticker(device.period_ns)

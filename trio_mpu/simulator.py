@@ -17,13 +17,12 @@ from typing import Final
 import trio
 
 from trio_mpu.device import Device
+from trio_mpu.dies import DIES
 from trio_mpu.errors import DeviceError, NoSampleYet, UsageError
+from trio_mpu.registers import ACCEL_LSB_PER_G, GYRO_LSB_PER_DPS
 from trio_mpu.sample import Flag, Sample
 
-ACCEL_LSB_PER_G: Final = 16384.0
-GYRO_LSB_PER_DPS: Final = 131.0
-TEMP_LSB_PER_C: Final = 340.0
-TEMP_OFFSET_C: Final = 36.53
+_DIE: Final = DIES[0x68]
 
 ACCEL_NOISE_G: Final = 0.004  # 400 µg/√Hz
 GYRO_NOISE_DPS: Final = 0.05  # 0.005 °/s/√Hz
@@ -113,13 +112,15 @@ class Simulator(Device):
         # The die warms up after power-on and then follows the room.
         temp_c = 26 + 4 * (1 - math.exp(-t / 300)) + 0.5 * math.sin(math.tau * t / 900)
         noise = self._random.gauss
-        ax, ay, az = (_register(g + noise(0, ACCEL_NOISE_G), ACCEL_LSB_PER_G) for g in accel_g)
+        accel_lsb_per_g, gyro_lsb_per_dps = ACCEL_LSB_PER_G[2], GYRO_LSB_PER_DPS[250]
+        ax, ay, az = (_register(g + noise(0, ACCEL_NOISE_G), accel_lsb_per_g) for g in accel_g)
         gx, gy, gz = (
-            _register(math.degrees(rate) + noise(0, GYRO_NOISE_DPS), GYRO_LSB_PER_DPS)
+            _register(math.degrees(rate) + noise(0, GYRO_NOISE_DPS), gyro_lsb_per_dps)
             for rate in gyro_rad_s
         )
-        temp = _register(temp_c - TEMP_OFFSET_C + noise(0, TEMP_NOISE_C), TEMP_LSB_PER_C)
-        return ax, ay, az, gx, gy, gz, temp + TEMP_OFFSET_C
+        offset_c = _DIE.temp_offset_c
+        temp = _register(temp_c - offset_c + noise(0, TEMP_NOISE_C), _DIE.temp_lsb_per_c)
+        return ax, ay, az, gx, gy, gz, temp + offset_c
 
 
 def _swing(amplitude: float, frequency: float, t: float) -> tuple[float, float]:
