@@ -432,9 +432,8 @@ async def test_what_is_not_finished_in_time_is_cut(
 async def test_a_client_that_comes_while_the_server_stops_is_sent_home() -> None:
     """One that was accepted just before."""
     async with serving() as served, served.connect() as client:
-        while not served.site.seat.get(
-            "connections_open"
-        ):  # what the kernel alone has accepted is reset
+        # What the kernel alone has accepted is reset.
+        while not served.site.seat.get("connections_open"):
             await trio.lowlevel.checkpoint()
         served.stop.set()
         await client.closed()

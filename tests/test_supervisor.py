@@ -6,7 +6,8 @@ import itertools
 import logging
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -126,14 +127,21 @@ async def supervise(stop: trio.Event, workers: int = 2) -> None:
     await run_supervisor(["program", "option"], workers, "127.0.0.1", 0, stop)
 
 
+@asynccontextmanager
+async def supervised(workers: int = 2) -> AsyncIterator[trio.Event]:
+    """A supervisor whose workers have had the time to serve; the event stops it."""
+    stop = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(supervise, stop, workers)
+        await trio.sleep(5)
+        yield stop
+
+
 async def test_each_worker_has_the_options_a_place_and_nothing_else(
     system: FakeSystem, autojump_clock: MockClock
 ) -> None:
     """The same port, the board and the lifeline, and no terminal."""
-    stop = trio.Event()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(supervise, stop, 3)
-        await trio.sleep(5)
+    async with supervised(3) as stop:
         assert sorted(worker.number for worker in system.workers) == [0, 1, 2]
         commands = [worker.command for worker in system.workers]
         assert {tuple(command[:2]) for command in commands} == {("program", "option")}
@@ -152,10 +160,7 @@ async def test_one_that_dies_is_started_again(
     system: FakeSystem, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """After its pause, said in one line; what it had open is off the board, its counters are not."""
-    stop = trio.Event()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(supervise, stop)
-        await trio.sleep(5)
+    async with supervised() as stop:
         (first,), (other,) = system.of(1), system.of(0)
         board = other.seat.board
         assert board.total("connections_open") == 6
@@ -229,10 +234,7 @@ async def test_a_failure_is_no_end_if_another_serves_or_has_served(
     system: FakeSystem, autojump_clock: MockClock
 ) -> None:
     """Then it may be over later."""
-    stop = trio.Event()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(supervise, stop)
-        await trio.sleep(5)
+    async with supervised() as stop:
         system.serves = False
         for worker in list(system.workers):
             worker.end(-signal.SIGKILL)
@@ -248,10 +250,7 @@ async def test_a_failure_is_no_end_if_another_serves_or_has_served(
 async def test_a_signal_is_no_failure(system: FakeSystem, autojump_clock: MockClock) -> None:
     """One that was killed before it served is started again, as is one that was told to end."""
     system.serves = False
-    stop = trio.Event()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(supervise, stop)
-        await trio.sleep(5)
+    async with supervised() as stop:
         system.workers[0].end(-signal.SIGTERM)
         system.workers[1].end(0)
         await trio.sleep(5)
@@ -263,10 +262,7 @@ async def test_a_machine_without_room_is_tried_again(
     system: FakeSystem, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where a process can't be started, one may later; at the very beginning that ends all."""
-    stop = trio.Event()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(supervise, stop)
-        await trio.sleep(5)
+    async with supervised() as stop:
         system.refusal = OSError(errno.EAGAIN, "no room")
         system.workers[0].end(-signal.SIGKILL)
         await trio.sleep(2)
@@ -285,10 +281,7 @@ async def test_a_stop_is_told_to_all_and_waits_for_them(
     system: FakeSystem, autojump_clock: MockClock
 ) -> None:
     """Also to one that is just being started; and nobody is started again."""
-    stop = trio.Event()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(supervise, stop, 3)
-        await trio.sleep(5)
+    async with supervised(3) as stop:
         system.workers[0].end(-signal.SIGKILL)  # its successor would come 0.5 s later
         await trio.sleep(0.1)
         stop.set()
@@ -305,10 +298,7 @@ async def test_who_does_not_stop_in_time_is_killed(
 ) -> None:
     """After STOP_S, and it is said."""
     system.deaf = True
-    stop = trio.Event()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(supervise, stop)
-        await trio.sleep(5)
+    async with supervised() as stop:
         began_s = trio.current_time()
         stop.set()
     assert trio.current_time() - began_s == pytest.approx(STOP_S)
