@@ -19,10 +19,12 @@ CORE = {
     "formats",
     "layout",
     "metrics",
+    "pace",
     "routes",
     "shape",
     "shortcut",
     "sample",
+    "scan",
     "settings",
     "snapshot",
     "sse",
@@ -47,7 +49,7 @@ PURE = {
     "typing",
     "urllib.parse",
 }
-DEVICES = {"device", "replay", "simulator", "specs"}
+DEVICES = {"capture", "device", "iio", "replay", "simulator", "specs", "sysfs"}
 # Who must not import whom: each side of the system knows only its neighbour.
 FORBIDDEN = (
     ({"http"}, {"ring"}),

@@ -64,7 +64,11 @@ def _place(text: str) -> tuple[int, ...]:
 
 # Option: what it takes, its default, its help. {producer_main,server_main}.py choose from these.
 _OPTIONS: Final[dict[str, tuple[Callable[[str], Any], Any, str]]] = {
-    "device": (str, "auto", "auto, sim[:seed=N,fault=NAME], replay:FILE or a text device's path"),
+    "device": (
+        str,
+        "auto",
+        "auto, iio[:NAME-OR-NUMBER], sim[:seed=N,fault=NAME], replay:FILE or a text device's path",
+    ),
     "rate": (_number(float, MIN_RATE_HZ, MAX_RATE_HZ), DEFAULT_RATE_HZ, "samples a second"),
     "capacity": (
         _number(int, MIN_CAPACITY, MAX_CAPACITY),
