@@ -312,7 +312,8 @@ async def test_a_refused_setting_leaves_everything_as_it_was(iio: FakeIio) -> No
         iio.rules = {name: refused}
         iio.written.clear()
         message = await refusal(device)
-        assert name in message or "choose another --rate" in message
+        assert name in message
+        assert "run as root" in message
         assert iio.settings() == before
         assert not iio.opened
     iio.rules.clear()
@@ -583,7 +584,7 @@ async def test_a_rate_that_can_not_be_had_is_told(iio: FakeIio) -> None:
     iio.rules["sampling_frequency"] = refused
     device = await polled(iio, 2000)
     message = await refusal(device)
-    assert "can't sample at 2000 Hz (Invalid argument); choose another --rate" in message
+    assert "can't sample at 2000 Hz; choose another --rate" in message
 
 
 async def test_a_polled_device_survives_unbinding(iio: FakeIio) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trio
 
 from tests.fake_devices import one_line
 from tests.fake_iio import FakeIio, record
@@ -121,6 +122,19 @@ async def test_iio_is_the_kernel_s_driver(iio: FakeIio) -> None:
         assert device.source == ("iio:2" if spec == "iio:2" else "iio:mpu6050")
         assert device.period_ns == 3_003_003
         await device.aclose()
+
+
+async def test_a_device_that_is_given_up_while_it_is_tried_is_left_as_it_was(iio: FakeIio) -> None:
+    """Ctrl-C may come before the first sample."""
+    iio.bind()
+    before = iio.settings()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(open_device, "iio", 100)
+        while iio.says("buffer/enable") != "1":
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert iio.settings() == before
+    assert not iio.opened
 
 
 async def test_an_iio_device_that_is_not_there_is_an_error_from_the_start(iio: FakeIio) -> None:

@@ -5,6 +5,7 @@ its first error: whoever has it ends it and begins another. To end one always sw
 off and puts back whatever was changed for it, also when it had not quite begun.
 """
 
+import errno
 import logging
 import os
 import time
@@ -93,11 +94,11 @@ def set_rate(folder: Folder, rate_hz: float) -> float:
             break
         except OSError as error:
             refusal = error
+            if error.errno != errno.EINVAL:
+                raise failed(error, folder.path / name, f"write {text!r} to") from error
     else:
-        folder.get(name)  # when even that fails, the rate is not what is wrong
         raise DeviceError(
-            f"{folder.path}: can't sample at {rate_hz:g} Hz ({os.strerror(refusal.errno or 0)}); "
-            "choose another --rate"
+            f"{folder.path}: can't sample at {rate_hz:g} Hz; choose another --rate"
         ) from refusal
     true_hz = parse_number(folder.get(name), str(folder.path / name))
     if true_hz <= 0:
