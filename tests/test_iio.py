@@ -295,7 +295,7 @@ async def test_a_refused_setting_leaves_everything_as_it_was(iio: FakeIio) -> No
     read tries anew."""
     iio.bind()
     before = iio.settings()
-    device = await opened(iio)
+    device = await opened(iio, rate_hz=200)
     iio.captured(record(1))
     await device.read()
     changed = [name for name, _ in iio.written]
