@@ -3,6 +3,7 @@
 import errno
 import logging
 import math
+import select
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.fake_iio import FakeIio, raw, record
 from trio_mpu import capture
 from trio_mpu.device import Device
 from trio_mpu.errors import DeviceError, NoDevice
-from trio_mpu.iio import LOOK_S, NAMES, SILENCE_S, Buffered, Polled, open_iio
+from trio_mpu.iio import LATE_READS, LOOK_S, NAMES, SILENCE_S, Buffered, Polled, open_iio
 from trio_mpu.sample import Flag, Sample
 
 RATE_HZ = 50
@@ -27,6 +28,8 @@ PERIOD_NS = 20_000_000
 def iio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeIio]:
     """A kernel without any device; whatever was opened is closed at the end."""
     kernel = FakeIio(tmp_path, monkeypatch)
+    # The samples of these tests are there before the device is set up.
+    monkeypatch.setattr(capture.Buffer, "_settle", lambda _: None)
     yield kernel
     kernel.close()
     assert not kernel.opened
@@ -185,7 +188,7 @@ async def test_everything_is_set_up_before_the_buffer_is_switched_on(iio: FakeIi
     assert iio.says("trigger/current_trigger") == "mpu6050-dev3"
     assert iio.says("buffer/length") == "400"
     assert iio.says("sampling_frequency") == "200"
-    assert iio.written[-1] == ("buffer/enable", "1")
+    assert iio.written[-2:] == [("buffer/enable", "1"), ("sampling_frequency", "200")]
     assert device.period_ns == 5_000_000
     await device.aclose()
 
@@ -212,6 +215,37 @@ async def test_the_period_is_that_of_the_rate_which_the_chip_has(
     assert device.period_ns == period_ns
     await device.aclose()
     assert iio.says("sampling_frequency") == "50"
+
+
+async def test_the_rate_is_changed_while_the_buffer_is_on_with_a_sample_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux 6.1 has wrong times after any other way; what was captured meanwhile is thrown away."""
+    iio = FakeIio(tmp_path, monkeypatch)
+    iio.bind()
+    samples: list[str] = []
+
+    def comes(*_: object) -> None:
+        samples.append(f"sample at {iio.says('sampling_frequency')}")
+        iio.written.append(("sample", iio.says("buffer/enable")))
+        iio.captured(record(len(samples)))
+
+    monkeypatch.setattr(select, "select", comes)
+    device = await opened(iio, rate_hz=200)
+    with trio.move_on_after(0.01):
+        await device.read()
+    assert samples == [*["sample at 50"] * 2, *["sample at 200"] * 2]
+    await device.aclose()
+    assert samples[4:] == ["sample at 50"] * 2
+    names = [name for name, _ in iio.written]
+    on = names.index("buffer/enable")
+    assert names[on + 1 : on + 9] == [
+        *("sample", "sample", "sampling_frequency", "sample", "sample"),
+        *("sampling_frequency", "sample", "sample"),
+    ]
+    assert names[on + 9] == "buffer/enable"
+    iio.close()
+    assert not iio.opened
 
 
 async def test_a_trigger_that_is_set_stays(iio: FakeIio) -> None:
@@ -337,6 +371,66 @@ async def test_a_step_in_time_is_a_gap_and_told(iio: FakeIio) -> None:
         151: 1,
     }
     assert all(bool(sample.lost) == (sample.flags == Flag.DEVICE_GAP) for sample in samples)
+    await device.aclose()
+
+
+async def single(iio: FakeIio, device: Device, t_ns: int) -> Sample:
+    """One sample that comes by itself, with this time."""
+    iio.captured(record(t_ns))
+    [sample] = await device.read()
+    return sample
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """CLOCK_MONOTONIC, in its only element."""
+    clock = [10**12]
+    monkeypatch.setattr(time, "monotonic_ns", lambda: clock[0])
+    return clock
+
+
+async def test_times_that_lag_behind_are_corrected_by_a_new_sitting(
+    iio: FakeIio, now: list[int]
+) -> None:
+    """The driver's times go on as if nothing had happened when a chip stood still for a while;
+    then they are wrong, and the gap can't be seen in them. What was thrown away is told as well."""
+    iio.bind()
+    before = iio.settings()
+    device = await opened(iio)
+    t_ns = now[0]
+    await single(iio, device, t_ns)
+    now[0] += 50 * PERIOD_NS
+    for _ in range(LATE_READS - 1):
+        now[0] += PERIOD_NS
+        t_ns += PERIOD_NS
+        assert (await single(iio, device, t_ns)).lost == 0
+    now[0] += PERIOD_NS
+    iio.captured(record(t_ns + PERIOD_NS))
+    message = await refusal(device)
+    assert message.startswith("the kernel's times of iio:mpu6050 lag behind by 1.00 s, as after")
+    assert iio.settings() == before
+    now[0] += PERIOD_NS
+    first = await single(iio, device, now[0])
+    assert first.lost == 51
+    await device.aclose()
+
+
+async def test_a_late_reader_does_not_make_the_times_wrong(iio: FakeIio, now: list[int]) -> None:
+    """Neither what has waited together, nor a single one now and then, nor times that were never
+    right: a new sitting would not help against those."""
+    iio.bind()
+    device = await opened(iio)
+    old_ns = now[0] - 10**9
+    for _ in range(3 * LATE_READS):
+        await single(iio, device, old_ns)
+    await single(iio, device, now[0])
+    for _ in range(3):
+        for _ in range(LATE_READS - 1):
+            await single(iio, device, old_ns)
+        await single(iio, device, now[0])
+    for _ in range(3 * LATE_READS):
+        iio.captured(record(old_ns), record(old_ns + 1))
+        await device.read()
     await device.aclose()
 
 

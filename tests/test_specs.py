@@ -12,7 +12,7 @@ from tests.fake_devices import one_line
 from tests.fake_iio import FakeIio, record
 from tests.test_replay import as_csv, records
 from tests.test_sample import NOT_YET, TEXT
-from trio_mpu import specs
+from trio_mpu import capture, specs
 from trio_mpu.device import TextDevice
 from trio_mpu.errors import DeviceError, UsageError
 from trio_mpu.replay import Replay
@@ -33,6 +33,8 @@ def text_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def iio(text_device: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeIio]:
     """The kernel's IIO interface of that machine."""
     kernel = FakeIio(tmp_path, monkeypatch)
+    # The samples of these tests are there before the device is set up.
+    monkeypatch.setattr(capture.Buffer, "_settle", lambda _: None)
     yield kernel
     kernel.close()
     assert not kernel.opened

@@ -5,9 +5,11 @@ its first error: whoever has it ends it and begins another. To end one always sw
 off and puts back whatever was changed for it, also when it had not quite begun.
 """
 
+import contextlib
 import errno
 import logging
 import os
+import select
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +35,8 @@ MIN_BUFFER: Final = 64  # arbitrary
 MAX_RECORDS: Final = 256  # arbitrary: taken at a time, so that the ring gets them soon
 NO_ROTATION: Final = "1, 0, 0; 0, 1, 0; 0, 0, 1"
 TIMESTAMP: Final = "timestamp"
+RATE: Final = "sampling_frequency"
+SETTLE_S: Final = 0.3  # the slowest rate, 4 Hz, has a sample in that time
 
 
 def has_buffer(folder: Folder, dev: Path) -> bool:
@@ -87,7 +91,7 @@ def set_rate(folder: Folder, rate_hz: float) -> float:
 
     Raises DeviceError when it can't have a rate like this one.
     """
-    name = "sampling_frequency"
+    name = RATE
     for text in (f"{rate_hz:g}", str(round(rate_hz))):  # most drivers take whole numbers only
         try:
             folder.change(name, text)
@@ -137,8 +141,6 @@ class Buffer:
                 folder.put("buffer/enable", "0")
             except OSError as error:
                 raise failed(error, folder.path / "buffer/enable", "write '0' to") from error
-        true_hz = set_rate(folder, rate_hz)
-        self.period_ns = round(10**9 / true_hz)
         wanted = (*CHANNELS, TIMESTAMP)
         for path in sorted((folder.path / "scan_elements").glob("in_*_en")):
             name = path.name.removeprefix("in_").removesuffix("_en")
@@ -150,10 +152,29 @@ class Buffer:
         if folder.has("trigger/current_trigger") and not folder.get("trigger/current_trigger"):
             number = folder.path.name.removeprefix("iio:device")
             folder.set("trigger/current_trigger", f"{folder.get('name')}-dev{number}")
-        folder.set("buffer/length", str(max(MIN_BUFFER, round(BUFFER_S * true_hz))))
+        folder.set("buffer/length", str(max(MIN_BUFFER, round(BUFFER_S * rate_hz))))
         if folder.has("buffer/watermark"):
             folder.set("buffer/watermark", "1")  # a sample is worth waking up for
         folder.set("buffer/enable", "1")
+        if folder.get(RATE) != f"{rate_hz:g}":
+            self._settle()
+            self.period_ns = round(10**9 / set_rate(folder, rate_hz))
+            self._settle()
+        else:
+            self.period_ns = round(10**9 / rate_hz)
+
+    def _settle(self) -> None:
+        """Let the driver take up a rate, and throw away what was captured until then.
+
+        With the rate, inv-mpu6050 notes the step of its times for the next interrupt. In Linux
+        6.1 it forgets to take the note back when the old rate is set again before there was one:
+        as after the buffer was switched off. The times then run at the other rate for as long as
+        the buffer is on. So the rate is changed only while it is on, with a sample after it.
+        """
+        for _ in range(2):  # the first may have been on its way already
+            select.select([self.fd], [], [], SETTLE_S)
+            with contextlib.suppress(OSError):
+                os.read(self.fd, MAX_RECORDS * self.layout.record_bytes)
 
     def records(self) -> list[tuple[int, list[int]]]:
         """Return what the kernel has captured, oldest first: time (CLOCK_MONOTONIC, ns) and raw
@@ -166,6 +187,8 @@ class Buffer:
     def end(self) -> None:
         """Switch the buffer off, put back what was changed, and let others have the device.
         Raises nothing."""
+        if self._folder.undo(RATE):
+            self._settle()
         self._folder.restore()
         os.close(self.fd)
 
@@ -199,10 +222,9 @@ class Poll:
         try:
             _check_channels(folder)
             # A chip that samples more slowly than it is read would give each sample twice.
-            rate = "sampling_frequency"
             if (
-                folder.has(rate)
-                and parse_number(folder.get(rate), str(folder.path / rate)) < rate_hz
+                folder.has(RATE)
+                and parse_number(folder.get(RATE), str(folder.path / RATE)) < rate_hz
             ):
                 set_rate(folder, rate_hz)
             for name in filter(None, _of_channel(folder, "scale")):

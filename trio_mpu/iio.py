@@ -14,6 +14,7 @@ The kernel writes its scales with six decimals: 0.000598 m/s² where the chip ha
 """
 
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Generic, TypeVar
@@ -37,8 +38,13 @@ NAMES: Final = (
 )
 SILENCE_S: Final = 1.0  # a working chip is heard after a period, or 0.2 s after it was asleep
 SILENCE_PERIODS: Final = 5
+# The driver corrects its times by at most 2 % of a period a sample: after a chip that stood still
+# for half a second they would be wrong for 25 s at 100 Hz. Only a new sitting begins with a right
+# one. So long a lag is no wait for a processor, and so often in a row no accident.
+LAG_S: Final = 0.25
+LATE_READS: Final = 5
 LOOK_S: Final = 0.2  # the kernel wakes nobody when it unbinds a driver
-GOODBYE_S: Final = 1.0  # to put back what was changed; it takes some 30 ms
+GOODBYE_S: Final = 1.0  # to put back what was changed; it takes two samples and some 30 ms
 
 
 def find(wanted: str, root: Path) -> tuple[Folder, str]:
@@ -116,6 +122,7 @@ class Buffered(_Iio[Buffer]):
 
     paced = True
     _pace: Pace | None = None
+    _late = -1  # how many times in a row a fresh sample had an old time; -1: it never had a new one
 
     async def read(self, periods: int = 1) -> Sequence[Sample]:  # noqa: ARG002 - it is paced
         """Wait for the next samples and return all that there are, up to `capture.MAX_RECORDS`.
@@ -123,16 +130,19 @@ class Buffered(_Iio[Buffer]):
         A step in time over several periods is told as that many lost readings, whether the
         device was gone, the chip or its bus has failed, or the kernel's buffer was full.
 
-        Raises DeviceError when none comes for SILENCE_S and SILENCE_PERIODS. Cancellation loses
+        Raises DeviceError when none comes for SILENCE_S and SILENCE_PERIODS, and when the kernel's
+        times lag behind by LAG_S; what was read then is told as lost, too. Cancellation loses
         nothing; while the device is being set up (0.2 s) it is heeded afterwards.
         """
         if self._sitting is None:
+            self._late = -1
             self._sitting = await trio.to_thread.run_sync(self._begin)
             self.period_ns = self._sitting.period_ns
         if self._pace is None:
             self._pace = Pace(self.period_ns)
         try:
             records = await self._records(self._sitting)
+            self._check_times(records)
         except DeviceError:
             # When this is cancelled before it has begun, aclose does it.
             await trio.to_thread.run_sync(self._end)
@@ -144,6 +154,19 @@ class Buffered(_Iio[Buffer]):
             flags = Flag.DEVICE_GAP if lost else 0
             samples.append(Sample(t_ns, *values, flags, min(lost, MAX_LOST)))
         return samples
+
+    def _check_times(self, records: Sequence[tuple[int, list[int]]]) -> None:
+        lag_ns = time.monotonic_ns() - records[-1][0]
+        if len(records) > 1 or lag_ns < LAG_S * 1e9 + self.period_ns:
+            # Several were waiting: the last of them may be old, if the buffer was full.
+            self._late = 0 if len(records) == 1 else self._late
+        elif self._late >= 0:
+            self._late += 1
+            if self._late == LATE_READS:
+                raise DeviceError(
+                    f"the kernel's times of {self.source} lag behind by {lag_ns / 1e9:.2f} s, as "
+                    "after a chip that stood still; beginning anew"
+                )
 
     def _begin(self) -> Buffer:
         folder, _ = find(self._name, self._root)

@@ -105,9 +105,17 @@ class Folder:
         What can't be put back is logged, except of a device that is gone: its settings are too.
         """
         while self._before:
-            name, value = self._before.popitem()
-            try:
-                self.put(name, value)
-            except OSError as error:
-                if error.errno not in (errno.ENODEV, errno.ENOENT):
-                    log.warning("%s", failed(error, self.path / name, f"write {value!r} to"))
+            self.undo(next(reversed(self._before)))
+
+    def undo(self, name: str) -> bool:
+        """Put back one file as `restore` does; tell whether there was anything to do and done."""
+        if name not in self._before:
+            return False
+        value = self._before.pop(name)
+        try:
+            self.put(name, value)
+        except OSError as error:
+            if error.errno not in (errno.ENODEV, errno.ENOENT):
+                log.warning("%s", failed(error, self.path / name, f"write {value!r} to"))
+            return False
+        return True
