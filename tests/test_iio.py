@@ -421,6 +421,8 @@ async def test_a_late_reader_does_not_make_the_times_wrong(iio: FakeIio, now: li
     iio.bind()
     device = await opened(iio)
     old_ns = now[0] - 10**9
+    iio.captured(record(old_ns), record(old_ns + 1))
+    await device.read()
     for _ in range(3 * LATE_READS):
         await single(iio, device, old_ns)
     await single(iio, device, now[0])
