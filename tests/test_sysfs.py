@@ -38,6 +38,15 @@ def test_changes_are_undone_in_reverse_to_the_first_state(iio: FakeIio) -> None:
     assert len(iio.written) == 2
 
 
+def test_a_text_ends_where_its_words_end(iio: FakeIio) -> None:
+    """As the kernel writes it: with the end of a line, and sometimes with one of C's."""
+    (iio.folder / "current_timestamp_clock").write_bytes(b"monotonic\n\0")
+    folder = Folder(iio.folder)
+    assert folder.get("current_timestamp_clock") == "monotonic"
+    folder.set("current_timestamp_clock", "monotonic")
+    assert not iio.written
+
+
 def test_what_can_not_be_put_back_is_logged_and_the_rest_is_put_back(
     iio: FakeIio, caplog: pytest.LogCaptureFixture
 ) -> None:

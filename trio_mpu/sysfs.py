@@ -41,7 +41,8 @@ def read_text(fd: int) -> str:
 
     Raises OSError. Text that is not UTF-8 comes with replacement characters.
     """
-    return os.pread(fd, MAX_BYTES, 0).decode(errors="replace").strip()
+    # current_timestamp_clock of Linux 6.1 has a NUL behind its line.
+    return os.pread(fd, MAX_BYTES, 0).decode(errors="replace").strip("\0 \t\n")
 
 
 class Folder:
