@@ -389,7 +389,7 @@ async def test_a_device_is_closed_when_the_ring_can_not_be_begun(
 ) -> None:
     """Whatever goes wrong after it was opened."""
 
-    async def fails(writer: RingWriter, source: str, period_ns: int) -> None:
+    async def fails(*_: object) -> None:
         raise RingError("no luck")
 
     monkeypatch.setattr(RingWriter, "start", fails)
@@ -574,12 +574,12 @@ async def test_a_new_ring_that_can_not_be_begun_is_begun_later(
         await trio.sleep(0.5 * BEAT_S)
         start, failures = RingWriter.start, 2
 
-        async def starts_later(writer: RingWriter, source: str, period_ns: int) -> None:
+        async def starts_later(writer: RingWriter, source: str, period_ns: int, chip: str) -> None:
             nonlocal failures
             failures -= 1
             if failures >= 0:
                 raise RingHeld("held by a test")
-            await start(writer, source, period_ns)
+            await start(writer, source, period_ns, chip)
 
         monkeypatch.setattr(RingWriter, "start", starts_later)
         for path in files(ring_name):

@@ -68,7 +68,7 @@ def test_line_ends_the_count_and_the_temperatures_column_may_differ(text: bytes)
     "values",
     [
         (16.0, -16.0, 0.0, 2000.0, -2000.0, 0.0, 133.0),
-        (-16.0, 15.999, -0.001, -1999.999, 999.999, 0.001, -60.0),
+        (-16.0, 15.999, -0.001, -1999.999, 999.999, 0.001, -78.0),
         (-1.0, -10.0, 10.0, -100.0, -1000.0, 1000.0, -0.5),
     ],
 )
@@ -77,7 +77,7 @@ def test_negative_and_wide_values_are_parsed(values: tuple[float, ...]) -> None:
     assert parse_text(text_of(values), 1) == Sample._make((1, *values, 0, 0))
 
 
-thousandths = {"a": (-16_000, 16_000), "g": (-2_000_000, 2_000_000), "t": (-60_000, 133_000)}
+thousandths = {"a": (-16_000, 16_000), "g": (-2_000_000, 2_000_000), "t": (-78_000, 133_000)}
 
 
 @given(st.tuples(*(st.integers(*thousandths[axis[0]]) for axis in AXES)), st.integers(0, 2**64))
@@ -198,8 +198,8 @@ def test_a_flipped_bit_is_noticed_where_it_can_be() -> None:
         (TEXT.replace(b" 0.195", b" " + b"9" * 400 + b".000"), "ax = inf is outside -16 to 16"),
         (TEXT.replace(b" 0.906", b" 16.001"), "az = 16.001 is outside -16 to 16"),
         (TEXT.replace(b"-5.844", b"-2000.001"), "gx = -2000 is outside -2000 to 2000"),
-        (TEXT.replace(b"26.101", b"-60.001"), "temp = -60.001 is outside -60 to 133"),
-        (TEXT.replace(b"26.101", b"133.001"), "temp = 133.001 is outside -60 to 133"),
+        (TEXT.replace(b"26.101", b"-78.001"), "temp = -78.001 is outside -78 to 133"),
+        (TEXT.replace(b"26.101", b"133.001"), "temp = 133.001 is outside -78 to 133"),
     ],
 )
 def test_the_error_says_what_is_wrong(text: bytes, message: str) -> None:

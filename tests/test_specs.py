@@ -215,7 +215,7 @@ async def test_a_path_that_gives_no_sample_is_told_from_the_start(
         "simulator",
         "replay",
         "replay:",
-        "i2c:1",
+        "i2c-1",
         "nowhere",
         "a" * 300,
         ":",
@@ -229,7 +229,7 @@ async def test_what_is_no_device_is_told_with_what_there_is(spec: str) -> None:
     message = str(caught.value)
     assert message.isprintable()
     assert message.startswith(repr(spec))
-    for form in ("auto", "iio", "sim", "replay:FILE", "path"):
+    for form in ("auto", "iio", "sim", "i2c:BUS", "replay:FILE", "path"):
         assert form in message
 
 

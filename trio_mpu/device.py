@@ -21,6 +21,12 @@ class Device(ABC):
     source: str  # its name in every JSON object and log line
     period_ns: int  # the nominal time from one sample to the next
     paced = False  # True: read() itself waits until the sensor has measured
+    chip = ""  # the die and how it measures, for people; empty: unknown
+
+    def count_in(self, ledger: dict[str, int]) -> None:
+        """Count what only the device sees in the producer's ledger from now on, under names of
+        layout.LEDGER, and add what was counted before. Most devices have nothing to count."""
+        self.ledger = ledger
 
     @abstractmethod
     async def read(self, periods: int = 1) -> Sequence[Sample]:

@@ -9,8 +9,6 @@ number s lives in slot s % capacity. All numbers are in the host's byte order.
 - A reader copies, validates, then uses. The oldest record it asks for is the one after the
   slot that the producer fills next; whatever is older is lapped. In what it copied, the
   sequence number in each slot must be the expected one.
-
-This file does no I/O: it works on any buffer.
 """
 
 import struct
@@ -84,6 +82,10 @@ LEDGER: Final = (
     "backlog_lost",  # readings dropped because the ring could not be had for long
     "restart_lost",  # readings that nobody took between one producer and the next
     "semaphore_recoveries",  # times the producer posted the semaphore for a dead holder
+    "device_retries",  # transfers on the bus that failed and were made again at once
+    "fifo_overflows",  # times the chip's queue was full, or nearly, and was emptied
+    "bus_reopens",  # times the bus was opened again after a failure
+    "chip_resets",  # times the chip had lost its settings and got them again
 )
 _LEDGER_PLACES = 16
 _TEXT_BYTES = 96

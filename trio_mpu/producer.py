@@ -66,7 +66,7 @@ async def _produce(
         log.info("the ring holds %s; making a new one for %s", writer.source, device.source)
         writer = await _replace(writer, ring, capacity)
     try:
-        await writer.start(device.source, device.period_ns)
+        await writer.start(device.source, device.period_ns, device.chip)
     except BaseException:
         await _abandon(writer)
         raise
@@ -107,6 +107,7 @@ async def sample_device(
 
     `publish` is called whenever there are new ones. A failing device is asked again and again. Returns only at the end of a replay.
     """
+    device.count_in(ledger)
     ticker = None if device.paced else Ticker(device.period_ns)
     trouble = Trouble()
     try:
@@ -241,7 +242,7 @@ class Publisher:
             if writer.head:  # of a producer that came and went meanwhile
                 writer = await _replace(writer, self._ring, self._capacity)
             writer.ledger = self._ledger
-            await writer.start(self._device.source, self._device.period_ns)
+            await writer.start(self._device.source, self._device.period_ns, self._device.chip)
         except BaseException:
             writer.close()  # the next attempt takes it over
             raise

@@ -68,11 +68,13 @@ class RingWriter:
             segment.close()
             raise
 
-    async def start(self, source: str, period_ns: int) -> None:
-        """Say what is being read, and that records will come, one each `period_ns`."""
+    async def start(self, source: str, period_ns: int, chip: str = "") -> None:
+        """Say what is being read, and that records will come, one each `period_ns`. `chip` is
+        for people: the die, how it measures; empty when unknown."""
 
         def section() -> None:
             layout.put_text(self._segment.buffer, "source", source)
+            layout.put_text(self._segment.buffer, "chip", chip)
             layout.put(self._segment.buffer, "period_ns", period_ns)
             layout.put(self._segment.buffer, "state", State.RUNNING)
 

@@ -15,10 +15,11 @@ from trio_mpu.errors import DeviceError, NoSampleYet
 AXES: Final = ("ax", "ay", "az", "gx", "gy", "gz", "temp")
 
 # The widest range of each kind that the chip can be set to, and what a temperature
-# register of 16 bits can express (raw/340 + 36.53): anything beyond is not a reading.
+# register of 16 bits can express in the widest of the dies' formulas (dies.py): from
+# raw/333.87 + 21 to raw/340 + 36.53. Anything beyond is not a reading.
 MAX_ACCEL_G: Final = 16.0
 MAX_GYRO_DPS: Final = 2000.0
-MIN_TEMP_C: Final = -60.0
+MIN_TEMP_C: Final = -78.0
 MAX_TEMP_C: Final = 133.0
 
 # A complete text with the widest numbers has about 100 bytes; the driver's own buffer has 512.
@@ -34,6 +35,10 @@ class Flag(IntFlag):
     SIMULATED = 1  # no hardware was involved
     DEVICE_GAP = 2  # readings are missing right before: the device failed or a period was missed
     RESTART_GAP = 4  # readings are missing right before: the producer was restarted
+    CLIPPED = 8  # an axis is at an end of its range: the truth may be beyond
+    INTERPOLATED_TIME = 16  # its time follows from the chip's own period, not from its own look
+    STALE_REPEAT = 32  # the same reading again: the chip has no new one, or the same bytes
+    UNCALIBRATED = 64  # the factory's scale and offset, nothing else
 
 
 class Sample(NamedTuple):

@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from trio_mpu.chipspec import parse_chip
 from trio_mpu.device import Device, TextDevice
 from trio_mpu.errors import DeviceError, NoDevice, NoSampleYet, UsageError
 from trio_mpu.iio import open_iio
+from trio_mpu.mpu6050 import Mpu6050
 from trio_mpu.replay import Replay
 from trio_mpu.simulator import Simulator
 
@@ -36,8 +38,8 @@ async def open_device(spec: str, rate_hz: float) -> Device:
     """Return the device that `spec` names, ready to be read at `rate_hz` if it has no pace of
     its own.
 
-    Raises UsageError when the spec is wrong, DeviceError when the device is not there or gives no
-    usable sample.
+    Raises UsageError when the spec is wrong, DeviceError when the device is not there or can't be
+    used.
     """
     if not spec.isprintable():
         # The spec becomes a name in log lines, in the ring's header and in each JSON object.
@@ -47,6 +49,8 @@ async def open_device(spec: str, rate_hz: float) -> Device:
         return await _found(rate_hz)
     if kind == "sim":
         return Simulator.from_options(rest, rate_hz)
+    if kind == "i2c":
+        return await Mpu6050.open(parse_chip(rest, rate_hz))
     if kind == "replay" and rest:
         return Replay(rest)
     if kind == "iio":
@@ -54,7 +58,7 @@ async def open_device(spec: str, rate_hz: float) -> Device:
     if "/" in spec or os.access(spec, os.F_OK):
         return await _probed(TextDevice(spec, rate_hz))
     raise UsageError(
-        f"{spec!r} is no device: give auto, iio[:NAME-OR-NUMBER], sim[:KEY=VALUE,…], "
+        f"{spec!r} is no device: give auto, iio[:NAME-OR-NUMBER], i2c:BUS, sim[:KEY=VALUE,…], "
         "replay:FILE or the path of a text device"
     )
 

@@ -127,7 +127,7 @@ class Subscription:
         if hub.closed:
             raise trio.EndOfChannel
         self._settle()
-        if self._has_caught_up():
+        if self._has_caught_up() and (self._knows_status() or hub.snapshot.record):
             return self._attach()
         await trio.lowlevel.checkpoint()  # so that many who catch up take turns
         reading = self._reading = self._reading or _Reading(self.at.seq, self._new_shaper())
@@ -153,6 +153,10 @@ class Subscription:
             at = max(at, self._reading.seq)
         return at == self._group.seq
 
+    def _knows_status(self) -> bool:
+        """Tell whether the client needs not be told the stream's status (with a sample, if so)."""
+        return self.at.status == self._hub.told
+
     def _new_shaper(self) -> Shaper:
         return self._group.form.shaper(self._hub.origin)
 
@@ -174,7 +178,7 @@ class Subscription:
         self._behind, self._reading = False, None
         self._send, self._receive = trio.open_memory_channel[Chunk](QUEUE_CHUNKS)
         self._group.attach(self)
-        if self.at.status == self._hub.told or self._hub.snapshot.record is None:
+        if self._knows_status():
             return None
         event = self._hub.status_event()
         return Chunk(event, self.at.generation, self.at.seq, self._hub.told)

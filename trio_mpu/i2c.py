@@ -1,0 +1,196 @@
+"""An I2C bus: transfers in a thread, tried again, with a deadline; errors in plain words.
+
+Invariants:
+
+1. One thread at a time is on the bus. A call that was given up may still return later and take
+   bytes out of the chip's FIFO; nobody else is let in before it has.
+2. What was given up goes no further: each transfer asks first.
+3. After any failure of the bus, its file is opened anew by the next `run`.
+
+A transfer whose repetition reads the same again (a register), or writes the same again, is tried
+ATTEMPTS times. A read with a side effect is tried once: the caller must know that it failed.
+"""
+
+import errno
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import trio
+from smbus2 import I2cFunc, SMBus, i2c_msg
+
+from trio_mpu.device import READ_DEADLINE_S
+from trio_mpu.errors import DeviceError
+
+T = TypeVar("T")
+
+ATTEMPTS: Final = 3  # single failures are common with long wires; three in a row are another thing
+# Some adapters in USB plugs take no more at once; a whole number of frames.
+MAX_BURST_BYTES: Final = 18 * 14
+_NO_RETRY: Final = frozenset((errno.ENOENT, errno.EACCES, errno.EPERM, errno.EBUSY))
+_NOBODY: Final = frozenset((errno.ENODEV, errno.ENXIO, errno.EREMOTEIO, errno.ETIMEDOUT))
+
+# Tests put others in place of these three.
+open_bus: Callable[[str], SMBus] = SMBus
+monotonic_ns: Callable[[], int] = time.monotonic_ns
+
+
+async def in_thread(work: Callable[[], T], threads: trio.CapacityLimiter) -> T:
+    """Run blocking work in a thread, which is left alone when this is cancelled."""
+    return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=threads)
+
+
+class Session:
+    """The open bus as a thread sees it, with one chip on it. Every method blocks, and raises
+    OSError when the transfer failed."""
+
+    def __init__(self, path: str, address: int, count: Callable[[str], None]) -> None:
+        self.is_given_up = False
+        self._path = path
+        self._address = address
+        self._count = count
+        self._bus: SMBus | None = None
+
+    @property
+    def has_bursts(self) -> bool:
+        """Tell whether the adapter can read more than 32 bytes at once (i2c-stub can't)."""
+        return bool(self._the_bus().funcs & I2cFunc.I2C)
+
+    def read(self, register: int, count: int) -> bytes:
+        """Return the bytes of registers from this one on; at most 32. All are of one instant:
+        the chip doesn't change them during a transfer."""
+        return self._again(lambda: self.read_once(register, count))
+
+    def read_once(self, register: int, count: int) -> bytes:
+        """As `read`, without a second attempt."""
+        bus = self._the_bus()
+        return _whole(bytes(bus.read_i2c_block_data(self._address, register, count)), count)
+
+    def write(self, register: int, value: int) -> None:
+        """Set a register."""
+        self._again(lambda: self._the_bus().write_byte_data(self._address, register, value))
+
+    def burst_once(self, register: int, count: int) -> bytes:
+        """Read this register `count` times, without a second attempt: at most MAX_BURST_BYTES.
+
+        One address and one read a call: the Raspberry Pi's adapter can't do more.
+        """
+        bus = self._the_bus()
+        data = i2c_msg.read(self._address, count)
+        bus.i2c_rdwr(i2c_msg.write(self._address, [register]), data)
+        return _whole(bytes(data), count)
+
+    def counted(self, name: str) -> None:
+        """Count in the ledger."""
+        self._count(name)
+
+    def open(self) -> None:
+        """Open the bus unless it is open."""
+        if self._bus is None:
+            self._bus = open_bus(self._path)
+
+    def close(self) -> None:
+        """Close the bus."""
+        if self._bus is not None:
+            bus, self._bus = self._bus, None
+            bus.close()
+
+    def _the_bus(self) -> SMBus:
+        if self.is_given_up or self._bus is None:
+            raise OSError(errno.ECANCELED, "the transfer was given up")
+        return self._bus
+
+    def _again(self, transfer: Callable[[], T]) -> T:
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return transfer()
+            except OSError as error:
+                if self.is_given_up or error.errno in _NO_RETRY:
+                    raise
+                self._count("device_retries")
+        return transfer()
+
+
+class Bus:
+    """A bus with one chip on it, opened when it is first used."""
+
+    def __init__(self, path: str, address: int, count: Callable[[str], None]) -> None:
+        """`count` is called, in a thread, with the name of a counter of the ledger."""
+        self.path = path
+        self.address = address
+        self._count = count
+        self._session: Session | None = None
+        self._was_open = False
+        self._threads = trio.CapacityLimiter(1)
+
+    async def run(self, task: Callable[[Session], T]) -> T:
+        """Return what the task returns, which runs in a thread.
+
+        Raises DeviceError, in words for the person at the keyboard, when a transfer failed or
+        all has not ended within READ_DEADLINE_S, and what the task raises. After that, and after
+        a cancellation, what the task had begun may be done or not.
+        """
+        session = self._session or Session(self.path, self.address, self._count)
+        if self._session is None and self._was_open:
+            self._count("bus_reopens")
+        self._session = None  # until it comes back in good order
+
+        def work() -> T:
+            try:
+                session.open()
+                self._was_open = True
+                return task(session)
+            except OSError:
+                session.close()
+                raise
+            finally:
+                if session.is_given_up:
+                    session.close()
+
+        try:
+            with trio.fail_after(READ_DEADLINE_S):
+                result = await in_thread(work, self._threads)
+        except DeviceError:
+            self._session = session
+            raise
+        except OSError as error:
+            raise DeviceError(explained(error, self.path, self.address)) from error
+        except trio.TooSlowError as error:
+            session.is_given_up = True
+            raise DeviceError(
+                f"{self.path} has not answered for {READ_DEADLINE_S:g} s: the bus is stuck; "
+                "check wiring and power"
+            ) from error
+        except BaseException:
+            session.is_given_up = True
+            raise
+        self._session = session
+        return result
+
+
+def _whole(data: bytes, count: int) -> bytes:
+    if len(data) != count:
+        raise OSError(errno.EIO, f"{len(data)} bytes came instead of {count}")
+    return data
+
+
+def explained(error: OSError, path: str, address: int) -> str:
+    """Return in one line what is wrong and what there is to do."""
+    if error.errno == errno.ENOENT:
+        return (
+            f"there is no bus {path}: switch I2C on (raspi-config, or modprobe i2c-dev) or name "
+            "another; i2cdetect -l lists them"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"no permission for {path}: sudo usermod -aG i2c $USER, then log out and in again"
+    if error.errno == errno.EBUSY:
+        return (
+            f"a kernel driver has {address:#04x} on {path}: read it through that (--device iio), "
+            "or unbind the driver"
+        )
+    if error.errno in _NOBODY:
+        return (
+            f"nobody answers at {address:#04x} on {path} ({error.strerror}): check wiring and "
+            "power; with AD0 high the address is 0x69"
+        )
+    return f"can't talk to {address:#04x} on {path}: {error.strerror or error}"
