@@ -54,6 +54,7 @@ class FakeDevice(Device):
         self.paced = paced
         self.reads = 0
         self.good = 0
+        self.closed = False
         self._script = script
         self._after = after
 
@@ -69,6 +70,9 @@ class FakeDevice(Device):
         if isinstance(step, DeviceError):
             raise step
         return [self.next_sample()] if step is None else step
+
+    async def aclose(self) -> None:
+        self.closed = True
 
     def next_sample(self) -> Sample:
         self.good += 1

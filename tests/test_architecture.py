@@ -23,11 +23,13 @@ CORE = {
     "frames",
     "layout",
     "metrics",
+    "pace",
     "registers",
     "routes",
     "shape",
     "shortcut",
     "sample",
+    "scan",
     "settings",
     "snapshot",
     "sse",
@@ -53,7 +55,10 @@ PURE = {
     "typing",
     "urllib.parse",
 }
-DEVICES = {"device", "i2c", "mpu6050", "polling", "replay", "simulator", "specs"}
+DEVICES = {
+    *("capture", "device", "i2c", "iio", "mpu6050", "polling", "replay", "simulator", "specs"),
+    "sysfs",
+}
 # Who must not import whom: each side of the system knows only its neighbour.
 FORBIDDEN = (
     ({"http"}, {"ring"}),

@@ -147,7 +147,7 @@ async def test_after_a_failure_the_bus_is_opened_anew(fake: type[ScriptedBus]) -
         (errno.ENOENT, "there is no bus /dev/i2c-9.*raspi-config.*i2cdetect -l"),
         (errno.EACCES, "no permission for /dev/i2c-9.*usermod -aG i2c"),
         (errno.EPERM, "no permission for /dev/i2c-9.*usermod -aG i2c"),
-        (errno.EBUSY, "a kernel driver has 0x69 on /dev/i2c-9.*unbind it"),
+        (errno.EBUSY, "a kernel driver has 0x69 on /dev/i2c-9.*--device iio.*unbind it"),
         (errno.ENODEV, "nobody answers at 0x69 on /dev/i2c-9.*wiring.*AD0"),
         (errno.ENXIO, "nobody answers at 0x69 on /dev/i2c-9.*wiring.*AD0"),
         (errno.EREMOTEIO, "nobody answers at 0x69 on /dev/i2c-9.*wiring.*AD0"),

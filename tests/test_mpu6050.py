@@ -224,7 +224,7 @@ def test_an_unknown_chip_is_refused_unless_forced() -> None:
     [
         (errno.ENOENT, "there is no bus /dev/i2c-1"),
         (errno.EACCES, "no permission"),
-        (errno.EBUSY, "unbind it"),
+        (errno.EBUSY, "--device iio"),
     ],
 )
 def test_a_bus_that_can_not_be_opened_is_told_at_once(number: int, says: str) -> None:

@@ -366,6 +366,40 @@ async def test_a_cancelled_producer_writes_all_it_has_and_says_stopped(
         assert not reader.producer_lives()
 
 
+async def test_the_device_is_closed_after_the_goodbye(
+    ring_name: str, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have settings to put back, and the ring must not wait for that."""
+    device = FakeDevice()
+    states: list[State] = []
+
+    async def closes() -> None:
+        with trio.CancelScope(shield=True):
+            states.append((await look(ring_name))[0].state)
+
+    monkeypatch.setattr(device, "aclose", closes)
+    async with producing(ring_name, device):
+        await trio.sleep(0.1)
+        assert not states
+    assert states == [State.STOPPED]
+
+
+async def test_a_device_is_closed_when_the_ring_can_not_be_begun(
+    ring_name: str, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong after it was opened."""
+
+    async def fails(*_: object) -> None:
+        raise RingError("no luck")
+
+    monkeypatch.setattr(RingWriter, "start", fails)
+    device = FakeDevice()
+    with pytest.RaisesGroup(pytest.RaisesExc(RingError, match="no luck")):
+        async with producing(ring_name, device):
+            pytest.fail("it has started")
+    assert device.closed
+
+
 async def test_at_the_end_of_a_recording_the_ring_says_stopped_and_the_producer_stays(
     ring_name: str, autojump_clock: MockClock
 ) -> None:

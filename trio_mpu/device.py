@@ -43,6 +43,13 @@ class Device(ABC):
         paced one does so itself and tells it in the next sample's `lost`.
         """
 
+    async def aclose(self) -> None:  # noqa: B027 - most have nothing to give back
+        """Give back what the device holds and undo what was changed in it; the last call of all.
+
+        Raises nothing but Cancelled, takes a second at most, and does its work even in a scope
+        that is cancelled already.
+        """
+
 
 class TextDevice(Device):
     """The character device of the educational driver, or any file of its form.

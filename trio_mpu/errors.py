@@ -20,6 +20,10 @@ class DeviceError(TrioMpuError):
     """The device gave no usable reading this time; the caller tries again."""
 
 
+class NoDevice(DeviceError):
+    """There is no such device here; `auto` looks for one of the next kind."""
+
+
 class NoSampleYet(DeviceError):
     """The device works but has measured nothing yet; the caller waits without alarm."""
 

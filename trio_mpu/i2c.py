@@ -185,8 +185,8 @@ def explained(error: OSError, path: str, address: int) -> str:
         return f"no permission for {path}: sudo usermod -aG i2c $USER, then log out and in again"
     if error.errno == errno.EBUSY:
         return (
-            f"a kernel driver has {address:#04x} on {path}: unbind it (the address goes into "
-            "delete_device of the bus in /sys, or rmmod the driver)"
+            f"a kernel driver has {address:#04x} on {path}: read it through that driver "
+            "(--device iio), or unbind it"
         )
     if error.errno in _NOBODY:
         return (

@@ -49,6 +49,19 @@ async def run_producer(
     except BaseException:
         await _abandon(writer)
         raise
+    try:
+        await _produce(device, writer, ring, capacity, task_status)
+    finally:
+        await device.aclose()
+
+
+async def _produce(
+    device: Device,
+    writer: RingWriter,
+    ring: str,
+    capacity: int,
+    task_status: trio.TaskStatus[None],
+) -> None:
     if writer.head and writer.source != layout.fitted("source", device.source):
         log.info("the ring holds %s; making a new one for %s", writer.source, device.source)
         writer = await _replace(writer, ring, capacity)

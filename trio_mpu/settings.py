@@ -67,7 +67,7 @@ _OPTIONS: Final[dict[str, tuple[Callable[[str], Any], Any, str]]] = {
     "device": (
         str,
         "auto",
-        "auto, sim[:…], i2c:BUS[:ADDR][,…], replay:FILE or a text device's path",
+        "auto, iio[:…], i2c:BUS[:ADDR][,…], sim[:…], replay:FILE or a text device's path",
     ),
     "rate": (_number(float, MIN_RATE_HZ, MAX_RATE_HZ), DEFAULT_RATE_HZ, "samples a second"),
     "capacity": (
