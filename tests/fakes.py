@@ -12,6 +12,7 @@ import trio.testing
 
 from tests.http_client import PATIENCE_S, Client, connect
 from trio_mpu import layout, server
+from trio_mpu.board import Workers
 from trio_mpu.errors import RingMissing
 from trio_mpu.formats import Origin
 from trio_mpu.hub import Hub
@@ -43,6 +44,25 @@ def make_record(seq: int, **changes: Any) -> Record:  # noqa: ANN401 - fields of
         lost=0,
     )
     return record._replace(**changes)
+
+
+LEDGER_NOW: Final = {"device_errors": 3, "slow_lost": 9}
+
+
+class FakeAccounts:
+    """Four workers, of which three are up, and some losses."""
+
+    def report(self) -> Workers:
+        """Four, and three."""
+        return Workers(4, 3)
+
+    def ledger(self) -> dict[str, int]:
+        """Two of the counters."""
+        return LEDGER_NOW
+
+    def device(self) -> dict[str, object]:
+        """One thing that is known of it."""
+        return {"chip": "MPU-6050"}
 
 
 class FakePast:

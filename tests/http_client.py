@@ -1,12 +1,14 @@
 """A raw HTTP client that hides nothing: what it sends is given byte by byte, what comes is kept."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import trio
+
+from trio_mpu.metrics import LEDGER
 
 PATIENCE_S: Final = 20.0  # for whatever a test waits for; reached only when it fails
 
@@ -56,6 +58,13 @@ class Event:
     def json(self) -> Any:  # noqa: ANN401 - whatever there is
         """The data, decoded."""
         return json.loads(self.data)
+
+
+def plain_gap(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the gap of a sample's object without the ledger, which it must have."""
+    gap = dict(told["gap"])
+    assert {*gap.pop("ledger")} >= {*LEDGER}
+    return gap
 
 
 def parse_event(block: str) -> Event:

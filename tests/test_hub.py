@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from tests.fakes import GENERATION, FakePast, make_record, make_site
-from tests.http_client import Event, parse_event
+from tests.http_client import Event, parse_event, plain_gap
 from trio_mpu import handover
 from trio_mpu import subscription as subscription_module
 from trio_mpu.average import AVERAGE_SAMPLES
@@ -87,8 +87,8 @@ def numbers(events: list[Event]) -> list[int]:
 
 
 def gaps(events: list[Event]) -> list[Any]:
-    """Return the gaps that are told."""
-    return [event.json["gap"] for event in events if "gap" in event.json]
+    """Return the gaps that are told, without the ledgers."""
+    return [plain_gap(event.json) for event in events if "gap" in event.json]
 
 
 # -- everyone gets everything -------------------------------------------------------
@@ -332,7 +332,8 @@ async def test_being_lapped_ourselves_is_told_to_everyone() -> None:
         events = await take(subscription, 2)
     assert numbers(events) == [9, 10]
     assert gaps(events) == [{"from": 3, "to": 9, "lost": 5, "reason": "lapped"}]
-    assert hub.metrics["gaps_lapped"] == 1
+    assert (hub.metrics["gaps_lapped"], hub.metrics["lapped_lost"]) == (1, 5)
+    assert events[0].json["gap"]["ledger"] == hub.ledger()
 
 
 async def test_a_producers_own_gap_is_told() -> None:
@@ -415,6 +416,9 @@ async def test_only_when_the_ring_has_moved_on_is_a_slow_subscriber_told() -> No
     lost = 405 - last - 1
     assert gaps(events) == [{"from": last, "to": 405, "lost": lost, "reason": "slow"}]
     assert (hub.metrics["gaps_slow"], hub.metrics["gaps_resume"]) == (1, 0)
+    assert (hub.metrics["slow_lost"], hub.metrics["resume_lost"]) == (lost, 0)
+    told = next(event.json["gap"]["ledger"] for event in events if "gap" in event.json)
+    assert (told["gaps_slow"], told["slow_lost"]) == (1, lost)
 
 
 async def test_one_slow_subscriber_does_not_hold_up_another() -> None:
@@ -958,7 +962,7 @@ async def test_a_gap_within_a_window_is_told_with_its_means() -> None:
         nursery.cancel_scope.cancel()
     events = [parse_event(block).json for block in sink.decode().split("\n\n")[:-1]]
     (gappy,) = (event for event in events if "gap" in event)
-    assert gappy["gap"] == {"from": 12, "to": 16, "lost": 7, "reason": "device"}
+    assert plain_gap(gappy) == {"from": 12, "to": 16, "lost": 7, "reason": "device"}
     assert gappy["flags"] == ["device_gap"]
 
 

@@ -11,8 +11,9 @@ from typing import Final
 
 import pytest
 
+from tests.fakes import FakeAccounts
+from tests.test_site import HEADER
 from trio_mpu import formats, layout, metrics, routes, semaphore
-from trio_mpu.board import Workers
 from trio_mpu.doorbell import address
 from trio_mpu.formats import Origin
 from trio_mpu.hub import Hub
@@ -251,18 +252,15 @@ class NoPast:
         raise NotImplementedError(generation, after, limit)
 
 
+ACCOUNTS: Final = FakeAccounts()
 SNAPSHOT: Final = Snapshot("ok", "", ORIGIN, RECORD, RECORD[3:10])
-
-
-def _three() -> Workers:
-    return Workers(3, 3)
 
 
 def test_every_path_is_answered_and_no_other() -> None:
     """The table of paths against the routes, with the content types."""
     page = Page.of({"index.html": b"", "app.js": b""})
     for row in table("Paths"):
-        plan = routes.route("GET", Target(row["path"].strip("`"), {}), {}, SNAPSHOT, page, _three)
+        plan = routes.route("GET", Target(row["path"].strip("`"), {}), {}, SNAPSHOT, page, ACCOUNTS)
         kind = row["type"].strip("`")
         if isinstance(plan, Answer):
             assert plan.status == 200
@@ -280,14 +278,15 @@ def test_every_status_is_answered_as_the_page_says() -> None:
         if status == "waiting":
             snapshot = snapshot._replace(record=None)
         for path in ("/json", "/healthz"):
-            answer = routes.route("GET", Target(path, {}), {}, snapshot, Page(), _three)
+            answer = routes.route("GET", Target(path, {}), {}, snapshot, Page(), ACCOUNTS)
             assert isinstance(answer, Answer)
             assert answer.status == int(row[f"`{path}`"]), (status, path)
 
 
 def test_the_json_object_has_the_keys_of_the_page_in_order() -> None:
     """Of a sample and of a gap, with their types."""
-    found = json.loads(formats.sample_json(RECORD, RECORD[3:10], ORIGIN, gap=GAP))
+    ledger = ACCOUNTS.ledger
+    found = json.loads(formats.sample_json(RECORD, RECORD[3:10], ORIGIN, gap=GAP, ledger=ledger))
     assert list(found) == column("A sample", "key")
     assert list(found["gap"]) == column("Gap", "key")
     assert list(found["sample"]) == list(found["average"]) == list(AXES)
@@ -300,6 +299,23 @@ def test_the_json_object_has_the_keys_of_the_page_in_order() -> None:
     }
     for row in table("A sample"):
         assert type(found[row["key"].strip("`")]) is types[row["type"]]
+
+
+def test_verbose_adds_the_keys_of_the_page() -> None:
+    """The ledger with all its names, and the device with its own."""
+    site = Site(Hub(NoPast(), Metrics()), Page(), Metrics())
+    site.hub.snapshot = SNAPSHOT
+    site.hub.header = HEADER._replace(ledger=dict.fromkeys(LEDGER, 0))
+    answer = site.route("GET", Target("/json", {"verbose": "1"}), {})
+    site.close()
+    assert isinstance(answer, Answer)
+    more = json.loads(answer.body)
+    assert [key for key in more if key not in column("A sample", "key")] == column("More", "key")
+    section = TEXT.partition("### Ledger in JSON\n")[2].partition("\n### ")[0]
+    named = [line for line in section.splitlines() if line.startswith("`")]
+    assert re.findall(r"`(\w+)`", " ".join(named)) == [*metrics.LEDGER]
+    assert list(more["ledger"]) == [*LEDGER, *metrics.LEDGER]
+    assert re.findall(r"`(\w+)`", table("More")[1]["meaning"]) == list(more["device"])
 
 
 def test_the_reasons_of_gaps_are_those_of_the_code() -> None:

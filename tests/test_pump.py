@@ -9,6 +9,7 @@ import pytest
 import trio
 import trio.testing
 
+from tests.http_client import plain_gap
 from tests.test_ring import samples
 from trio_mpu.errors import RingHeld, RingMissing
 from trio_mpu.hub import Hub
@@ -212,7 +213,7 @@ async def test_a_new_ring_is_followed_after_the_old_one_is_read_out(pumped: Pump
             await new.write(samples(2))
     assert [event["seq"] for event in events] == [1, 2, 3, 1, 2]
     assert [event["source"] for event in events] == ["fake"] * 3 + ["another"] * 2
-    assert events[3]["gap"] == {"from": 3, "to": 1, "lost": None, "reason": "restart"}
+    assert plain_gap(events[3]) == {"from": 3, "to": 1, "lost": None, "reason": "restart"}
     assert not any("gap" in events[n] for n in (0, 1, 2, 4))
     assert pumped.metrics["rings_opened"] == 2
     new.close()
@@ -243,8 +244,25 @@ async def test_being_lapped_itself_the_server_tells_everyone(pumped: Pumped) -> 
             await writer.write(samples(100))
         events = await pumped.read(2, f"{writer.generation:016x}-1")
         await pumped.until(lambda: pumped.hub.head == 1001)
-    assert events[0]["gap"] == {"from": 1, "to": 747, "lost": 745, "reason": "lapped"}
-    assert pumped.metrics["gaps_lapped"] == 1
+    assert plain_gap(events[0]) == {"from": 1, "to": 747, "lost": 745, "reason": "lapped"}
+    assert (pumped.metrics["gaps_lapped"], pumped.metrics["lapped_lost"]) == (1, 745)
+    writer.close()
+
+
+async def test_a_gap_comes_with_the_ledger_that_accounts_for_it(pumped: Pumped) -> None:
+    """The producer's counters are read anew before the gap is told, not up to a second later."""
+    writer = await new_writer(pumped.ring)
+    await writer.write(samples(1))
+    async with pumped.running():
+        await pumped.until(lambda: pumped.hub.snapshot.status == "ok")
+        for lost in (7, 2):
+            writer.ledger["device_lost"] += lost
+            await writer.write([samples(1)[0]._replace(flags=Flag.DEVICE_GAP, lost=lost)])
+        events = await pumped.read(3, f"{writer.generation:016x}-0")
+    assert [event["seq"] for event in events] == [1, 2, 3]
+    told = events[2]["gap"]
+    assert isinstance(told, dict)
+    assert (told["lost"], told["ledger"]["device_lost"], told["ledger"]["gaps_slow"]) == (2, 9, 0)
     writer.close()
 
 
@@ -311,7 +329,7 @@ async def test_flags_reach_the_subscriber(pumped: Pumped) -> None:
         await pumped.until(lambda: pumped.hub.head == 1)
         (event,) = await pumped.read(1)
     assert event["flags"] == ["device_gap"]
-    assert event["gap"] == {"from": 0, "to": 1, "lost": 7, "reason": "device"}
+    assert plain_gap(event) == {"from": 0, "to": 1, "lost": 7, "reason": "device"}
     writer.close()
 
 

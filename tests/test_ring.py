@@ -57,6 +57,19 @@ async def test_what_is_written_is_read_once_and_in_order(ring_name: str) -> None
             assert [r.seq for r in (await reader.read(4, limit=2)).records] == [5, 6]
 
 
+async def test_a_gap_is_accounted_for_before_it_can_be_read(ring_name: str) -> None:
+    """The ledger comes with the records, without waiting for the next beat."""
+    async with writer(ring_name) as ring:
+        with RingReader(ring_name) as reader:
+            for lost in (3, 4):
+                ring.ledger["device_lost"] += lost
+                await ring.write(samples(1))
+                assert (await reader.header()).ledger["device_lost"] == ring.ledger["device_lost"]
+            ring.ledger["device_lost"] += 1
+            assert ring.write_now(samples(1))
+            assert (await reader.header()).ledger["device_lost"] == 8
+
+
 async def test_several_readers_have_each_its_own_place(ring_name: str) -> None:
     """What one reader has read is still there for another."""
     async with writer(ring_name) as ring:

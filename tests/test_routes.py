@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import GENERATION, make_record
-from trio_mpu.board import Workers
+from tests.fakes import GENERATION, LEDGER_NOW, FakeAccounts, make_record
 from trio_mpu.errors import RequestError
 from trio_mpu.formats import Origin
 from trio_mpu.routes import (
@@ -22,6 +21,7 @@ from trio_mpu.routes import (
     parse_target,
     route,
 )
+from trio_mpu.sample import Flag
 from trio_mpu.shape import Form
 from trio_mpu.snapshot import WAITING, Snapshot
 
@@ -41,9 +41,8 @@ def routed(
     snapshot: Snapshot = FRESH,
 ) -> Route:
     """Route one request."""
-    return route(
-        method, Target(path, query or {}), headers or {}, snapshot, PAGE, lambda: Workers(4, 3)
-    )
+    target = Target(path, query or {})
+    return route(method, target, headers or {}, snapshot, PAGE, FakeAccounts())
 
 
 def answered(path: str, snapshot: Snapshot = FRESH, **headers: str) -> Answer:
@@ -232,6 +231,28 @@ def test_an_old_sample_says_so(status: str) -> None:
         "workers": 4,
         "workers_up": 3,
     }
+
+
+def test_verbose_tells_the_ledger_and_the_device() -> None:
+    """After the keys that are always there; also while there is no sample."""
+    plain = json.loads(answered("/json").body)
+    answer = routed("/json", {"verbose": "1"})
+    assert isinstance(answer, Answer)
+    more = {"ledger": LEDGER_NOW, "device": {"chip": "MPU-6050"}}
+    assert json.loads(answer.body) == plain | more
+    assert answer.body.count(b"\n") == 1
+    assert answer.body.endswith(b"}\n")
+    assert routed("/json", {"verbose": "0"}) == answered("/json")
+    waiting = routed("/json", {"verbose": "1"}, snapshot=EMPTY)
+    assert isinstance(waiting, Answer)
+    assert json.loads(waiting.body) == {"status": "waiting", "reason": EMPTY.reason} | more
+
+
+def test_the_newest_sample_tells_its_gap_with_the_ledger() -> None:
+    """As the stream does."""
+    record = make_record(7, flags=int(Flag.DEVICE_GAP), lost=2)
+    told = json.loads(answered("/json", FRESH._replace(record=record)).body)
+    assert told["gap"]["ledger"] == LEDGER_NOW
 
 
 @pytest.mark.parametrize("path", ["/json", "/healthz"])

@@ -1,12 +1,35 @@
 """What all connections share."""
 
+from typing import Final
+
 import pytest
 import trio
 from trio.testing import MockClock
 
 from tests.fakes import FakePast, make_site
+from trio_mpu import layout
+from trio_mpu.board import Board, board_bytes
+from trio_mpu.hub import Hub
+from trio_mpu.metrics import Metrics
+from trio_mpu.routes import Page
 from trio_mpu.site import Site
 from trio_mpu.snapshot import WAITING
+
+HEADER: Final = layout.Header(
+    capacity=8,
+    generation=1,
+    head=3,
+    period_ns=10**7,
+    state=layout.State.RUNNING,
+    producer=layout.Process(77, 5),
+    holder=layout.NOBODY,
+    heartbeat_ns=0,
+    started_ns=1_700_000_000_500_000_000,
+    ledger={"ticks_lost": 9},
+    source="fake",
+    chip="MPU-6050, ±2 g",
+    calibration="c1",
+)
 
 
 @pytest.fixture
@@ -78,7 +101,7 @@ def test_the_numbers_tell_how_things_are(site: Site) -> None:
     """Counters, gauges, and the producer's own counters."""
     site.seat.add("connections_open", 5)
     site.seat.add("streams_open", 2)
-    site.hub.ledger = {"ticks_lost": 9}
+    site.hub.header = HEADER
     site.metrics.count("requests", 3)
     numbers = numbers_of(site)
     assert numbers["connections_open"] == 5
@@ -93,3 +116,33 @@ def test_the_numbers_tell_how_things_are(site: Site) -> None:
     assert (numbers_of(site)["up"], numbers_of(site)["waiting"]) == (0, 0)
     site.hub.judge(WAITING, "")
     assert (numbers_of(site)["up"], numbers_of(site)["waiting"]) == (0, 1)
+
+
+def test_the_ledger_is_of_the_producer_and_of_all_workers() -> None:
+    """What this one has just counted included."""
+    board = Board(memoryview(bytearray(board_bytes(2))))
+    board.seat(1).add("slow_lost", 30)
+    metrics = Metrics(slow_lost=4, gaps_resume=1)
+    site = Site(Hub(FakePast(), metrics), Page(), metrics, board.seat(0))
+    assert site.ledger()["slow_lost"] == 34
+    assert "ticks_lost" not in site.ledger()
+    site.hub.header = HEADER
+    assert {name: count for name, count in site.ledger().items() if count} == {
+        "ticks_lost": 9,
+        "slow_lost": 34,
+        "gaps_resume": 1,
+    }
+    site.close()
+
+
+def test_the_device_is_described_by_the_rings_header(site: Site) -> None:
+    """And by nothing before there is a ring."""
+    assert site.device() == {}
+    site.hub.header = HEADER
+    assert site.device() == {
+        "chip": "MPU-6050, ±2 g",
+        "calibration": "c1",
+        "period_ns": 10**7,
+        "pid": 77,
+        "started": 1_700_000_000.5,
+    }

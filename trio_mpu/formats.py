@@ -7,6 +7,7 @@ ring holds them.
 import csv
 import json
 import re
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -33,6 +34,10 @@ _FLAG_NAMES: Final = {flag: str(flag.name).lower() for flag in Flag}
 
 # What the readers of CSV and JSON, and int() and float() of what they found, may raise.
 _NO_ROW: Final = (ValueError, OverflowError, KeyError, TypeError, csv.Error, RecursionError)
+
+
+# Gives the loss ledger as it stands now: the counters of metrics.LEDGER and layout.LEDGER.
+Ledger = Callable[[], Mapping[str, int]]
 
 
 class Origin(NamedTuple):
@@ -79,11 +84,13 @@ def sample_json(
     status: str = "ok",
     gap: Gap | None = None,
     window: Window | None = None,
+    ledger: Ledger | None = None,
 ) -> str:
     """Return the JSON object of one sample on one line; docs/protocol.md lists its keys.
 
     `gap` is what this reader missed before it; without one, what the producer noted is told.
-    With a window its means take the place of the record's values.
+    With a window its means take the place of the record's values. The counters of `ledger` go
+    with a gap.
     """
     seconds, nanoseconds = divmod(record.time_ns, 10**9)
     return _EVENT % (
@@ -100,7 +107,7 @@ def sample_json(
         _quoted(origin.source),
         _flags_json(record.flags),
         _window_json(window),
-        _gap_json(gap or gap_of(record)),
+        _gap_json(gap or gap_of(record), ledger),
     )
 
 
@@ -185,8 +192,11 @@ def _window_json(window: Window | None) -> str:
     return text
 
 
-def _gap_json(gap: Gap | None) -> str:
+def _gap_json(gap: Gap | None, ledger: Ledger | None = None) -> str:
     if gap is None:
         return ""
-    fields = {"from": gap.after, "to": gap.before, "lost": gap.lost, "reason": gap.reason}
+    fields: dict[str, Any] = {"from": gap.after, "to": gap.before, "lost": gap.lost}
+    fields["reason"] = gap.reason
+    if ledger is not None:
+        fields["ledger"] = ledger()
     return ',"gap":' + json.dumps(fields, separators=(",", ":"))

@@ -7,7 +7,7 @@ from typing import Protocol
 import trio
 
 from trio_mpu.average import Values
-from trio_mpu.formats import Origin
+from trio_mpu.formats import Ledger, Origin
 from trio_mpu.handover import Sleepers
 from trio_mpu.layout import Record
 from trio_mpu.sample import Gap
@@ -55,9 +55,10 @@ class Group:
     One who is attached is asleep (handover.py) or awake, and is offered chunks by its queue then.
     """
 
-    def __init__(self, form: Form, origin: Origin, head: int, status: str) -> None:
+    def __init__(self, form: Form, ledger: Ledger, origin: Origin, head: int, status: str) -> None:
         """See `begin`; `status` is the stream's."""
         self.form = form
+        self._ledger = ledger
         self.members = 0  # subscriptions, attached or not
         self.seq: int | None
         self.flush_s: float  # when what is pending has waited long enough
@@ -71,7 +72,7 @@ class Group:
         """Start with a ring, whose samples up to its head count as given already."""
         self.let_all_go()
         self._generation = origin.generation
-        self._shaper = self.form.shaper(origin)
+        self._shaper = self.form.shaper(origin, self._ledger)
         # Means start with the first whole window: `seq` is None until then.
         self.seq = None if self.form.rate_hz else head
         self._pending: list[bytes] = []

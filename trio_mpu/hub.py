@@ -24,8 +24,8 @@ from trio_mpu import sse
 from trio_mpu.average import Average
 from trio_mpu.formats import Origin, parse_event_id, sample_json
 from trio_mpu.group import Group, Subscriber
-from trio_mpu.layout import Batch, Record
-from trio_mpu.metrics import Metrics
+from trio_mpu.layout import Batch, Header, Record
+from trio_mpu.metrics import LEDGER, Metrics
 from trio_mpu.sample import Gap
 from trio_mpu.shape import Form
 from trio_mpu.snapshot import WAITING, Snapshot
@@ -50,12 +50,17 @@ class Hub:
         self.metrics = metrics
         self.snapshot = Snapshot(WAITING, "the server has just started")
         self.head = 0
-        self.ledger: dict[str, int] = {}  # the producer's counters, as last read
+        self.header: Header | None = None  # of the ring, as last read
         self.closed = False
         self.told = "ok"  # the status that all attached subscribers know
         self.news = trio.lowlevel.ParkingLot()  # for those who have read the ring to its end
         self._average = Average()
         self._groups: dict[Form, Group] = {}
+
+    def ledger(self) -> dict[str, int]:
+        """Return the loss ledger: the producer's counters, and those of this process."""
+        counts = dict(self.header.ledger) if self.header is not None else {}
+        return counts | {name: self.metrics[name] for name in LEDGER}
 
     @property
     def origin(self) -> Origin:
@@ -83,6 +88,7 @@ class Hub:
             if missed := record.seq - self.head - 1:
                 gap = Gap(self.head, record.seq, missed, "lapped")
                 self.metrics.count("gaps_lapped")
+                self.metrics.count("lapped_lost", missed)
             self._advance(record)
             for group in self._groups.values():
                 group.add(record, self.snapshot.average, gap)
@@ -119,7 +125,9 @@ class Hub:
         """Return the event that tells the last status, with the newest sample."""
         record = self.snapshot.record
         assert record is not None
-        text = sample_json(record, self.snapshot.average, self.origin, self.told)
+        text = sample_json(
+            record, self.snapshot.average, self.origin, self.told, ledger=self.ledger
+        )
         return sse.event(text, name="status")
 
     def place(self, last_event_id: str) -> tuple[int, Gap | None]:
@@ -140,7 +148,8 @@ class Hub:
         """Return the group of this form; to be left again."""
         group = self._groups.get(form)
         if group is None:
-            group = self._groups[form] = Group(form, self.origin, self.head, self.told)
+            group = Group(form, self.ledger, self.origin, self.head, self.told)
+            self._groups[form] = group
         group.members += 1
         return group
 

@@ -105,7 +105,7 @@ _FIELDS: Final = {
     "holder": (64, "=I4xQ"),  # S, on taking and on giving back
     "heartbeat_ns": (80, "Q"),  # P, once a second, CLOCK_MONOTONIC
     "started_ns": (88, "Q"),  # P, at its start, CLOCK_REALTIME
-    "ledger": (96, f"{_LEDGER_PLACES}Q"),  # P, up to a second late
+    "ledger": (96, f"{_LEDGER_PLACES}Q"),  # P, before the gaps it counts, and once a second
     "source": (224, f"{_TEXT_BYTES}s"),  # P, at its start: UTF-8, padded with NUL
     "chip": (320, f"{_TEXT_BYTES}s"),  # P, at its start: UTF-8, padded with NUL
     "calibration": (416, "60s"),  # P, at its start: UTF-8, empty while uncalibrated

@@ -21,12 +21,20 @@ COUNTERS: Final = {
     "events": "samples encoded for the stream",
     "overflows": "times a subscriber's queue was full and it went back to the ring",
     "gaps_slow": "gaps told to a client that was too slow",
+    "slow_lost": "samples that were missing in these",
     "gaps_resume": "gaps told to a client whose last event was no longer in the ring",
+    "resume_lost": "samples that were missing in these, as far as anybody knows",
     "gaps_lapped": "times the server itself was lapped by the ring",
+    "lapped_lost": "samples that the server missed then, and with it all its clients",
     "ring_held": "times the ring could not be read because a process held its semaphore",
     "rings_opened": "rings opened: more than one a worker means that the producer made a new one",
     "worker_restarts": "workers started again after they had ended by themselves",
 }
+
+# The server's part of the loss ledger; layout.LEDGER is the producer's.
+LEDGER: Final = tuple(
+    name for name in COUNTERS if name.endswith("_lost") or name.startswith("gaps_")
+)
 
 
 class Metrics(Counter[str]):

@@ -9,7 +9,7 @@ import trio
 from trio_mpu.average import AVERAGE_SAMPLES
 from trio_mpu.doorbell import LOOK_S
 from trio_mpu.errors import RingError, RingHeld, RingMissing
-from trio_mpu.formats import Origin
+from trio_mpu.formats import Origin, gap_of
 from trio_mpu.hub import Hub
 from trio_mpu.layout import Batch
 from trio_mpu.metrics import Metrics
@@ -132,6 +132,8 @@ class _Follower:
         if not batch.records:
             self._hub.flush()
             return False
+        if any(map(gap_of, batch.records)):
+            self._hub.header = await self._reader.header()  # its ledger accounts for them
         self._cursor = batch.records[-1].seq
         self._hub.publish(batch)
         if self._hub.snapshot.status != "ok":
@@ -140,7 +142,7 @@ class _Follower:
 
     async def _begin(self) -> int:
         """Begin a ring with its newest sample, and with an average that is warm."""
-        header = await self._reader.header()
+        header = self._hub.header = await self._reader.header()
         after = max(0, header.head - AVERAGE_SAMPLES)
         earlier = await self._reader.read(after, AVERAGE_SAMPLES)
         self._hub.begin(Origin(header.generation, header.source), earlier.records)
@@ -150,9 +152,8 @@ class _Follower:
     async def judge(self) -> None:
         """Tell the hub how the newest sample stands."""
         lives = self._reader.producer_lives()  # before the header, which has a dead one's last
-        header = await self._reader.header()
+        header = self._hub.header = await self._reader.header()
         self._period_s = header.period_ns / 1e9
-        self._hub.ledger = header.ledger
         record = self._hub.snapshot.record
         if record is not None:
             status, reason = judge(

@@ -47,7 +47,8 @@ class RingWriter:
         self.generation = header.generation
         self.head = header.head
         self.source = header.source  # a predecessor's, until start()
-        self.ledger = dict(header.ledger)  # published by beat(); a predecessor's counts go on
+        self.ledger = dict(header.ledger)  # a predecessor's counts go on
+        self._told = dict(header.ledger)  # what readers find
         self.last = last  # the newest record at the time of opening: a predecessor's, if any
         self._segment = segment
         self._ringer = Ringer(name, header.generation)
@@ -109,6 +110,9 @@ class RingWriter:
         def section() -> None:
             for record in records:
                 layout.put_record(buffer, capacity, record)
+            # Before the head: who reads of a gap finds it accounted for.
+            if self.ledger != self._told:
+                self._tell()
             layout.publish(buffer, records[-1].seq)
 
         return section
@@ -123,9 +127,13 @@ class RingWriter:
 
         def section() -> None:
             layout.put(self._segment.buffer, "heartbeat_ns", time.monotonic_ns())
-            layout.put_ledger(self._segment.buffer, self.ledger)
+            self._tell()
 
         await self._segment.run(section)
+
+    def _tell(self) -> None:
+        layout.put_ledger(self._segment.buffer, self.ledger)
+        self._told = dict(self.ledger)
 
     async def stop(self) -> None:
         """Say that no more records will come."""

@@ -6,9 +6,9 @@ This file reads no socket and no clock: all it needs is in its arguments.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import parse_qs, unquote
 
 from trio_mpu.board import Workers
@@ -87,6 +87,22 @@ class Numbers:
 Route = Answer | Events | History | Numbers
 
 
+class Accounts(Protocol):
+    """What is known beside the samples."""
+
+    def report(self) -> Workers:
+        """Return how all workers stand."""
+        ...
+
+    def ledger(self) -> Mapping[str, int]:
+        """Return the loss ledger, of all workers together."""
+        ...
+
+    def device(self) -> Mapping[str, object]:
+        """Return what the ring says of the device."""
+        ...
+
+
 @dataclass(frozen=True)
 class Page:
     """The files of the live page, ready to be sent."""
@@ -136,9 +152,9 @@ def route(
     headers: Mapping[str, str],
     snapshot: Snapshot,
     page: Page,
-    workers: Callable[[], Workers],
+    accounts: Accounts,
 ) -> Route:
-    """Return what to answer. `headers` has lower-case names; `workers` is asked only where needed.
+    """Return what to answer. `headers` has lower-case names; `accounts` are asked where needed.
 
     Raises RequestError where an error is the answer.
     """
@@ -146,14 +162,14 @@ def route(
         raise RequestError(405, f"only {ALLOW} here")
     match target.path:
         case "/json":
-            return _latest(snapshot)
+            return _latest(snapshot, accounts, verbose=_switch(target.query, "verbose"))
         case "/events":
             asked = headers.get("last-event-id") or target.query.get("last_event_id", "")
             return Events(asked, _form(target.query))
         case "/history":
             return _history(target.query)
         case "/healthz":
-            return _health(snapshot, workers())
+            return _health(snapshot, accounts.report())
         case "/metrics":
             return Numbers()
         case path if path in page.files:
@@ -175,11 +191,14 @@ def error_answer(status: int, message: str) -> Answer:
     return Answer(status, _json(body), headers=headers)
 
 
-def _latest(snapshot: Snapshot) -> Answer:
-    if snapshot.record is None or snapshot.status == WAITING:
-        return _unavailable(snapshot, {})
-    text = sample_json(snapshot.record, snapshot.average, snapshot.origin, snapshot.status)
-    return Answer(200, text.encode() + b"\n")
+def _latest(snapshot: Snapshot, accounts: Accounts, *, verbose: bool) -> Answer:
+    more = {"ledger": accounts.ledger(), "device": accounts.device()} if verbose else {}
+    status, _, origin, record, average = snapshot
+    if record is None or status == WAITING:
+        return _unavailable(snapshot, more)
+    text = sample_json(record, average, origin, status, ledger=accounts.ledger).encode()
+    # One object of two: `more` may be empty, a sample never is.
+    return Answer(200, text[:-1] + b"," + _json(more)[1:] if more else text + b"\n")
 
 
 def _health(snapshot: Snapshot, workers: Workers) -> Answer:
@@ -189,7 +208,7 @@ def _health(snapshot: Snapshot, workers: Workers) -> Answer:
     return Answer(200, _json({"status": "ok", **more}))
 
 
-def _unavailable(snapshot: Snapshot, more: Mapping[str, int]) -> Answer:
+def _unavailable(snapshot: Snapshot, more: Mapping[str, object]) -> Answer:
     answer = error_answer(503, snapshot.reason)
     body = _json({"status": snapshot.status, "reason": snapshot.reason, **more})
     return Answer(503, body, headers=answer.headers)
@@ -202,9 +221,13 @@ def _json(answer: Mapping[str, object]) -> bytes:
 def _form(query: Mapping[str, str]) -> Form:
     rate_hz = _number(query, "rate", MIN_RATE_HZ, MAX_RATE_HZ) or 0.0
     flush_ms = _number(query, "flush_ms", 0, MAX_FLUSH_MS) or 0.0
-    if (stats := query.get("stats", "0")) not in ("0", "1"):
-        raise RequestError(400, "stats is 0 or 1")
-    return Form(rate_hz, stats == "1" and rate_hz > 0, int(flush_ms))
+    return Form(rate_hz, _switch(query, "stats") and rate_hz > 0, int(flush_ms))
+
+
+def _switch(query: Mapping[str, str], name: str) -> bool:
+    if (text := query.get(name, "0")) not in ("0", "1"):
+        raise RequestError(400, f"{name} is 0 or 1")
+    return text == "1"
 
 
 def _number(query: Mapping[str, str], name: str, low: float, high: float) -> float | None:

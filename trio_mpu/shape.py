@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from trio_mpu import sse
 from trio_mpu.average import Values, values_of
-from trio_mpu.formats import Origin, Window, event_id, gap_of, sample_json
+from trio_mpu.formats import Ledger, Origin, Window, event_id, gap_of, sample_json
 from trio_mpu.layout import Record
 from trio_mpu.sample import Gap
 
@@ -28,9 +28,9 @@ class Form(NamedTuple):
     stats: bool = False
     flush_ms: int = 0
 
-    def shaper(self, origin: Origin) -> "Shaper":
-        """Return a shaper that has seen nothing yet."""
-        return Thinner(origin, self) if self.rate_hz else EverySample(origin)
+    def shaper(self, origin: Origin, ledger: Ledger) -> "Shaper":
+        """Return a shaper that has seen nothing yet; it tells the ledger with each gap."""
+        return Thinner(origin, ledger, self) if self.rate_hz else EverySample(origin, ledger)
 
 
 EVERY_SAMPLE: Final = Form()
@@ -42,8 +42,9 @@ class Shaper(ABC):
 
     seq: int | None = None
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: Origin, ledger: Ledger) -> None:
         self._origin = origin
+        self._ledger = ledger
 
     @abstractmethod
     def add(self, record: Record, average: Values, gap: Gap | None) -> bytes:
@@ -56,7 +57,9 @@ class Shaper(ABC):
         self, record: Record, average: Values, gap: Gap | None, window: Window | None
     ) -> bytes:
         # Without a gap of this stream's own, sample_json tells what the producer noted.
-        text = sample_json(record, average, self._origin, gap=gap, window=window)
+        text = sample_json(
+            record, average, self._origin, gap=gap, window=window, ledger=self._ledger
+        )
         return sse.event(text, event_id=event_id(self._origin.generation, record.seq))
 
 
@@ -73,8 +76,8 @@ class Thinner(Shaper):
     """An event for each window of time that has samples: their means, under the newest one's
     number. It comes with the first sample after the window."""
 
-    def __init__(self, origin: Origin, form: Form) -> None:
-        super().__init__(origin)
+    def __init__(self, origin: Origin, ledger: Ledger, form: Form) -> None:
+        super().__init__(origin, ledger)
         self._stats = form.stats
         self._window_ns = 10**9 / form.rate_hz
         self._number: int | None = None

@@ -13,7 +13,7 @@ from trio_mpu.board import UP_NS, Seat, Workers, alone
 from trio_mpu.errors import RequestError
 from trio_mpu.frontdesk import FrontDesk
 from trio_mpu.hub import Hub
-from trio_mpu.metrics import Metrics, render
+from trio_mpu.metrics import LEDGER, Metrics, render
 from trio_mpu.routes import Page, Target
 from trio_mpu.shape import EVERY_SAMPLE, Form
 from trio_mpu.shortcut import Parsed, Shortcuts
@@ -76,7 +76,7 @@ class Site:
     def route(self, method: str, target: Target, headers: Mapping[str, str]) -> routes.Route:
         """Return what to answer now. Raises RequestError where an error is the answer."""
         snapshot = self.hub.snapshot
-        return routes.route(method, target, headers, snapshot, self.page, self.report)
+        return routes.route(method, target, headers, snapshot, self.page, self)
 
     def _known_answer(self, data: bytes) -> bytes:
         """Return the whole answer to a request whose bytes were parsed before, else b""."""
@@ -100,6 +100,24 @@ class Site:
         self.seat.report(now_ns, self.hub.attached, self.metrics)
         return self.seat.board.workers(now_ns)
 
+    def ledger(self) -> dict[str, int]:
+        """Return the loss ledger of the producer and of all workers together."""
+        self.report()
+        return self.hub.ledger() | {name: self.seat.board.total(name) for name in LEDGER}
+
+    def device(self) -> dict[str, object]:
+        """Return what the ring's header says of the device; empty before there is a ring."""
+        header = self.hub.header
+        if header is None:
+            return {}
+        return {
+            "chip": header.chip,
+            "calibration": header.calibration,
+            "period_ns": header.period_ns,
+            "pid": header.producer.pid,
+            "started": header.started_ns / 1e9,
+        }
+
     def numbers(self) -> str:
         """Return the metrics of all workers together as Prometheus text."""
         workers = self.report()
@@ -114,6 +132,6 @@ class Site:
             "up": (snapshot.status == "ok", "1 while samples are fresh"),
             "waiting": (snapshot.status == WAITING, "1 before the first sample"),
         }
-        for name, value in self.hub.ledger.items():
+        for name, value in (self.hub.header.ledger if self.hub.header else {}).items():
             gauges[f"producer_{name}"] = (value, f"the producer's counter {name}")
         return render(board.counters(), gauges)

@@ -158,7 +158,7 @@ class Subscription:
         return self.at.status == self._hub.told
 
     def _new_shaper(self) -> Shaper:
-        return self._group.form.shaper(self._hub.origin)
+        return self._group.form.shaper(self._hub.origin, self._hub.ledger)
 
     def _settle(self) -> None:
         """Find the place in the ring that the hub publishes now."""
@@ -213,7 +213,9 @@ class Subscription:
             return None
         gap = gap or Gap(last, 0, 0, self._reason)
         lost = None if gap.lost is None else record.seq - gap.after - 1
-        self._hub.metrics.count("gaps_slow" if gap.reason == "slow" else "gaps_resume")
+        kind = "slow" if gap.reason == "slow" else "resume"
+        self._hub.metrics.count(f"gaps_{kind}")
+        self._hub.metrics.count(f"{kind}_lost", lost or 0)
         return gap._replace(before=record.seq, lost=lost)
 
 
