@@ -6,11 +6,13 @@ import json
 import re
 import stat
 import struct
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from tests import pages
 from tests.fakes import FakeAccounts
 from tests.test_site import HEADER
 from trio_mpu import formats, layout, metrics, routes, semaphore
@@ -57,18 +59,7 @@ ORIGIN: Final = Origin(0x1234, "test")
 GAP: Final = Gap(3, 7, 3, "lapped")
 
 
-def table(heading: str) -> list[dict[str, str]]:
-    """The rows of the first table below a heading, by the names of its columns."""
-    _, found, section = TEXT.partition(f"# {heading}\n")
-    assert found, f"there is no heading {heading!r}"
-    lines = re.search(r"(?:^\|.*\n)+", section, re.MULTILINE)
-    assert lines, f"there is no table below {heading!r}"
-    head, _, *rows = (_cells(line) for line in lines[0].splitlines())
-    return [dict(zip(head, row, strict=True)) for row in rows]
-
-
-def _cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip("|").split("|")]
+table: Final = partial(pages.table, TEXT)
 
 
 def column(heading: str, name: str) -> list[str]:
