@@ -40,6 +40,7 @@ from trio_mpu.registers import (
     INT_ENABLE,
     INT_STATUS,
     PWR_MGMT_1,
+    SELF_TEST_X,
     SMPLRT_DIV,
     USER_CTRL,
     WHO_AM_I,
@@ -140,6 +141,7 @@ class SoftwareChip:
         funcs: I2cFunc = I2cFunc.I2C,
         first_number: int = 0,
         seed: int = 0,
+        factory_codes: bytes = bytes(4),
     ) -> None:
         self.clock = clock
         self.die = DIES.get(who, DIES[0x68])
@@ -160,6 +162,7 @@ class SoftwareChip:
         self.jitter_ns = 0.0  # how late the computer may come to a look
         self.period_ns = setup.period_ns * (1 + clock_error)
         self._who = who
+        self._factory_codes = factory_codes
         self._random = random.Random(seed)
         self._resets_awake = resets_awake
         self._wanted = setup.values(self.die)
@@ -180,6 +183,7 @@ class SoftwareChip:
         """What the power's failing does."""
         self.registers = bytearray(128)
         self.registers[PWR_MGMT_1] = 0x01 if self._resets_awake else 0x40
+        self.registers[SELF_TEST_X : SELF_TEST_X + 4] = self._factory_codes
         self.fifo.clear()
         self._settle()
 

@@ -126,7 +126,7 @@ def test_every_reading_is_given_out_once_and_in_order(text: str, clock_error: fl
     assert {sample.lost for sample in bench.samples} == {0}
     flags = {sample.flags & ~Flag.CLIPPED for sample in bench.samples}
     queued = Flag.INTERPOLATED_TIME if bench.spec.setup.rate_hz >= 200 else 0
-    assert flags == {Flag.UNCALIBRATED | queued}
+    assert flags == {queued}
 
 
 @pytest.mark.parametrize("who", DIES)
@@ -520,6 +520,44 @@ def test_what_was_counted_before_the_ledger_was_there_is_added() -> None:
     bench.chip.plan[0] = Fault.NACK
     bench.run(10)
     assert bench.ledger["device_retries"] == 1
+
+
+# -- whose readings they are, and the end ------------------------------------------------
+
+
+def test_a_chip_is_known_by_its_factory_codes() -> None:
+    """They outlive a reset; another chip of the same kind has others."""
+    bench = Bench(factory_codes=bytes.fromhex("8a5c7f12"))
+    bench.run(3, bench.chip.reset, 3)
+    assert bench.device.factory_codes == bytes.fromhex("8a5c7f12")
+    assert bench.device.identity == "MPU-6050 with factory codes 8a5c7f12"
+    assert Bench(who=0x98).run().device.identity == "ICM-20689 with factory codes 00000000"
+
+
+def test_closing_gives_the_bus_back() -> None:
+    """At once, in a scope that is cancelled already too, and twice as well as once."""
+    bench = Bench()
+
+    async def program() -> None:
+        device = await Mpu6050.open(bench.spec)
+        await device.read()
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await device.aclose()
+        assert bench.chip.closed == bench.chip.opened == 1
+        await device.aclose()
+        assert bench.chip.closed == 1
+
+    with installed(bench.chip):
+        trio.run(program, clock=bench.clock.mock)
+
+
+def test_a_chip_that_is_refused_gives_the_bus_back() -> None:
+    """Whatever is wrong with it."""
+    bench = Bench(who=0x42)
+    with pytest.raises(DeviceError, match="0x42"):
+        bench.run()
+    assert bench.chip.closed == bench.chip.opened == 1
 
 
 # -- random faults ------------------------------------------------------------------------

@@ -22,6 +22,8 @@ class Device(ABC):
     period_ns: int  # the nominal time from one sample to the next
     paced = False  # True: read() itself waits until the sensor has measured
     chip = ""  # the die and how it measures, for people; empty: unknown
+    identity = ""  # whose calibration fits it, after opening; empty: it can't be calibrated
+    calibration = ""  # the id of what its samples are corrected by; empty: nothing
 
     def count_in(self, ledger: dict[str, int]) -> None:
         """Count what only the device sees in the producer's ledger from now on, under names of
@@ -60,7 +62,7 @@ class TextDevice(Device):
     """
 
     def __init__(self, path: str, rate_hz: float) -> None:
-        self.source = path
+        self.source = self.identity = path
         self.period_ns = round(10**9 / rate_hz)
         self._threads = trio.CapacityLimiter(MAX_STUCK_READS)
 

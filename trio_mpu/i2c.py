@@ -167,6 +167,13 @@ class Bus:
         self._session = session
         return result
 
+    def close(self) -> None:
+        """Close the bus, unless a call that was given up is still on it: that closes it when it
+        returns. Takes no time."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
 
 def _whole(data: bytes, count: int) -> bytes:
     if len(data) != count:

@@ -98,7 +98,7 @@ class _Iio(Device, Generic[S]):
     """What both ways have in common: a sitting that is begun when there is none."""
 
     def __init__(self, name: str, rate_hz: float, root: Path) -> None:
-        self.source = f"iio:{name}"
+        self.source = self.identity = f"iio:{name}"
         self.period_ns = round(10**9 / rate_hz)
         self._name = name
         self._rate_hz = rate_hz

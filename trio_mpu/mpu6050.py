@@ -28,7 +28,7 @@ from trio_mpu.dies import Die, identify
 from trio_mpu.errors import DeviceError, NoSampleYet
 from trio_mpu.frames import Scale
 from trio_mpu.polling import Fifo, Registers, Source
-from trio_mpu.registers import DEVICE_RESET, FIFO_EN, PWR_MGMT_1, WHO_AM_I
+from trio_mpu.registers import DEVICE_RESET, FIFO_EN, PWR_MGMT_1, SELF_TEST_X, WHO_AM_I
 from trio_mpu.sample import Flag, Sample
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,10 @@ class Mpu6050(Device):
         self._bus = i2c.Bus(spec.path, spec.address, self._count)
         self._chronicle = Chronicle(self.period_ns)
         self._who = 0
-        self._die: Die
+        self.die: Die
+        # What the factory found in this chip's self-test and wrote into it: 0x0D to 0x10. There
+        # is no serial number, but two chips rarely agree in six numbers of five bits.
+        self.factory_codes = b""
         self._source: Source
         self._is_queued = False  # through the FIFO
         self._scale: Scale
@@ -88,16 +91,21 @@ class Mpu6050(Device):
         Cancellation leaves the chip in some state that the next opening begins with.
         """
         device = cls(spec)
-        device._who, has_bursts = await device._bus.run(
-            lambda session: (session.read(WHO_AM_I, 1)[0], session.has_bursts)
-        )
-        device._choose(identify(device._who, force=spec.force), has_bursts=has_bursts)
-        await device._set_up()
+        try:
+            device._who, has_bursts = await device._bus.run(
+                lambda session: (session.read(WHO_AM_I, 1)[0], session.has_bursts)
+            )
+            device._choose(identify(device._who, force=spec.force), has_bursts=has_bursts)
+            await device._set_up()
+        except BaseException:
+            await device.aclose()
+            raise
+        device.identity = f"{device.die.name} with factory codes {device.factory_codes.hex()}"
         return device
 
     def _choose(self, die: Die, *, has_bursts: bool) -> None:
         setup = self._spec.setup
-        self._die = die
+        self.die = die
         self._scale = Scale.of(setup, die)
         self._registers = setup.values(die)
         self._is_queued = has_bursts and setup.rate_hz >= FIFO_FROM_HZ
@@ -150,6 +158,10 @@ class Mpu6050(Device):
                 self._tell_rate()
                 return samples
 
+    async def aclose(self) -> None:
+        """Close the bus. The chip goes on measuring; the next opening resets it."""
+        self._bus.close()
+
     def _samples(self, poll: Poll) -> list[Sample]:
         """Return what the look gave, numbered, timed, scaled and flagged."""
         silence_ns = max(SILENCE_S * 1e9, SILENT_PERIODS * self.period_ns)
@@ -161,7 +173,7 @@ class Mpu6050(Device):
             raise DeviceError(f"the chip has measured nothing for {silence_ns / 1e9:g} s")
         samples = []
         for reading in self._chronicle.add(poll):
-            flags = int(Flag.UNCALIBRATED)
+            flags = 0
             if reading.lost:
                 flags |= Flag.DEVICE_GAP
             if reading.frame == self._last_frame:
@@ -207,13 +219,14 @@ class Mpu6050(Device):
         if wrong := await self._bus.run(self._wrong_register):
             raise DeviceError(f"{self.source}: the chip does not keep its settings: {wrong}")
         if self._is_queued:
-            self._source = Fifo(self._die, self.period_ns)
+            self._source = Fifo(self.die, self.period_ns)
         else:
-            self._source = Registers(self._die, self._spec.setup, self._chronicle)
+            self._source = Registers(self.die, self._spec.setup, self._chronicle)
         self._is_ready = True
         self._heard_ns = self._due_ns = i2c.monotonic_ns()
 
     def _write_registers(self, session: i2c.Session) -> None:
+        self.factory_codes = session.read(SELF_TEST_X, 4)  # as the reset has left them
         for register, value in self._registers.items():
             session.write(register, value)
 
