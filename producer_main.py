@@ -21,7 +21,9 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     async def program(stop: trio.Event) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(lifecycle.cancel_at, stop, nursery.cancel_scope)
-            await run_producer(options.device, options.rate, options.ring, options.capacity)
+            await run_producer(
+                options.device, options.rate, options.ring, options.capacity, options.calibration
+            )
 
     return lifecycle.run("producer", options.log_level, program)
 

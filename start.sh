@@ -33,7 +33,7 @@ while [ $# -gt 0 ]; do
         ;;
     esac
     case $option in
-    --device | --rate | --capacity) producer_options+=("$option=$value") ;;
+    --device | --rate | --calibration | --capacity) producer_options+=("$option=$value") ;;
     --host | --port | --max-clients | --workers) server_options+=("$option=$value") ;;
     --ring | --log-level)
         producer_options+=("$option=$value")

@@ -11,6 +11,10 @@ import pytest
 
 from tests.system import programs, workers
 
+# Whoever runs the tests may have calibrations, even of simulated sensors: neither the tests nor the
+# programs that they start are to find them.
+os.environ["XDG_CONFIG_HOME"] = "/proc/nowhere"  # nor can anybody make it
+
 
 @pytest.fixture
 def ring_name() -> Iterator[str]:

@@ -15,6 +15,7 @@ CORE = {
     "average",
     "backlog",
     "board",
+    "calibration",
     "chipspec",
     "chronicle",
     "dies",

@@ -214,14 +214,18 @@ def test_the_producer_is_stopped_by_a_signal(ring_name: str) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
 
-        async def run(spec: str, rate_hz: float, ring: str, capacity: int) -> None:
+        async def run(
+            spec: str, rate_hz: float, ring: str, capacity: int, calibration: str
+        ) -> None:
             assert (spec, rate_hz, ring, capacity) == ("sim:seed=9", 500, ring_name, 32)
+            assert calibration == "none"
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(hurry)
                 await run_producer(spec, rate_hz, ring, capacity)
 
         patch.setattr(producer_main, "run_producer", run)
         argv = ["--device=sim:seed=9", "--rate=500", f"--ring={ring_name}", "--capacity=32"]
+        argv += ["--calibration=none"]
         assert producer_main.main(argv, {}) == 0
     assert Path(f"/dev/shm/{ring_name}").stat().st_size == 1024 + 32 * 64
 

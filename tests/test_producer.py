@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
+from tests.calibrations import CALIBRATION
 from tests.fake_devices import (
     FakeDevice,
     FakeTicker,
@@ -27,7 +28,15 @@ from trio_mpu import backlog as backlog_module
 from trio_mpu import producer
 from trio_mpu.backlog import Backlog
 from trio_mpu.device import Device
-from trio_mpu.errors import DeviceError, NoSampleYet, RingError, RingHeld, RingMissing, UsageError
+from trio_mpu.errors import (
+    CalibrationError,
+    DeviceError,
+    NoSampleYet,
+    RingError,
+    RingHeld,
+    RingMissing,
+    UsageError,
+)
 from trio_mpu.layout import LEDGER, Header, Record, State
 from trio_mpu.producer import BEAT_S, ERRORS_BEFORE_RETRY, GOODBYE_S, QUIET_S, RETRY_S
 from trio_mpu.ring import RingReader, RingWriter
@@ -231,7 +240,10 @@ def test_a_fault_that_begins_in_the_quiet_time_and_stays_is_logged_after_it(
 
 @asynccontextmanager
 async def producing(
-    ring: str, device: Device | DeviceError | UsageError, capacity: int = CAPACITY
+    ring: str,
+    device: Device | DeviceError | UsageError,
+    capacity: int = CAPACITY,
+    calibration: str = "none",
 ) -> AsyncIterator[trio.Nursery]:
     """A producer of this device, until the end of the block."""
 
@@ -242,7 +254,9 @@ async def producing(
         raise device
 
     async def run(task_status: trio.TaskStatus[None]) -> None:
-        await producer.run_producer("fake", 100, ring, capacity, task_status=task_status)
+        await producer.run_producer(
+            "fake", 100, ring, capacity, calibration, task_status=task_status
+        )
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(producer, "open_device", opened)
@@ -574,12 +588,14 @@ async def test_a_new_ring_that_can_not_be_begun_is_begun_later(
         await trio.sleep(0.5 * BEAT_S)
         start, failures = RingWriter.start, 2
 
-        async def starts_later(writer: RingWriter, source: str, period_ns: int, chip: str) -> None:
+        async def starts_later(
+            writer: RingWriter, source: str, period_ns: int, chip: str, calibration: str
+        ) -> None:
             nonlocal failures
             failures -= 1
             if failures >= 0:
                 raise RingHeld("held by a test")
-            await start(writer, source, period_ns, chip)
+            await start(writer, source, period_ns, chip, calibration)
 
         monkeypatch.setattr(RingWriter, "start", starts_later)
         for path in files(ring_name):
@@ -728,6 +744,53 @@ async def test_a_producer_that_is_stopped_while_it_opens_the_device_leaves_nothi
     monkeypatch.setattr(producer, "open_device", never)
     with trio.move_on_after(1):
         await producer.run_producer("fake", 100, ring_name, CAPACITY)
+    assert files(ring_name) == []
+
+
+async def test_samples_are_corrected_on_their_way_into_the_ring(
+    ring_name: str, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """The header tells by which calibration, that of a new ring too; without one, each sample
+    tells, and the id of a predecessor's is gone."""
+    path = tmp_path / "x.toml"
+    path.write_text(CALIBRATION.text(""))
+    device = FakeDevice()
+    device.identity = CALIBRATION.identity
+    async with producing(ring_name, device, calibration=str(path)):
+        await trio.sleep(0.105)
+        header, records = await look(ring_name)
+        assert header.calibration == CALIBRATION.id
+        assert records[0][3:9] == pytest.approx(CALIBRATION.apply(sample(1))[1:7], rel=1e-6)
+        assert {record.flags for record in records} == {0}
+        for each in files(ring_name):
+            each.unlink()
+        await trio.sleep(1.5 * BEAT_S)
+        assert (await look(ring_name))[0].calibration == CALIBRATION.id
+    device = FakeDevice()
+    device.identity = CALIBRATION.identity
+    async with producing(ring_name, device):
+        await trio.sleep(0.105)
+        header, records = await look(ring_name)
+        assert header.calibration == ""
+        assert records[-1].flags == Flag.UNCALIBRATED
+        assert records[-1].az == 1.0
+
+
+async def test_a_bad_calibration_ends_the_producer_and_leaves_nothing(
+    ring_name: str, tmp_path: Path
+) -> None:
+    """One that was named: the device is closed, no ring is left, the reason is told."""
+    device = FakeDevice()
+    device.identity = "another sensor"
+    path = tmp_path / "x.toml"
+    path.write_text(CALIBRATION.text(""))
+    with pytest.raises(ExceptionGroup) as caught:
+        async with producing(ring_name, device, calibration=str(path)):
+            pass
+    [error] = caught.value.exceptions
+    assert isinstance(error, CalibrationError)
+    assert "is of another sensor" in one_line(error)
+    assert device.closed
     assert files(ring_name) == []
 
 

@@ -38,6 +38,7 @@ def refusal(*argv: str, environ: Mapping[str, str] | None = None) -> str:
     [
         ("device", "auto"),
         ("rate", 100.0),
+        ("calibration", ""),
         ("capacity", 65_536),
         ("ring", "data_buffer"),
         ("host", ""),
@@ -59,6 +60,8 @@ GOOD = [
     ("rate", "8000", 8000.0),
     ("rate", "12.5", 12.5),
     ("rate", "1e3", 1000.0),
+    ("calibration", "none", "none"),
+    ("calibration", "a dir/ä.toml", "a dir/ä.toml"),
     ("capacity", "2", 2),
     ("capacity", "16777216", 2**24),
     ("ring", "a", "a"),
@@ -80,6 +83,7 @@ GOOD = [
 BAD = [
     *(("rate", text) for text in ("nan", "inf", "-inf", "0", "-1", "0.09", "8001", "1e9", "", "x")),
     *(("capacity", text) for text in ("1", "0", "-2", "16777217", "2.5", "1e4", "", "9" * 5000)),
+    *(("calibration", text) for text in ("a\nb", "a\x1bb", "\udcff")),
     *(("port", text) for text in ("70000", "65536", "-1", "http", "80.0", "", "nan")),
     *(("max-clients", text) for text in ("0", "100001", "-5", "many", "")),
     *(("workers", text) for text in ("0", "65", "-1", "2.5", "all", "")),

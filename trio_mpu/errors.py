@@ -32,6 +32,14 @@ class EndOfReplay(DeviceError):
     """A recording has been played to its end; the caller stops in good order."""
 
 
+class CalibrationError(TrioMpuError):
+    """A calibration can't be used, or can't be made."""
+
+
+class NoCalibration(CalibrationError):
+    """There is no such file; in the default place that is no fault."""
+
+
 # -- the ring -----------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ import trio
 
 from trio_mpu import layout
 from trio_mpu.backlog import Backlog
+from trio_mpu.correction import NONE, Correct, as_it_is, choose
 from trio_mpu.device import Device
 from trio_mpu.errors import DeviceError, EndOfReplay, NoSampleYet, RingError
 from trio_mpu.ring import MAX_RECORDS_A_HOLD, RingWriter
@@ -35,13 +36,15 @@ async def run_producer(
     rate_hz: float,
     ring: str,
     capacity: int,
+    calibration: str = NONE,
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Read the device and write the ring until cancelled; then say "stopped" in the ring.
 
-    Raises UsageError or DeviceError when the device can't be had to begin with, and RingError
-    when the ring can't. A ring that was made here and never written is removed again.
+    `calibration` is as correction.py's `choose` takes it. Raises UsageError or DeviceError when
+    the device can't be had to begin with, CalibrationError when the calibration can't, and
+    RingError when the ring can't. A ring that was made here and never written is removed again.
     """
     writer = await RingWriter.open(ring, capacity)
     try:
@@ -50,13 +53,19 @@ async def run_producer(
         await _abandon(writer)
         raise
     try:
-        await _produce(device, writer, ring, capacity, task_status)
+        try:
+            correct = choose(device, calibration)
+        except BaseException:
+            await _abandon(writer)
+            raise
+        await _produce(device, correct, writer, ring, capacity, task_status)
     finally:
         await device.aclose()
 
 
 async def _produce(
     device: Device,
+    correct: Correct,
     writer: RingWriter,
     ring: str,
     capacity: int,
@@ -66,7 +75,7 @@ async def _produce(
         log.info("the ring holds %s; making a new one for %s", writer.source, device.source)
         writer = await _replace(writer, ring, capacity)
     try:
-        await writer.start(device.source, device.period_ns, device.chip)
+        await writer.start(device.source, device.period_ns, device.chip, device.calibration)
     except BaseException:
         await _abandon(writer)
         raise
@@ -77,7 +86,7 @@ async def _produce(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(publisher.run)
             task_status.started()
-            await sample_device(device, backlog, writer.ledger, publisher.publish)
+            await sample_device(device, backlog, writer.ledger, publisher.publish, correct)
             publisher.end()
     finally:
         await publisher.stop()
@@ -101,9 +110,13 @@ async def _replace(writer: RingWriter, ring: str, capacity: int) -> RingWriter:
 
 
 async def sample_device(
-    device: Device, backlog: Backlog, ledger: dict[str, int], publish: Callable[[], None]
+    device: Device,
+    backlog: Backlog,
+    ledger: dict[str, int],
+    publish: Callable[[], None],
+    correct: Correct = as_it_is,
 ) -> None:
-    """Put a sample into the backlog each period, and note each period that has none.
+    """Put a sample, corrected, into the backlog each period, and note each period that has none.
 
     `publish` is called whenever there are new ones. A failing device is asked again and again.
     Returns only at the end of a replay.
@@ -130,7 +143,7 @@ async def sample_device(
             backlog.miss(max(0, periods - len(samples)), reason)
             trouble.ends()
             for sample in samples:
-                backlog.add(sample)
+                backlog.add(correct(sample))
             if samples:
                 publish()
     finally:
@@ -243,7 +256,8 @@ class Publisher:
             if writer.head:  # of a producer that came and went meanwhile
                 writer = await _replace(writer, self._ring, self._capacity)
             writer.ledger = self._ledger
-            await writer.start(self._device.source, self._device.period_ns, self._device.chip)
+            device = self._device
+            await writer.start(device.source, device.period_ns, device.chip, device.calibration)
         except BaseException:
             writer.close()  # the next attempt takes it over
             raise

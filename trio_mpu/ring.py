@@ -69,13 +69,17 @@ class RingWriter:
             segment.close()
             raise
 
-    async def start(self, source: str, period_ns: int, chip: str = "") -> None:
+    async def start(
+        self, source: str, period_ns: int, chip: str = "", calibration: str = ""
+    ) -> None:
         """Say what is being read, and that records will come, one each `period_ns`. `chip` is
-        for people: the die, how it measures; empty when unknown."""
+        for people: the die, how it measures; empty when unknown. `calibration` is the id of what
+        the samples are corrected by; empty when by nothing."""
 
         def section() -> None:
             layout.put_text(self._segment.buffer, "source", source)
             layout.put_text(self._segment.buffer, "chip", chip)
+            layout.put_text(self._segment.buffer, "calibration", calibration)
             layout.put(self._segment.buffer, "period_ns", period_ns)
             layout.put(self._segment.buffer, "state", State.RUNNING)
 

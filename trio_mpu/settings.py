@@ -56,6 +56,12 @@ def _host(text: str) -> str:
     raise argparse.ArgumentTypeError(f"{text!r} is no host name or address")
 
 
+def _file(text: str) -> str:
+    if text.isprintable():
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} has characters that can't be printed")
+
+
 def _place(text: str) -> tuple[int, ...]:
     if not re.fullmatch(r"\d{1,4}:\d{1,9}:\d{1,9}", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r} is not what a supervisor says")
@@ -70,6 +76,11 @@ _OPTIONS: Final[dict[str, tuple[Callable[[str], Any], Any, str]]] = {
         "auto, iio[:…], i2c:BUS[:ADDR][,…], sim[:…], replay:FILE or a text device's path",
     ),
     "rate": (_number(float, MIN_RATE_HZ, MAX_RATE_HZ), DEFAULT_RATE_HZ, "samples a second"),
+    "calibration": (
+        _file,
+        "",
+        "a file of calibrate_main.py's, or none; empty: the sensor's own, if there is one",
+    ),
     "capacity": (
         _number(int, MIN_CAPACITY, MAX_CAPACITY),
         DEFAULT_CAPACITY,
@@ -83,7 +94,7 @@ _OPTIONS: Final[dict[str, tuple[Callable[[str], Any], Any, str]]] = {
     "worker": (_place, None, argparse.SUPPRESS),
     "ring": (_ring, DEFAULT_RING, "the name of the shared memory, for several side by side"),
 }
-PRODUCER_OPTIONS: Final = ("device", "rate", "capacity", "ring")
+PRODUCER_OPTIONS: Final = ("device", "rate", "calibration", "capacity", "ring")
 SERVER_OPTIONS: Final = ("host", "port", "max-clients", "workers", "ring")
 WORKER_OPTIONS: Final = (*SERVER_OPTIONS, "worker")
 
