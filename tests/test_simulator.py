@@ -249,3 +249,40 @@ def test_no_options_at_all_are_fine() -> None:
     """Empty options, also between commas, are passed over."""
     for options in ("", ",", ",,"):
         assert Simulator.from_options(options, 100).source == "sim:seed=1"
+
+
+# -- lying still ----------------------------------------------------------------------------------
+
+
+def test_a_sensor_that_lies_still_has_errors(noiseless: None) -> None:
+    """The same for a seed, on every reading; it is another sensor than the one that moves."""
+    still = Simulator.from_options("seed=5,still", 100)
+    assert still.source == still.identity == "sim:seed=5,still"
+    assert Simulator(100, 5).identity == "sim:seed=5"
+    values = {still._values(t)[:6] for t in (0.0, 0.01, 1e6)}
+    assert len(values) == 1
+    ax, ay, az, *rates = values.pop()
+    assert max(abs(ax), abs(ay), abs(az - 1)) < 0.2
+    assert 0.1 < max(map(abs, rates)) < 10
+    assert still._values(0)[:6] != Simulator.from_options("seed=6,still", 100)._values(0)[:6]
+
+
+def test_it_lies_on_each_face_in_turn(noiseless: None) -> None:
+    """For as many readings on each, counted by the period and not by any clock."""
+    still = Simulator.from_options("still=0.5", 100)
+    assert (still.source, still.identity) == ("sim:seed=1,still=0.5", "sim:seed=1,still")
+    faces = []
+    for number in range(700):
+        accel = still._values(number * still.period_ns / 1e9)[:3]
+        axis = max(range(3), key=lambda at: abs(accel[at]))
+        faces.append(("-" if accel[axis] < 0 else "+") + "xyz"[axis])
+    runs = [(face, len(list(group))) for face, group in itertools.groupby(faces)]
+    in_turn = ["+z", "-z", "+x", "-x", "+y", "-y"]
+    assert runs == [(face, 50) for face in (in_turn * 3)[:14]]
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "86401", "x", ""])
+def test_a_face_is_kept_for_a_time_that_makes_sense(value: str) -> None:
+    """Or the option is refused, like any that is unknown."""
+    with pytest.raises(UsageError, match="sim has no option 'still="):
+        Simulator.from_options(f"still={value}", 100)
