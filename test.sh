@@ -23,4 +23,5 @@ coverage report --fail-under=95
 # The pure core has no excuse for a branch that no test takes.
 coverage report --fail-under=100 --include="$(printf 'trio_mpu/%s.py,' \
     sample backlog pace scan layout average formats shape shortcut sse snapshot routes metrics \
-    settings dies registers frames timeline chronicle chipspec board calibration)"
+    settings dies registers frames timeline chronicle chipspec board \
+    calibration rest positions allan selftest report)"

@@ -213,6 +213,10 @@ class SoftwareChip:
                 self._make(self._next_ns)
             self._next_ns += self._step_ns
 
+    def frame(self, number: int) -> bytes:
+        """What the chip measures as its reading of this number."""
+        return frame_of(number % NUMBERS)
+
     def _make(self, at_ns: float) -> None:
         if self._is_set_up:
             since = round((at_ns - self._newest_ns) / self.period_ns) if self._newest_ns else 1
@@ -221,7 +225,7 @@ class SoftwareChip:
             self.newest += max(1, since)
             self._newest_ns = at_ns
             self.true_ns[self.newest] = round(at_ns)
-            frame = frame_of(self.newest % NUMBERS)
+            frame = self.frame(self.newest)
             if at_ns < self._frozen_until_ns:
                 frame = self._frozen = self._frozen or frame
             else:

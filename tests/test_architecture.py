@@ -8,10 +8,11 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = "trio_mpu"
-MAINS = ("producer_main", "server_main")
+MAINS = ("calibrate_main", "producer_main", "server_main")
 
 # The pure core: given the same arguments, the same answer.
 CORE = {
+    "allan",
     "average",
     "backlog",
     "board",
@@ -25,12 +26,16 @@ CORE = {
     "layout",
     "metrics",
     "pace",
+    "positions",
     "registers",
+    "report",
+    "rest",
     "routes",
     "shape",
     "shortcut",
     "sample",
     "scan",
+    "selftest",
     "settings",
     "snapshot",
     "sse",
@@ -52,6 +57,7 @@ PURE = {
     "json",
     "math",
     "re",
+    "statistics",
     "struct",
     "typing",
     "urllib.parse",

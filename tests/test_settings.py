@@ -5,16 +5,24 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
+import calibrate_main
 import producer_main
 import server_main
 from tests.fake_devices import one_line
 from tests.processes_for_tests import python
 from trio_mpu import settings
 from trio_mpu.errors import UsageError
-from trio_mpu.settings import PRODUCER_OPTIONS, SERVER_OPTIONS, WORKER_OPTIONS, parse
+from trio_mpu.settings import (
+    CALIBRATE_OPTIONS,
+    PRODUCER_OPTIONS,
+    SERVER_OPTIONS,
+    WORKER_OPTIONS,
+    parse,
+)
 
 EVERY = (*PRODUCER_OPTIONS, *SERVER_OPTIONS[:-1])  # both have the ring
 MAINS: dict[str, Callable[[Sequence[str], Mapping[str, str]], int]] = {
+    "calibrate": calibrate_main.main,
     "producer": producer_main.main,
     "server": server_main.main,
 }
@@ -182,8 +190,7 @@ def test_help_lists_every_option_with_its_default(capsys: pytest.CaptureFixture[
         assert caught.value.code == 0
         shown = capsys.readouterr()
         assert shown.err == ""
-        options = settings.PRODUCER_OPTIONS if program == "producer" else settings.SERVER_OPTIONS
-        for name in (*options, "log-level"):
+        for name in (*getattr(settings, f"{program.upper()}_OPTIONS"), "log-level"):
             assert re.search(rf"^  --{name} ", shown.out, re.MULTILINE)
         assert "data_buffer" in shown.out
 
@@ -200,6 +207,24 @@ def test_a_workers_place_is_for_its_supervisor_to_say(capsys: pytest.CaptureFixt
         parse("server", "", WORKER_OPTIONS, ["--help"], {})
     assert not re.search(r"--worker\b", capsys.readouterr().out)
     assert "--worker" in refusal("--worker=0:3:4")
+
+
+def test_the_calibrations_options() -> None:
+    """A number of seconds, a file, and two that take no value and are never taken from the
+    environment, since they are of one run."""
+    environ = {"TRIO_MPU_SECONDS": "30", "TRIO_MPU_POSITIONS": "1", "TRIO_MPU_SELF_TEST": "1"}
+    options = parse("calibrate", "", CALIBRATE_OPTIONS, ["--output=a b.toml"], environ)
+    assert (options.seconds, options.output) == (30, "a b.toml")
+    assert (options.positions, options.self_test) == (False, False)
+    options = parse("calibrate", "", CALIBRATE_OPTIONS, ["--positions", "--self-test"], {})
+    assert (options.seconds, options.output) == (10, "")
+    assert (options.positions, options.self_test) == (True, True)
+    for wrong in ("--seconds=0.9", "--seconds=86401", "--seconds=nan", "--output=a\nb"):
+        with pytest.raises(UsageError, match=wrong.partition("=")[0]):
+            parse("calibrate", "", CALIBRATE_OPTIONS, [wrong], {})
+    for wrong in ("--positions=1", "--self-test=no"):
+        with pytest.raises(UsageError, match="ignored explicit argument"):
+            parse("calibrate", "", CALIBRATE_OPTIONS, [wrong], {})
 
 
 @pytest.mark.parametrize("program", MAINS)

@@ -28,6 +28,7 @@ DATA_RDY: Final = 0x01  # INT_ENABLE, INT_STATUS: there is a reading that nobody
 FIFO_OFLOW: Final = 0x10  # INT_ENABLE, INT_STATUS: the FIFO's oldest bytes have gone
 FIFO_ON: Final = 0x40  # USER_CTRL
 FIFO_RESET: Final = 0x04  # USER_CTRL; without effect while FIFO_ON is set
+SELF_TEST: Final = 0xE0  # GYRO_CONFIG, ACCEL_CONFIG: all three axes
 DEVICE_RESET: Final = 0x80  # PWR_MGMT_1
 AWAKE: Final = 0x01  # PWR_MGMT_1: the clock is the gyroscope's, which the map recommends
 
@@ -40,12 +41,14 @@ MAX_DIVIDER: Final = 255
 
 
 class Setup(NamedTuple):
-    """How the chip measures: ranges ± in g and °/s, the filter's number, the rate's divider."""
+    """How the chip measures: ranges ± in g and °/s, the filter's number, the rate's divider, and
+    whether it pushes its own masses."""
 
     accel_g: int = 2
     gyro_dps: int = 250
     dlpf: int = 3
     divider: int = 9
+    self_test: bool = False
 
     @property
     def rate_hz(self) -> float:
@@ -62,13 +65,14 @@ class Setup(NamedTuple):
         """Return what each register holds while the chip measures like this, in the order in
         which they are written. None of them has the value that a reset leaves in all of them:
         CONFIG or SMPLRT_DIV is not 0."""
+        push = SELF_TEST if self.self_test else 0
         values = {
             PWR_MGMT_1: AWAKE,
             PWR_MGMT_2: 0,  # all axes on
             SMPLRT_DIV: self.divider,
             CONFIG: self.dlpf,
-            GYRO_CONFIG: tuple(GYRO_LSB_PER_DPS).index(self.gyro_dps) << 3,
-            ACCEL_CONFIG: tuple(ACCEL_LSB_PER_G).index(self.accel_g) << 3,
+            GYRO_CONFIG: tuple(GYRO_LSB_PER_DPS).index(self.gyro_dps) << 3 | push,
+            ACCEL_CONFIG: tuple(ACCEL_LSB_PER_G).index(self.accel_g) << 3 | push,
         }
         if die.accel_config2 is not None:
             values[ACCEL_CONFIG2] = die.accel_config2 | self.dlpf

@@ -14,6 +14,8 @@ DEFAULT_PORT: Final = 3737
 DEFAULT_RATE_HZ: Final = 100.0
 DEFAULT_CAPACITY: Final = 65_536  # 11 minutes at 100 Hz, 4 MiB
 DEFAULT_MAX_CLIENTS: Final = 2000
+DEFAULT_SECONDS: Final = 10.0  # density and bias are known well enough
+MAX_SECONDS: Final = 86_400.0  # arbitrary
 MAX_WORKERS: Final = 64  # each needs one of the ring's 64 doorbells
 MAX_RATE_HZ: Final = 8000.0  # the chip's fastest gyroscope
 MIN_RATE_HZ: Final = 0.1
@@ -68,7 +70,7 @@ def _place(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in text.split(":"))
 
 
-# Option: what it takes, its default, its help. {producer_main,server_main}.py choose from these.
+# Option: what it takes, its default, its help. The programs choose from these.
 _OPTIONS: Final[dict[str, tuple[Callable[[str], Any], Any, str]]] = {
     "device": (
         str,
@@ -92,10 +94,24 @@ _OPTIONS: Final[dict[str, tuple[Callable[[str], Any], Any, str]]] = {
     "workers": (_number(int, 1, MAX_WORKERS), 1, "processes that share the port"),
     # What a supervisor tells its workers: SEAT:BOARD_FD:LIFELINE_FD. No other user has it.
     "worker": (_place, None, argparse.SUPPRESS),
+    "seconds": (
+        _number(float, 1, MAX_SECONDS),
+        DEFAULT_SECONDS,
+        "how long it is measured, at rest",
+    ),
+    "output": (_file, "", "where the calibration goes; empty: where the producer looks for it"),
     "ring": (_ring, DEFAULT_RING, "the name of the shared memory, for several side by side"),
+}
+# Options that take no value, and have no variable: they are of one run.
+_FLAGS: Final = {
+    "positions": "the accelerometer too: with each of the six faces up, in any order",
+    "self-test": "compare a chip on an I2C bus with what it was in the factory, and save nothing",
 }
 PRODUCER_OPTIONS: Final = ("device", "rate", "calibration", "capacity", "ring")
 SERVER_OPTIONS: Final = ("host", "port", "max-clients", "workers", "ring")
+CALIBRATE_OPTIONS: Final = (
+    *("device", "rate", "seconds", "output", "ring", "positions", "self-test"),
+)
 WORKER_OPTIONS: Final = (*SERVER_OPTIONS, "worker")
 
 
@@ -114,6 +130,9 @@ def parse(
     """
     parser = _Parser(prog=program, description=description, allow_abbrev=False)
     for name in options:
+        if name in _FLAGS:
+            parser.add_argument(f"--{name}", action="store_true", help=_FLAGS[name])
+            continue
         convert, default, text = _OPTIONS[name]
         shown = text if text is argparse.SUPPRESS else f"{text} (%(default)s)"
         parser.add_argument(f"--{name}", type=convert, default=default, help=shown)
@@ -121,7 +140,7 @@ def parse(
     values = argparse.Namespace()
     for name in (*options, "log-level"):
         variable = "TRIO_MPU_" + name.upper().replace("-", "_")
-        if name != "worker" and (value := environ.get(variable)):
+        if name not in ("worker", *_FLAGS) and (value := environ.get(variable)):
             try:
                 parser.parse_args([f"--{name}={value}"], values)
             except UsageError as error:
