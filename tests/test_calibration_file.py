@@ -1,12 +1,14 @@
 """Calibrations on the disk: found, read, refused, replaced at once."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.calibrations import CALIBRATION
 from tests.fake_devices import one_line
+from tests.processes_for_tests import killed, python
 from trio_mpu.calibration_file import MAX_BYTES, default_path, load, save
 from trio_mpu.errors import CalibrationError, NoCalibration
 
@@ -157,3 +159,22 @@ def test_what_cant_be_written_is_said(tmp_path: Path) -> None:
         with pytest.raises(CalibrationError, match=reason) as caught:
             save(path, "x")
         assert str(path) in one_line(caught.value)
+
+
+def test_who_is_killed_before_the_end_leaves_the_old_file(tmp_path: Path) -> None:
+    """Right before the name would lead to the new text: nothing can clean up then, and the old one
+    is whole. The next one to save takes no notice of what is left."""
+    path = tmp_path / "x.toml"
+    save(path, TEXT)
+    program = (
+        "import os, pathlib, signal, sys\n"
+        "from trio_mpu import calibration_file\n"
+        "pathlib.Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "calibration_file.save(pathlib.Path(sys.argv[1]), 'new')\n"
+    )
+    with killed(python("-c", program, str(path))) as process:
+        assert process.wait(30) == -signal.SIGKILL
+    assert load(path) == CALIBRATION
+    assert len(list(tmp_path.iterdir())) == 2
+    save(path, TEXT.replace("version = 1", "version = 2"))
+    assert "version 2" in refusal(path)
