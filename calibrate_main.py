@@ -28,7 +28,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     )
 
     async def program(stop: trio.Event) -> None:
-        await run_calibrator(plan, stop)
+        # Without standard input the number 0 is some other file's.
+        await run_calibrator(plan, stop, 0 if sys.stdin else -1)
 
     return lifecycle.run("calibrate", options.log_level, program)
 

@@ -116,6 +116,15 @@ def test_the_end_of_the_input_and_a_signal_change_no_file(tmp_path: Path) -> Non
     assert done.stderr.splitlines() == [
         "calibrate: the input ended, and +z -z +x -x +y -y are missing: nothing was saved"
     ]
+    closed = subprocess.run(
+        ["bash", "-c", '"$0" "$@" <&-', sys.executable, "calibrate_main.py", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert closed.returncode == 1
+    assert closed.stderr == done.stderr
     with subprocess.Popen(
         [sys.executable, "calibrate_main.py", "--log-level=warning", *options],
         cwd=ROOT,

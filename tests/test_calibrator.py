@@ -242,6 +242,15 @@ async def test_a_line_is_read_from_a_file_too(tmp_path: Path) -> None:
         assert [await read_line(file.fileno()) for _ in range(4)] == [True, True, False, False]
 
 
+async def test_an_input_that_has_gone_is_at_its_end() -> None:
+    """A terminal that was hung up, and a program that was started without any input."""
+    window, terminal = os.openpty()
+    os.close(window)
+    assert not await read_line(terminal)
+    assert not await read_line(-1)
+    os.close(terminal)
+
+
 # -- the chip -------------------------------------------------------------------------------------
 
 

@@ -733,3 +733,10 @@ async def test_what_was_opened_is_closed(iio: FakeIio) -> None:
         iio.errors.clear()
     await device.aclose()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_sensor_behind_the_kernel_is_known_by_its_name(tmp_path: Path) -> None:
+    """The kernel doesn't tell one chip from another; a calibration is of the name."""
+    for kind in (Buffered, Polled):
+        device = kind("mpu6500", 100, tmp_path)
+        assert device.identity == device.source == "iio:mpu6500"

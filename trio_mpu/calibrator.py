@@ -202,16 +202,21 @@ def _accelerometer_so_far(path: Path, identity: str) -> tuple[Vector, Vector]:
 
 
 async def read_line(fd: int) -> bool:
-    """Wait for the end of a line; tell whether there was one before the end of the input.
+    """Wait for the end of a line; tell whether there was one before the end of the input. -1 is an
+    input that was closed from the start.
 
     No thread: one that waits for a keyboard would still hold it when the program ends.
     """
-    while True:
-        with contextlib.suppress(PermissionError):  # a plain file can't be waited on, need not be
-            await trio.lowlevel.wait_readable(fd)
-        byte = os.read(fd, 1)
+    while fd >= 0:
+        try:
+            with contextlib.suppress(PermissionError):  # a plain file can't be waited on, need not
+                await trio.lowlevel.wait_readable(fd)
+            byte = os.read(fd, 1)
+        except OSError:  # the terminal has gone
+            return False
         if byte in (b"", b"\n"):
             return bool(byte)
+    return False
 
 
 async def _test(plan: Plan) -> None:
