@@ -115,7 +115,7 @@ async def _calibrate(plan: Plan, stdin_fd: int) -> None:
     finally:
         await device.aclose()
     first_rest, first = next(iter(measured.values()))
-    _tell(device, first_rest, first)
+    await _tell(device, first_rest, first)
     rests = {face: rest for face, (rest, _) in measured.items()}
     simulated = bool(first.samples[0].flags & Flag.SIMULATED)
     if simulated and not plan.output:
@@ -155,14 +155,18 @@ async def _six(
     return found
 
 
-def _tell(device: Device, rest: Rest, measurement: Measurement) -> None:
+async def _tell(device: Device, rest: Rest, measurement: Measurement) -> None:
     period_s = device.period_ns / 1e9
     samples = measurement.samples
-    columns = [[sample[axis] for sample in samples] for axis in range(1, 7)]
+    stabilities = []
+    for axis in range(1, 7):
+        # An hour's readings take seconds for each axis: Ctrl-C is not to wait for all six.
+        await trio.lowlevel.checkpoint()
+        stabilities.append(stability([sample[axis] for sample in samples], period_s))
     print(
         f"{device.identity} at {rest.temp_c:.1f} °C, {len(samples)} readings at {1 / period_s:g} Hz"
     )
-    print(*report.lines(rest, [stability(column, period_s) for column in columns]), sep="\n")
+    print(*report.lines(rest, stabilities), sep="\n")
     if measurement.missing:
         print(f"{measurement.missing} periods were missed: density and instability are uncertain")
 
