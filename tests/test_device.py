@@ -16,6 +16,7 @@ from tests.test_sample import NOT_YET, SAMPLE, TEXT
 from trio_mpu import device
 from trio_mpu.device import MAX_STUCK_READS, READ_DEADLINE_S, TextDevice
 from trio_mpu.errors import DeviceError, NoSampleYet
+from trio_mpu.sample import Flag
 
 
 @pytest.fixture
@@ -44,6 +45,16 @@ async def test_a_reading_is_the_text_at_this_instant(path: Path) -> None:
     assert sample == SAMPLE._replace(t_ns=sample.t_ns)
     path.write_bytes(TEXT.replace(b"26.101", b"-1.500"))
     assert (await sensor.read())[0].temp == -1.5
+
+
+async def test_a_text_that_comes_again_is_told(path: Path) -> None:
+    """To the letter: with another interrupt count the same values are a new reading."""
+    path.write_bytes(TEXT)
+    sensor = TextDevice(str(path), 100)
+    flags = [(await sensor.read())[0].flags for _ in range(3)]
+    assert flags == [0, Flag.STALE_REPEAT, Flag.STALE_REPEAT]
+    path.write_bytes(TEXT.replace(b"IRQ count: ", b"IRQ count: 1"))
+    assert (await sensor.read())[0].flags == 0
 
 
 async def test_a_device_that_vanishes_is_found_again(path: Path) -> None:

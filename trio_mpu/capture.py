@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Final
 
 from trio_mpu.errors import DeviceError
-from trio_mpu.sample import Sample
 from trio_mpu.scan import (
     CHANNELS,
     Conversion,
@@ -234,22 +233,23 @@ class Poll:
                 name = f"in_{channel}_raw"
                 self._raw[name] = folder.open(name)
             self._scales_text: list[str] = []
-            self._conversion = conversion(folder)
+            self.conversion = conversion(folder)
         except BaseException:
             self.end()
             raise
 
-    def read(self) -> Sample:
-        """Return a sample whose time is the middle of the reading. Raises DeviceError."""
+    def record(self) -> tuple[int, list[int]]:
+        """Return the middle of the reading (CLOCK_MONOTONIC, ns) and the raw numbers, for which
+        `conversion` is the right one then. Raises DeviceError."""
         begun_ns = time.monotonic_ns()
         raw = [int(parse_number(self._text(name, fd), name)) for name, fd in self._raw.items()]
         t_ns = (begun_ns + time.monotonic_ns()) // 2
         # Others may change the range at any time, and the driver has it at hand without the bus.
         scales = [self._text(name, fd) for name, fd in self._scales.items()]
         if scales != self._scales_text:
-            self._conversion = conversion(self._folder)
+            self.conversion = conversion(self._folder)
             self._scales_text = scales
-        return Sample(t_ns, *self._conversion.values(raw))
+        return t_ns, raw
 
     def _text(self, name: str, fd: int) -> str:
         try:

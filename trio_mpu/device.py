@@ -9,7 +9,7 @@ from typing import Final
 import trio
 
 from trio_mpu.errors import DeviceError
-from trio_mpu.sample import MAX_TEXT_BYTES, Sample, parse_text
+from trio_mpu.sample import MAX_TEXT_BYTES, Flag, Sample, parse_text
 
 READ_DEADLINE_S: Final = 1.0  # a working driver answers in 0.1 ms; a dead bus never does
 MAX_STUCK_READS: Final = 4  # arbitrary: threads that may wait for a driver which never answers
@@ -64,10 +64,14 @@ class TextDevice(Device):
     def __init__(self, path: str, rate_hz: float) -> None:
         self.source = self.identity = path
         self.period_ns = round(10**9 / rate_hz)
+        self._last = b""
         self._threads = trio.CapacityLimiter(MAX_STUCK_READS)
 
     async def read(self, periods: int = 1) -> Sequence[Sample]:  # noqa: ARG002 - it has no queue
-        """Return the one sample of this instant; its time is the middle of the read."""
+        """Return the one sample of this instant; its time is the middle of the read.
+
+        A text that is the same to the letter, interrupt count and all, is a STALE_REPEAT.
+        """
         try:
             with trio.fail_after(READ_DEADLINE_S):
                 text, t_ns = await trio.to_thread.run_sync(
@@ -80,9 +84,13 @@ class TextDevice(Device):
         except OSError as error:
             raise DeviceError(f"can't read {self.source}: {error.strerror}") from error
         try:
-            return [parse_text(text, t_ns)]
+            sample = parse_text(text, t_ns)
         except DeviceError as error:
             raise type(error)(f"{self.source}: {error}") from error
+        if text == self._last:
+            sample = sample._replace(flags=int(Flag.STALE_REPEAT))
+        self._last = text
+        return [sample]
 
 
 def _read_whole(path: str) -> tuple[bytes, int]:

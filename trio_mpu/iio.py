@@ -26,6 +26,7 @@ from trio_mpu.device import Device
 from trio_mpu.errors import DeviceError, NoDevice
 from trio_mpu.pace import Pace
 from trio_mpu.sample import MAX_LOST, Flag, Sample
+from trio_mpu.scan import is_clipped
 from trio_mpu.sysfs import Folder, failed
 
 log = logging.getLogger(__name__)
@@ -85,10 +86,16 @@ async def open_iio(wanted: str, rate_hz: float, root: Path = Path("/")) -> Devic
     The first read sets it up. Below `root` are the folders `sys` and `dev`. Raises as `find`.
     """
     folder, name = await trio.to_thread.run_sync(find, wanted, root)
+    device: Device
     if has_buffer(folder, root / "dev"):
-        return Buffered(wanted or name, rate_hz, root)
-    log.info("iio:%s has no buffer, as its interrupt is not wired: reading it by sysfs", name)
-    return Polled(wanted or name, rate_hz, root)
+        device = Buffered(wanted or name, rate_hz, root)
+        way = "its buffer"
+    else:
+        device = Polled(wanted or name, rate_hz, root)
+        way = "sysfs"
+        log.info("iio:%s has no buffer, as its interrupt is not wired: reading it by sysfs", name)
+    device.chip = f"{name}, by the kernel's driver and {way}"
+    return device
 
 
 S = TypeVar("S", Buffer, Poll)
@@ -104,6 +111,15 @@ class _Iio(Device, Generic[S]):
         self._rate_hz = rate_hz
         self._root = root
         self._sitting: S | None = None
+        self._last_raw: list[int] = []
+
+    def _flags(self, raw: list[int]) -> int:
+        """Return what is to be said of the next reading for its numbers' sake."""
+        flags = Flag.CLIPPED if is_clipped(raw) else Flag(0)
+        if raw == self._last_raw:
+            flags |= Flag.STALE_REPEAT
+        self._last_raw = raw
+        return int(flags)
 
     def _end(self) -> None:
         if self._sitting is not None:
@@ -151,7 +167,7 @@ class Buffered(_Iio[Buffer]):
         for time_ns, raw in records:
             t_ns, lost = self._pace.next(time_ns)
             values = self._sitting.conversion.values(raw)
-            flags = Flag.DEVICE_GAP if lost else 0
+            flags = self._flags(raw) | (Flag.DEVICE_GAP if lost else 0)
             samples.append(Sample(t_ns, *values, flags, min(lost, MAX_LOST)))
         return samples
 
@@ -210,7 +226,8 @@ class Polled(_Iio[Poll]):
             folder, _ = find(self._name, self._root)
             self._sitting = Poll(folder, self._rate_hz)
         try:
-            return self._sitting.read()
+            t_ns, raw = self._sitting.record()
         except DeviceError:
             self._end()
             raise
+        return Sample(t_ns, *self._sitting.conversion.values(raw), self._flags(raw))

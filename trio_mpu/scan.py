@@ -117,6 +117,14 @@ def parse_matrix(text: str, what: str) -> Matrix:
     return tuple(rows)
 
 
+def is_clipped(raw: Sequence[int]) -> bool:
+    """Tell whether an axis is at an end of its range, in numbers in the order of CHANNELS.
+
+    All chips of the driver's family measure in 16 bits.
+    """
+    return max(raw[:6]) == 2**15 - 1 or min(raw[:6]) == -(2**15)
+
+
 class Conversion:
     """From raw numbers to g, °/s and °C along the axes of what the chip is mounted on.
 
