@@ -4,6 +4,7 @@ import errno
 import itertools
 import logging
 import os
+import random
 import statistics
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from smbus2 import I2cFunc, i2c_msg
 
+from tests import software_chip
 from tests.fake_devices import one_line
 from tests.software_chip import (
     NUMBERS,
@@ -21,7 +23,9 @@ from tests.software_chip import (
     Fault,
     SoftwareBus,
     SoftwareChip,
+    T,
     frame_of,
+    inline,
     installed,
     number_of,
 )
@@ -37,6 +41,7 @@ from trio_mpu.specs import open_device
 
 QUEUED = "1,rate=500"
 SINGLE = "1,rate=100"
+QUEUE_FLAG = Flag.INTERPOLATED_TIME
 
 
 class Bench:
@@ -127,6 +132,76 @@ def test_every_reading_is_given_out_once_and_in_order(text: str, clock_error: fl
     flags = {sample.flags & ~Flag.CLIPPED for sample in bench.samples}
     queued = Flag.INTERPOLATED_TIME if bench.spec.setup.rate_hz >= 200 else 0
     assert flags == {queued}
+
+
+def account(bench: Bench) -> tuple[list[int], list[int]]:
+    """How many readings are missing before each sample: as the chip made them, and as told."""
+    made = [after - before - 1 for before, after in itertools.pairwise(bench.numbers)]
+    return made, [sample.lost for sample in bench.samples[1:]]
+
+
+@pytest.mark.parametrize("seed", range(1, 9))
+@pytest.mark.parametrize("clock_error", [-0.01, 0.01])
+def test_a_transfer_that_takes_half_a_period_is_accounted_for(
+    clock_error: float, seed: int
+) -> None:
+    """One by one, each transfer takes up to 0.5 periods: a missed reading is told, and hardly one
+    is told to be missing that is not."""
+    bench = Bench(SINGLE, clock_error=clock_error, seed=seed)
+    bench.chip.jitter_ns = 5_000_000
+    made, told = account(bench.run(800))
+    assert sum(a != b for a, b in zip(made, told, strict=True)) <= 1
+    assert abs(sum(told) - sum(made)) <= 1
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+@pytest.mark.parametrize("clock_error", [-0.01, 0.01])
+@pytest.mark.parametrize("jitter_ns", [8_000_000, 16_000_000])
+def test_a_computer_that_is_too_slow_lets_the_chip_count(
+    jitter_ns: int, clock_error: float, seed: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where looks come late again and again, readings come from the queue, and none is lost any
+    more. What the change has cost is told to one reading or two."""
+    bench = Bench(SINGLE, clock_error=clock_error, seed=seed)
+    bench.chip.jitter_ns = jitter_ns
+    made, told = account(bench.run(800))
+    assert caplog.text.count("this computer is too busy to look at the chip each 10 ms") == 1
+    changed = next(n for n, sample in enumerate(bench.samples) if sample.flags & QUEUE_FLAG)
+    assert changed < 200
+    assert sum(made[changed:]) == sum(told[changed:]) == 0
+    assert sum(a != b for a, b in zip(made, told, strict=True)) <= 2
+    assert abs(sum(told) - sum(made)) <= 2
+
+
+def test_an_adapter_without_long_transfers_goes_on_one_by_one() -> None:
+    """However late: there is no other way."""
+    bench = Bench(SINGLE, seed=1, funcs=I2cFunc.SMBUS_READ_I2C_BLOCK)
+    bench.chip.jitter_ns = 12_000_000
+    bench.run(300)
+    assert not any(sample.flags & QUEUE_FLAG for sample in bench.samples)
+    assert any(sample.lost for sample in bench.samples)
+
+
+@pytest.mark.parametrize("clock_error", [-0.01, 0.0, 0.01])
+def test_looks_that_all_begin_late_don_t_drift_from_the_chip(
+    clock_error: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a computer that takes a third of a period to begin each look the chip's clock is still
+    seen, and nothing is missed or told to be missing."""
+    bench = Bench(SINGLE, clock_error=clock_error)
+    dice = random.Random(1)
+
+    async def late(work: Callable[[], T], threads: trio.CapacityLimiter) -> T:
+        bench.clock.spend(dice.uniform(2_000_000, 5_000_000))
+        return await inline(work, threads)
+
+    monkeypatch.setattr(software_chip, "inline", late)
+    bench.run(2000)
+    made, told = account(bench)
+    assert told == made
+    assert sum(made) < 10
+    period_ns = bench.device.measured_period_ns
+    assert abs(period_ns / bench.chip.period_ns - 1) < 0.001, period_ns
 
 
 @pytest.mark.parametrize("who", DIES)

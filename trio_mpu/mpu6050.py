@@ -49,10 +49,10 @@ class Mpu6050(Device):
     """An MPU-6050, or one of its relatives, at an address of an I2C bus.
 
     Its pace is its own: a read waits until the chip has measured. With an adapter that can read
-    long bursts and from FIFO_FROM_HZ on, readings come from the chip's queue some at a time, with
-    the time that the chip's own period gives them (timeline.py states the error); else each is
-    read for itself, and its time is the middle of that transfer, at most a quarter of a period
-    after the chip measured.
+    long bursts, from FIFO_FROM_HZ on or as soon as the computer has come late too often, readings
+    come from the chip's queue some at a time, with the time that the chip's own period gives them
+    (timeline.py states the error); else each is read for itself, and its time is the middle of
+    that transfer, at most a quarter of a period after the chip measured.
     """
 
     paced = True
@@ -71,6 +71,7 @@ class Mpu6050(Device):
         # is no serial number, but two chips rarely agree in six numbers of five bits.
         self.factory_codes = b""
         self._source: Source
+        self._has_bursts = False
         self._is_queued = False  # through the FIFO
         self._scale: Scale
         self._registers: dict[int, int] = {}
@@ -92,10 +93,10 @@ class Mpu6050(Device):
         """
         device = cls(spec)
         try:
-            device._who, has_bursts = await device._bus.run(
+            device._who, device._has_bursts = await device._bus.run(
                 lambda session: (session.read(WHO_AM_I, 1)[0], session.has_bursts)
             )
-            device._choose(identify(device._who, force=spec.force), has_bursts=has_bursts)
+            device._choose(identify(device._who, force=spec.force))
             await device._set_up()
         except BaseException:
             await device.aclose()
@@ -103,17 +104,32 @@ class Mpu6050(Device):
         device.identity = f"{device.die.name} with factory codes {device.factory_codes.hex()}"
         return device
 
-    def _choose(self, die: Die, *, has_bursts: bool) -> None:
+    def _choose(self, die: Die) -> None:
         setup = self._spec.setup
         self.die = die
         self._scale = Scale.of(setup, die)
         self._registers = setup.values(die)
-        self._is_queued = has_bursts and setup.rate_hz >= FIFO_FROM_HZ
-        if self._is_queued:
-            self._registers[FIFO_EN] = die.fifo_sources
+        if self._has_bursts and setup.rate_hz >= FIFO_FROM_HZ:
+            self._use_queue()
         self.chip = setup.text(die)
         way = "from its queue" if self._is_queued else "one by one"
         log.info("%s: %s, read %s", self.source, self.chip, way)
+
+    def _use_queue(self) -> None:
+        self._is_queued = True
+        self._registers[FIFO_EN] = self.die.fifo_sources
+
+    async def _change_to_queue(self) -> None:
+        """Let the chip count, where the computer is too slow for it."""
+        log.warning(
+            "%s: this computer is too busy to look at the chip each %g ms: reading it from its "
+            "queue from now on",
+            self.source,
+            self.period_ns / 1e6,
+        )
+        self._use_queue()
+        self._chronicle.rephase()
+        await self._set_up()
 
     def count_in(self, ledger: dict[str, int]) -> None:
         """Count retries, overflows, reopened buses and resets in the producer's ledger."""
@@ -139,6 +155,8 @@ class Mpu6050(Device):
             try:
                 if not self._is_ready:
                     await self._recover()
+                if self._has_bursts and self._source.is_too_late:
+                    await self._change_to_queue()
                 await trio.sleep(max(0, self._due_ns - i2c.monotonic_ns()) / 1e9)
                 poll = await self._bus.run(self._source.poll)
                 samples = self._samples(poll)

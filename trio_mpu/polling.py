@@ -30,17 +30,28 @@ from trio_mpu.registers import (
     USER_CTRL,
     Setup,
 )
+from trio_mpu.timeline import MARGIN
 
 DRAIN_NS: Final = 5_000_000  # of what a look costs, 5 ms make 10 % with a bus of 400 kHz
 GOLDEN: Final = 0.618034  # multiples of it fill a period evenly, whatever their number
 MAX_COUNTS: Final = 3  # arbitrary: while the computer does something else in between
 SOON: Final = 1 / 4  # of a period: from an undecided look to the next
 STEP: Final = 1 / 8  # of a period: from a look that found nothing to the next
+SMOOTHING: Final = 1 / 8  # arbitrary: how much one look says of how late looks come
+SHARE: Final = 1 / 64  # arbitrary: how much one look says of how many are broken
+# A share of the looks that nobody can count after: each costs an estimate, and the estimates an
+# account of what is lost. Below it they are accidents.
+MAX_BROKEN: Final = 1 / 8
 LATE: Final = 1.2  # periods without a reading: the chip's clock is right to 0.05, it has stopped
 
 
 class Source(Protocol):
     """A way of asking the chip."""
+
+    @property
+    def is_too_late(self) -> bool:
+        """Tell whether this way asks more of the computer than it can do."""
+        ...
 
     def poll(self, session: i2c.Session) -> Poll:
         """Look at the chip. Raises OSError when a transfer failed, DeviceError when what it
@@ -52,6 +63,8 @@ class Source(Protocol):
 
 class Fifo:
     """The chip's queue, for rates at which a computer may come late."""
+
+    is_too_late = False
 
     def __init__(self, die: Die, period_ns: int) -> None:
         self._fifo_bytes = die.fifo_bytes
@@ -147,11 +160,16 @@ class Registers:
         self._begun_ns = 0  # of the look before
         self._found_ns = 0  # the last new reading, or when an old one took its place
         self._looks = 0
+        self._due_ns = 0  # of the next look
+        self._lag_ns = 0.0  # how late a look comes: a busy computer takes its time to begin it
+        self._broken = 0.0  # the share of looks after which nobody can count
 
     def poll(self, session: i2c.Session) -> Poll:
         """Look whether there is a new reading. A chip that makes none has its old one told
         again, as stale, once a period."""
         begun_ns = i2c.monotonic_ns()
+        lag_ns = min(begun_ns - self._due_ns, self._period_ns)
+        self._lag_ns += SMOOTHING * (lag_ns - self._lag_ns) if self._due_ns else 0
         status, *numbers = session.read(INT_STATUS, 15)
         ended_ns = i2c.monotonic_ns()
         frame = bytes(numbers)
@@ -163,6 +181,7 @@ class Registers:
             if not (any(frame) or status & DATA_RDY):
                 raise NoSampleYet("the chip has measured nothing yet")
         continuous = self._is_continuous(ended_ns)
+        self._broken += SHARE * ((not continuous) - self._broken)
         self._begun_ns = begun_ns
         if is_new:
             self._seen, self._found_ns = frame, ended_ns
@@ -172,28 +191,41 @@ class Registers:
             return Poll([frame], begun_ns, ended_ns, continuous, stale=True)
         return Poll([], begun_ns, ended_ns, continuous)
 
+    @property
+    def is_too_late(self) -> bool:
+        """Tell whether this computer comes too late again and again to read one by one."""
+        return self._broken > MAX_BROKEN
+
     def _is_continuous(self, ended_ns: int) -> bool:
         """Tell whether the chip can have made but one reading since the look before."""
         if ended_ns - self._begun_ns < 0.95 * self._period_ns:
             return True
         timeline = self._chronicle.timeline
-        is_locked = timeline.has_phase and timeline.spread_ns < self._period_ns / 2
-        return is_locked and timeline.position(ended_ns) < self._chronicle.newest + 1.8
+        if not timeline.has_phase:
+            return False
+        unsure = max(MARGIN, timeline.spread_ns / 2 / self._period_ns)
+        return timeline.position(ended_ns) + unsure < self._chronicle.newest + 2
 
     def due_ns(self, poll: Poll, chronicle: Chronicle) -> int:
         """Return a time right after the next reading is expected; each fourth time one right
-        before it, since a look that finds something says only that it was not too early."""
-        period_ns, timeline = self._period_ns, chronicle.timeline
+        before it, since a look that finds something says only that it was not too early.
+
+        It is earlier by what looks come late on the average: if all came late, nothing would
+        contradict a phase and a period that are too long, and looks would come ever later.
+        """
+        self._due_ns = 0
         if poll.stale:
-            return self._found_ns + round(LATE * period_ns)
+            return self._found_ns + round(LATE * self._period_ns)
         if chronicle.is_waiting:
-            return poll.ended_ns + round(SOON * period_ns)
-        if not poll.frames or timeline.spread_ns > period_ns / 2:
-            return poll.ended_ns + round(STEP * period_ns)
+            return poll.ended_ns + round(SOON * self._period_ns)
+        if not poll.frames or chronicle.timeline.spread_ns > self._period_ns / 2:
+            return poll.ended_ns + round(STEP * self._period_ns)
         self._looks += 1
         early = self._looks * GOLDEN % 1
         step = STEP if self._looks % 4 else -STEP * early
-        return timeline.time_ns(chronicle.newest + 1) + round(step * period_ns)
+        next_ns = chronicle.timeline.time_ns(chronicle.newest + 1)
+        self._due_ns = next_ns + round(step * self._period_ns - self._lag_ns)
+        return self._due_ns
 
 
 def lost_settings() -> DeviceError:

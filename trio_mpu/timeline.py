@@ -25,6 +25,8 @@ WINDOW: Final = 64  # observations whose inequalities hold the phase
 # as points with 3400 squared periods about their mean (0.29 periods of error each, 0.5 %).
 PRIOR: Final = 3400.0
 MAX_PRIOR: Final = 1e8  # the same of a period that is known to 3·10⁻⁵
+# As many readings back as the period's error (as above) adds up to a third of MARGIN.
+REACH: Final = 0.2 / 3 / 0.29
 MARGIN: Final = 0.2  # of a period: nearer to a reading's instant nobody says which is the newest
 
 
@@ -63,6 +65,10 @@ class Timeline:
             self.observations += 1
         self._window.append((number, begun_ns, ended_ns))
         period = self.period_ns
+        # Extrapolated with a period that is not known yet, older ones would say what is not true.
+        reach = REACH * math.sqrt(self._squares + self._prior)
+        while self._window[0][0] < number - reach:
+            self._window.popleft()
         while True:
             first = max(a - (n + 1 - number) * period for n, a, _ in self._window)
             last = min(b - (n - number) * period for n, _, b in self._window)
