@@ -131,6 +131,15 @@ def test_a_pause_among_the_frames_of_one_look_changes_the_phase_only() -> None:
     assert numbers(chronicle.add(at(51.5, 1))) == [(5, 0)]
 
 
+def test_stale_readings_that_come_late_forget_no_part_of_a_period() -> None:
+    """One each one and a half periods: samples and losses add up to the time."""
+    chronicle = begun()
+    found = [chronicle.add(at(2.5 + 1.5 * n, 1, stale=True)) for n in range(1, 101)]
+    told = sum(1 + lost for readings in found for _, lost in numbers(readings))
+    assert told == chronicle.newest - 2
+    assert abs(told - 150) <= 1
+
+
 def test_a_stale_reading_takes_a_number() -> None:
     """It stands for one that the chip did not make; several such are missing in a long silence."""
     chronicle = begun()

@@ -134,11 +134,12 @@ class Chronicle:
 
     def _stale(self, frame: bytes, middle_ns: int) -> list[Reading]:
         """Give an old frame the place of a reading that the chip did not make."""
-        since = math.floor((middle_ns - self._newest_ns) / self.timeline.period_ns)
+        since = max(1, math.floor((middle_ns - self._newest_ns) / self.timeline.period_ns))
         self.rephase()
-        self._lost += max(0, since - 1)
-        self.newest += max(1, since)
-        self._newest_ns = middle_ns
+        self._lost += since - 1
+        self.newest += since
+        # Not `middle_ns`: of looks one and a half periods apart each would forget a half.
+        self._newest_ns += round(since * self.timeline.period_ns)
         return [self._reading(frame, self.newest, middle_ns, middle_ns)]
 
     def _reading(self, frame: bytes, number: int, t_ns: int, found_ns: int) -> Reading:
