@@ -63,7 +63,18 @@ PURE = {
     "urllib.parse",
 }
 DEVICES = {
-    *("capture", "device", "i2c", "iio", "mpu6050", "polling", "replay", "simulator", "specs"),
+    *(
+        "buses",
+        "capture",
+        "device",
+        "i2c",
+        "iio",
+        "mpu6050",
+        "polling",
+        "replay",
+        "simulator",
+        "specs",
+    ),
     "sysfs",
 }
 # Who must not import whom: each side of the system knows only its neighbour.

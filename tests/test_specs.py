@@ -48,9 +48,10 @@ async def test_auto_is_the_simulator_when_there_is_no_device(
         device = await open_device("auto", 50)
     assert isinstance(device, Simulator)
     assert device.period_ns == 20_000_000
-    no_text, no_iio, simulated = caplog.messages
+    no_text, no_iio, no_i2c, simulated = caplog.messages
     assert no_text == f"auto: there is no {text_device}"
     assert no_iio.startswith("auto: there is no IIO device of the MPU-6050 family")
+    assert no_i2c == "auto: there is no I2C bus"
     assert simulated == "auto: there is no sensor, so the data is SIMULATED"
 
 

@@ -20,7 +20,7 @@ import trio
 from smbus2 import I2cFunc, SMBus, i2c_msg
 
 from trio_mpu.device import READ_DEADLINE_S
-from trio_mpu.errors import DeviceError
+from trio_mpu.errors import DeviceError, NoDevice
 
 T = TypeVar("T")
 
@@ -126,9 +126,10 @@ class Bus:
     async def run(self, task: Callable[[Session], T]) -> T:
         """Return what the task returns, which runs in a thread.
 
-        Raises DeviceError, in words for the person at the keyboard, when a transfer failed or
-        all has not ended within READ_DEADLINE_S, and what the task raises. After that, and after
-        a cancellation, what the task had begun may be done or not.
+        Raises DeviceError, in words for the person at the keyboard, when a transfer failed
+        (NoDevice, when nobody answered or there is no such bus) or all has not ended within
+        READ_DEADLINE_S, and what the task raises. After that, and after a cancellation, what the
+        task had begun may be done or not.
         """
         session = self._session or Session(self.path, self.address, self._count)
         if self._session is None and self._was_open:
@@ -154,7 +155,8 @@ class Bus:
             self._session = session
             raise
         except OSError as error:
-            raise DeviceError(explained(error, self.path, self.address)) from error
+            kind = NoDevice if error.errno in (errno.ENOENT, *_NOBODY) else DeviceError
+            raise kind(explained(error, self.path, self.address)) from error
         except trio.TooSlowError as error:
             session.is_given_up = True
             raise DeviceError(

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from trio_mpu.buses import open_first
 from trio_mpu.chipspec import parse_chip
 from trio_mpu.device import Device, TextDevice
 from trio_mpu.errors import DeviceError, NoDevice, NoSampleYet, UsageError
@@ -30,8 +31,12 @@ async def _iio(rate_hz: float) -> Device:
     return await open_iio("", rate_hz, ROOT)
 
 
+async def _i2c(rate_hz: float) -> Device:
+    return await open_first(rate_hz, ROOT)
+
+
 # What `auto` tries, in this order: each raises NoDevice when there is nothing of its kind.
-FINDERS: Final[Sequence[Callable[[float], Awaitable[Device]]]] = (_text, _iio)
+FINDERS: Final[Sequence[Callable[[float], Awaitable[Device]]]] = (_text, _iio, _i2c)
 
 
 async def open_device(spec: str, rate_hz: float) -> Device:
