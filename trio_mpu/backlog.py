@@ -38,7 +38,10 @@ class Backlog:
             self._count(max(0, periods - 1), "restart_lost")
             flags |= Flag.RESTART_GAP
         self._begun = True
-        self._samples.append(sample._replace(flags=flags, lost=min(self._lost, MAX_LOST)))
+        lost = min(self._lost, MAX_LOST)
+        if (flags, lost) != (sample.flags, sample.lost):
+            sample = sample._replace(flags=flags, lost=lost)
+        self._samples.append(sample)
         self._lost = 0
 
     def miss(self, readings: int, reason: str) -> None:
