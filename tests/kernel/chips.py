@@ -1,9 +1,8 @@
-"""The rig's emulated chips, inside the virtual machine: how to have them, and their formulas."""
+"""The rig's emulated chips, inside the virtual machine: how to have them, and their faults."""
 
 import contextlib
 import ctypes
 import fcntl
-import math
 import os
 import subprocess
 import sys
@@ -13,14 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from tests.kernel.units import stub_raw
 from trio_mpu.layout import Record
 
 CHIP: Final = "/sys/module/mpu6050_chip/parameters"
 DRIVER: Final = "/sys/bus/i2c/drivers/inv-mpu6050-i2c"
+FOLDER: Final = Path("/sys/bus/iio/devices/iio:device0")
 ADDRESS: Final = 0x68
-# As inv-mpu6050 writes them at ±2 g and ±2000 °/s, its defaults.
-ACCEL_SCALE: Final = 0.000598
-GYRO_SCALE: Final = 0.001064724
 
 
 def put(path: str, text: str) -> None:
@@ -32,32 +30,6 @@ def modprobe(*words: str) -> None:
     """Load modules, or one with its options."""
     for command in [words] if "=" in words[-1] else [(word,) for word in words]:
         subprocess.run(["modprobe", *command], check=True)
-
-
-def converted(raw: tuple[int, ...]) -> tuple[float, ...]:
-    """What raw numbers (accelerometer, temperature, gyroscope) are in g, °/s and °C."""
-    return (
-        *(value * ACCEL_SCALE / 9.80665 for value in raw[:3]),
-        *(math.degrees(value * GYRO_SCALE) for value in raw[4:]),
-        (raw[3] + 12420) * 2.941176 / 1000,
-    )
-
-
-def chip_values(number: int) -> tuple[float, ...]:
-    """The sample of this number that mpu6050_chip makes (chip/mpu6050_chip.c, make_sample), as
-    far as it can be told from the number modulo 1,024, which all of it can."""
-    x = number % 1024 - 512
-    return converted((x, -x, 16384, -3920 + number % 8, 1310 >> 3, -(655 >> 3), number % 256))
-
-
-def stub_values(number: int) -> tuple[float, ...]:
-    """The sample of the registers after `Stub.sets(number - 512)`."""
-    return converted(stub_raw(number - 512))
-
-
-def stub_raw(x: int) -> tuple[int, ...]:
-    """Numbers all of which are different."""
-    return x, -x - 3, 16384, -3920 + x, 2 * x, -2 * x - 1, 3 * x + 7
 
 
 class _Message(ctypes.Structure):
@@ -73,6 +45,7 @@ class Stub:
     """The registers of i2c-stub, which samples nothing: they hold what was written."""
 
     def __init__(self, bus: int) -> None:
+        self.bus = bus
         self._fd = os.open(f"/dev/i2c-{bus}", os.O_RDWR)
         fcntl.ioctl(self._fd, 0x0706, ADDRESS)  # I2C_SLAVE_FORCE: a driver is bound to it
         self.write(0x75, 0x68)
@@ -82,32 +55,95 @@ class Stub:
         data = ctypes.create_string_buffer(bytes([value]), 34)
         fcntl.ioctl(self._fd, 0x0720, _Message(0, register, 2, ctypes.addressof(data)))
 
+    def close(self) -> None:
+        """Leave the bus."""
+        os.close(self._fd)
+
     def sets(self, x: int) -> None:
-        """Let it have measured `stub_raw(x)`."""
-        data = b"".join(value.to_bytes(2, "big", signed=True) for value in stub_raw(x))
+        """Let it have measured `stub_raw(x + 512)`."""
+        raw = stub_raw(x + 512)
+        data = b"".join(value.to_bytes(2, "big", signed=True) for value in raw)
         for register, byte in enumerate(data, start=0x3B):
             self.write(register, byte)
 
 
-@contextlib.contextmanager
-def i2c_stub() -> Iterator[tuple[Stub, str]]:
-    """The registers instead of the chip that samples, with the driver bound to them; and the
-    name under which it can be unbound."""
-    client = Path("/sys/bus/iio/devices/iio:device0").resolve().parent.name
-    put(f"{DRIVER}/unbind", client)
-    subprocess.run(["rmmod", "mpu6050_chip"], check=True)
-    modprobe("i2c-stub", f"chip_addr={ADDRESS:#x}")
+def bus_of(name: str) -> int:
+    """The number of the I2C bus whose adapter's name has this in it."""
     [bus] = [
-        path.parent
+        path.parent.name
         for path in Path("/sys/class/i2c-dev").glob("i2c-*/name")
-        if "stub" in path.read_text()
+        if name in path.read_text()
     ]
-    number = int(bus.name.removeprefix("i2c-"))
-    stub = Stub(number)
+    return int(bus.removeprefix("i2c-"))
+
+
+def driven() -> str:
+    """The name under which the driver's chip can be unbound."""
+    return FOLDER.resolve().parent.name
+
+
+def chip_samples() -> int:
+    """How many the chip has made since it was loaded."""
+    return int(Path(f"{CHIP}/samples").read_text())
+
+
+@contextlib.contextmanager
+def bound_chip() -> Iterator[None]:
+    """The chip that samples, with the kernel's driver bound to it and its interrupt wired."""
+    modprobe("mpu6050_chip", "client=mpu6050")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # a trial may have failed while it was not bound
+            put(f"{DRIVER}/unbind", driven())
+        _unload("mpu6050_chip")
+
+
+@contextlib.contextmanager
+def bare_chip() -> Iterator[int]:
+    """The chip that samples, and no driver; and its bus."""
+    modprobe("mpu6050_chip")
+    try:
+        yield bus_of("in software")
+    finally:
+        _unload("mpu6050_chip")
+
+
+@contextlib.contextmanager
+def i2c_stub() -> Iterator["Stub"]:
+    """Registers instead of a chip that samples, on an adapter that can't read long bursts."""
+    modprobe("i2c-stub", f"chip_addr={ADDRESS:#x}")
+    stub = Stub(bus_of("stub"))
     stub.sets(0)
-    put(f"/sys/bus/i2c/devices/{bus.name}/new_device", f"mpu6050 {ADDRESS:#x}")
-    yield stub, f"{number}-{ADDRESS:04x}"
-    put(f"/sys/bus/i2c/devices/{bus.name}/delete_device", f"{ADDRESS:#x}")
+    try:
+        yield stub
+    finally:
+        stub.close()
+        _unload("i2c-stub")
+
+
+@contextlib.contextmanager
+def driven_stub() -> Iterator["Stub"]:
+    """The same with the kernel's driver bound to them; there is no interrupt."""
+    with i2c_stub() as stub:
+        device = f"/sys/bus/i2c/devices/i2c-{stub.bus}"
+        put(f"{device}/new_device", f"mpu6050 {ADDRESS:#x}")
+        try:
+            yield stub
+        finally:
+            put(f"{device}/delete_device", f"{ADDRESS:#x}")
+
+
+def _unload(module: str) -> None:
+    # A producer gives up its bus with its process at the latest, and here that is this one.
+    for fd in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if str(fd.readlink()).startswith("/dev/i2c-"):
+                os.close(int(fd.name))
+    deadline_s = time.monotonic() + 5
+    while subprocess.run(["rmmod", module], check=False, capture_output=True).returncode:
+        assert time.monotonic() < deadline_s, f"{module} is in use"
+        time.sleep(0.1)
 
 
 class TextDevice:
@@ -119,13 +155,22 @@ class TextDevice:
 
     def __enter__(self) -> Self:
         modprobe("cuse")
+        self.begin()
+        return self
+
+    def begin(self) -> None:
+        """Let there be a device, without a fault."""
         self.does("")
         script = Path(os.environ["RIG_DIRECTORY"]) / "cuse_mpu6050.py"
         command = [sys.executable, str(script), "mpu6050", str(self._word)]
         self._process = subprocess.Popen(command)
         while not Path("/dev/mpu6050").exists():
             time.sleep(0.1)
-        return self
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it has not quit."""
+        return self._process is not None and self._process.poll() is None
 
     def __exit__(self, *_: TracebackType | object) -> None:
         assert self._process is not None

@@ -1,18 +1,10 @@
-"""The producer on a real kernel's interfaces; runs inside the rig's virtual machine, as root.
-
-Each trial starts a producer, makes something happen to its device, and compares the ring with what
-was made to happen. The chips are emulated ones: the rig's README says which there are.
-"""
+"""The kernel's own driver: by its buffer, and by sysfs."""
 
 import contextlib
 import itertools
-import json
-import logging
 import subprocess
 import sys
 import time
-import traceback
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -21,18 +13,20 @@ import trio
 from tests.kernel.chips import (
     CHIP,
     DRIVER,
-    TextDevice,
-    chip_values,
-    i2c_stub,
-    modprobe,
+    FOLDER,
+    bound_chip,
+    chip_samples,
+    driven,
+    driven_stub,
     put,
-    stub_values,
 )
-from tests.kernel.watched import PERIOD_S, check_values, made, number, passed, producing
+from tests.kernel.trials import trial
+from tests.kernel.units import KERNEL_UNITS, check_values, made, number, passed, stub_raw
+from tests.kernel.watched import producing
 from trio_mpu.errors import DeviceError
+from trio_mpu.layout import Record
 from trio_mpu.specs import open_device
 
-FOLDER: Final = Path("/sys/bus/iio/devices/iio:device0")
 SETTINGS: Final = (
     "sampling_frequency",
     "current_timestamp_clock",
@@ -42,14 +36,7 @@ SETTINGS: Final = (
     "scan_elements/in_accel_x_en",
     "scan_elements/in_timestamp_en",
 )
-Trial = Callable[[], Awaitable[str]]
-TRIALS: Final[dict[str, Trial]] = {}
-
-
-def trial(function: Trial) -> Trial:
-    """Let `main` run it."""
-    TRIALS[function.__name__] = function
-    return function
+PERIOD_S: Final = 0.01  # at 100 Hz
 
 
 def settings() -> dict[str, str]:
@@ -57,15 +44,15 @@ def settings() -> dict[str, str]:
     return {name: (FOLDER / name).read_text().strip() for name in SETTINGS}
 
 
-def chip_samples() -> int:
-    """How many the chip has made."""
-    return int(Path(f"{CHIP}/samples").read_text())
+def made_between(before: Record, after: Record) -> int:
+    """How many samples the chip has made between these two."""
+    return made(before, after, KERNEL_UNITS)
 
 
 # -- the kernel's buffer ------------------------------------------------------------------------
 
 
-@trial
+@trial(bound_chip)
 async def the_buffer_gives_what_the_chip_has_made() -> str:
     """Sample for sample, at the kernel's times; and at the end all settings are as before."""
     before = settings()
@@ -77,13 +64,13 @@ async def the_buffer_gives_what_the_chip_has_made() -> str:
             (FOLDER / "in_accel_x_raw").read_text()
             raise AssertionError("others can read while the buffer is on")
     records = watched.records
-    check_values(records, chip_values)
+    check_values(records, KERNEL_UNITS)
     assert begun_ns < records[0].t_ns < records[-1].t_ns < time.monotonic_ns()
-    late = [pair for pair in watched.gaps() if made(*pair) != pair[1].lost]
+    late = [pair for pair in watched.gaps() if made_between(*pair) != pair[1].lost]
     wrong = [
-        (a.seq, made(a, b), b.lost)
+        (a.seq, made_between(a, b), b.lost)
         for a, b in itertools.pairwise(records)
-        if made(a, b) != b.lost and b.lost != passed(a, b)
+        if made_between(a, b) != b.lost and b.lost != passed(a, b, PERIOD_S)
     ]
     assert not wrong, wrong
     assert settings() == before, settings()
@@ -91,7 +78,7 @@ async def the_buffer_gives_what_the_chip_has_made() -> str:
     return f"{len(records)} samples, {mean_ms:.3f} ms apart; {len(late)} pauses of the chip itself"
 
 
-@trial
+@trial(bound_chip)
 async def a_full_buffer_is_told() -> str:
     """A producer that is kept from reading for longer than the buffer holds."""
     async with producing("iio", 100) as watched:
@@ -103,12 +90,16 @@ async def a_full_buffer_is_told() -> str:
             time.sleep(0.1)  # noqa: ASYNC251 - nothing else may run
         await watched.until(300)
     a, b = max(watched.gaps(), key=lambda pair: pair[1].lost)
-    assert made(a, b) >= 90, made(a, b)
-    assert abs(b.lost - made(a, b)) <= 1 + made(a, b) / 50, (b.lost, made(a, b), passed(a, b))
-    return f"{b.lost} dropped by the kernel and told, {made(a, b)} made"
+    assert made_between(a, b) >= 90, made_between(a, b)
+    assert abs(b.lost - made_between(a, b)) <= 1 + made_between(a, b) / 50, (
+        b.lost,
+        made_between(a, b),
+        passed(a, b, PERIOD_S),
+    )
+    return f"{b.lost} dropped by the kernel and told, {made_between(a, b)} made"
 
 
-@trial
+@trial(bound_chip)
 async def a_chip_that_stands_still_is_told() -> str:
     """For less and for more than the producer's patience: samples and losses add up to the time
     that has passed, and the times are right again soon."""
@@ -126,30 +117,30 @@ async def a_chip_that_stands_still_is_told() -> str:
             assert lost >= 0.8 * pause_s / PERIOD_S, found
             lag_s = (time.monotonic_ns() - watched.records[-1].t_ns) / 1e9
             assert lag_s < 0.4, lag_s
-    check_values(watched.records, chip_values)
-    periods = passed(watched.records[0], watched.records[-1]) + 1
+    check_values(watched.records, KERNEL_UNITS)
+    periods = passed(watched.records[0], watched.records[-1], PERIOD_S) + 1
     assert abs(watched.told() - periods) <= 2 + periods / 50, (watched.told(), periods)
     return f"(told, still for): {found} periods"
 
 
-@trial
+@trial(bound_chip)
 async def a_bus_that_fails_for_a_moment_is_told() -> str:
     """The driver may throw away what is in the chip's queue: no more than is told."""
     async with producing("iio", 100) as watched:
         await watched.until(50)
         put(f"{CHIP}/nack", "60")
         await watched.until(100)
-    check_values(watched.records, chip_values)
-    pairs = [(made(a, b), b.lost) for a, b in itertools.pairwise(watched.records)]
+    check_values(watched.records, KERNEL_UNITS)
+    pairs = [(made_between(a, b), b.lost) for a, b in itertools.pairwise(watched.records)]
     assert sum(lost for _, lost in pairs) >= sum(count for count, _ in pairs), pairs
     assert Path(f"{CHIP}/nack").read_text().strip() == "0"
     return f"(made, told): {[pair for pair in pairs if any(pair)]}"
 
 
-@trial
+@trial(bound_chip)
 async def a_driver_that_is_bound_again_is_found() -> str:
     """The gap is told in full, and the settings are made anew."""
-    client = FOLDER.resolve().parent.name
+    client = driven()
     async with producing("iio", 100) as watched:
         await watched.until(50)
         put(f"{DRIVER}/unbind", client)
@@ -159,14 +150,17 @@ async def a_driver_that_is_bound_again_is_found() -> str:
         await watched.until(50)
     a, b = max(watched.gaps(), key=lambda pair: pair[1].lost)
     # The chip's period is measured, on few samples here.
-    assert abs(b.lost - passed(a, b)) <= 1 + passed(a, b) / 50, (b.lost, passed(a, b))
+    assert abs(b.lost - passed(a, b, PERIOD_S)) <= 1 + passed(a, b, PERIOD_S) / 50, (
+        b.lost,
+        passed(a, b, PERIOD_S),
+    )
     assert b.lost > 60, b.lost
-    check_values(watched.records, chip_values)
+    check_values(watched.records, KERNEL_UNITS)
     assert settings()["buffer/enable"] == "0"
     return f"{b.lost} readings told"
 
 
-@trial
+@trial(bound_chip)
 async def a_second_reader_is_refused() -> str:
     """By the kernel, and with words."""
     said = "nothing"
@@ -179,7 +173,7 @@ async def a_second_reader_is_refused() -> str:
     return said
 
 
-@trial
+@trial(bound_chip)
 async def a_killed_producer_leaves_nothing_that_hinders_the_next() -> str:
     """The buffer stays on, and the next one takes it over."""
     command = [sys.executable, "producer_main.py", "--device=iio", "--ring=killed_trial"]
@@ -198,10 +192,11 @@ async def a_killed_producer_leaves_nothing_that_hinders_the_next() -> str:
 # -- sysfs --------------------------------------------------------------------------------------
 
 
-@trial
+@trial(contextlib.nullcontext)
 async def sysfs_gives_what_the_registers_hold() -> str:
     """Also after the driver was bound again, and with a rate of the producer's own."""
-    with i2c_stub() as (stub, client):
+    with driven_stub() as stub:
+        client = driven()
         async with producing("iio", 10) as watched:
             for _ in range(2):
                 for x in (-512, 511, 100):
@@ -209,8 +204,8 @@ async def sysfs_gives_what_the_registers_hold() -> str:
                     await watched.until(2)  # one may have been read meanwhile
                     await watched.until(2)
                     record = watched.records[-1]
-                    assert number(record) == x + 512, (record, x)
-                    check_values([record], stub_values)
+                    assert number(record, KERNEL_UNITS) == x + 512, (record, x)
+                    check_values([record], KERNEL_UNITS, stub_raw)
                 put(f"{DRIVER}/unbind", client)
                 await trio.sleep(0.5)
                 put(f"{DRIVER}/bind", client)
@@ -220,54 +215,3 @@ async def sysfs_gives_what_the_registers_hold() -> str:
         lost = sum(record.lost for record in watched.records)
         assert lost >= 8, lost
     return f"{len(watched.records)} samples and {lost} told to be lost in {periods} periods"
-
-
-# -- text ---------------------------------------------------------------------------------------
-
-
-@trial
-async def the_text_device_s_faults_are_told() -> str:
-    """Each fault costs the readings of its time, and samples and losses add up to the time."""
-    told = {}
-    with TextDevice() as device:
-        async with producing("/dev/mpu6050", 10) as watched:
-            for word in ("none", "eio", "garbage", "empty", "stuck", "short"):
-                a = watched.records[-1]
-                device.does(word)
-                await trio.sleep(1)
-                device.does("")
-                await watched.until(5)
-                lost = sum(record.lost for record in watched.records if record.seq > a.seq)
-                told[word] = lost
-                assert lost < 5 if word == "short" else lost >= 7, told
-        for record in watched.records:
-            device.check(record)
-        periods = passed(watched.records[0], watched.records[-1], 0.1) + 1
-        assert abs(watched.told() - periods) <= 2, (watched.told(), periods)
-    return f"told: {told}"
-
-
-async def main(results: Path, names: list[str]) -> None:
-    """Run these trials, or all, and write down what became of each."""
-    logging.basicConfig(level="INFO", format="%(relativeCreated)7d ms %(message)s")
-    modprobe("i2c-dev", "inv-mpu6050-i2c")
-    modprobe("mpu6050_chip", "client=mpu6050")
-    found: dict[str, dict[str, str | float]] = {}
-    for name, run in TRIALS.items():
-        if names and name not in names:
-            continue
-        begun_s = time.monotonic()
-        error = said = ""
-        try:
-            with trio.fail_after(60):
-                said = await run()
-        except Exception:  # noqa: BLE001 - whatever it is, it is the trial's result
-            error = traceback.format_exc()
-        seconds = round(time.monotonic() - begun_s, 1)
-        found[name] = {"said": said, "error": error, "seconds": seconds}
-        print(f"{'FAIL' if error else 'ok'} {name} ({seconds} s): {said}{error}", flush=True)
-        results.write_text(json.dumps(found))
-
-
-if __name__ == "__main__":
-    trio.run(main, Path(sys.argv[1]), sys.argv[2:])
