@@ -12,7 +12,18 @@ from trio_mpu.dies import DIES, Die
 ROOT: Final = Path(__file__).parent.parent
 TEXT: Final = (ROOT / "docs/sensors.md").read_text(encoding="utf-8")
 SENSORS: Final = (
-    *("capture", "chipspec", "device", "dies", "frames", "i2c", "iio", "mpu6050", "polling"),
+    *(
+        "buses",
+        "capture",
+        "chipspec",
+        "device",
+        "dies",
+        "frames",
+        "i2c",
+        "iio",
+        "mpu6050",
+        "polling",
+    ),
     *("registers", "replay", "sample", "scan", "simulator", "specs", "sysfs"),
 )
 ERRORS: Final = {"DeviceError", "UsageError", "NoDevice", "NoSampleYet"}
