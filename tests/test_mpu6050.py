@@ -36,6 +36,7 @@ from trio_mpu.dies import DIES
 from trio_mpu.errors import DeviceError, NoSampleYet
 from trio_mpu.layout import LEDGER
 from trio_mpu.mpu6050 import Mpu6050
+from trio_mpu.polling import DRAIN_NS
 from trio_mpu.sample import Flag, Sample
 from trio_mpu.specs import open_device
 
@@ -219,7 +220,7 @@ def test_each_die_is_read_in_its_own_units(who: int) -> None:
 def test_queued_readings_have_the_chips_own_time(
     rate: int, clock_error: float, record_property: Callable[[str, object], None]
 ) -> None:
-    """Compared with when the chip in software made them: in the median to a tenth of a period,
+    """Compared with when the chip in software made them: in the median to an eighth of a period,
     at worst to a third, with a computer that comes up to 0.1 ms late to each transfer."""
     bench = Bench(f"1,rate={rate}", clock_error=clock_error)
     bench.chip.jitter_ns = 100_000
@@ -230,7 +231,7 @@ def test_queued_readings_have_the_chips_own_time(
     ][500:]
     median_ns, worst_ns = statistics.median(errors_ns), max(errors_ns)
     record_property("median and worst error in µs", (median_ns / 1e3, worst_ns / 1e3))
-    assert median_ns < 0.1 * bench.chip.period_ns
+    assert median_ns < 0.125 * bench.chip.period_ns
     assert worst_ns < 0.34 * bench.chip.period_ns
     assert bench.device.measured_period_ns == pytest.approx(bench.chip.period_ns, rel=3e-4)
 
@@ -246,7 +247,7 @@ def test_single_readings_have_the_time_of_their_transfer() -> None:
 
 def test_the_true_rate_is_said_and_then_measured(caplog: pytest.LogCaptureFixture) -> None:
     """The divider's first, then by this computer's clock."""
-    bench = Bench("1,rate=667", clock_error=0.01).run(6000)
+    bench = Bench("1,rate=667", clock_error=0.01).run(8000)
     assert bench.device.period_ns == 2_000_000
     first, second = caplog.messages
     assert first == (
@@ -394,7 +395,7 @@ def test_an_overflow_is_found_before_frames_are_torn() -> None:
     assert bench.numbers == bench.told
     [gap] = [sample for sample in bench.samples if sample.lost]
     assert gap.flags & Flag.DEVICE_GAP
-    assert gap.lost == pytest.approx(PAUSE_NS / 1e6, abs=10)
+    assert gap.lost == pytest.approx(PAUSE_NS / 1e6, abs=DRAIN_NS / 1e6 + 5)
     assert bench.ledger["fifo_overflows"] == 1
     assert bench.chip.log == [(0x6A, 0x00), (0x6A, 0x04), (0x6A, 0x40)]
     assert not bench.errors
@@ -422,7 +423,8 @@ def test_an_overflow_whose_bit_was_lost_on_the_bus_is_assumed() -> None:
 def test_a_nearly_full_fifo_counts_as_full() -> None:
     """As in the kernel's driver: it could run over while it is read."""
     bench = Bench("1,rate=1000")
-    bench.run(500, lambda: bench.clock.spend(71_500_000), 200)
+    # 72 of the 73 frames that it has room for, with the five that came during the last look.
+    bench.run(500, lambda: bench.clock.spend(67_000_000), 200)
     assert bench.chip.overflows == 0
     assert bench.ledger["fifo_overflows"] == 1
     assert bench.numbers == bench.told
@@ -466,7 +468,7 @@ def test_a_chip_that_stops_is_told_by_an_error() -> None:
     bench.run(300, stop, 100)
     assert "measured nothing for 0.25 s" in str(bench.errors[0])
     assert 2 <= len(bench.errors) <= 4
-    assert bench.told[-1] == pytest.approx(bench.numbers[-1], abs=3)
+    assert bench.told[-1] == pytest.approx(bench.numbers[-1], abs=DRAIN_NS / 2e6)
 
 
 def test_a_chip_without_new_readings_repeats_the_last_one_as_stale() -> None:
@@ -565,8 +567,10 @@ def test_whole_frames_that_a_failed_burst_took_are_told(
 
     monkeypatch.setattr(SoftwareBus, "i2c_rdwr", failing)
     bench.run(1000, lambda: armed.append(True), 200)
-    assert bench.numbers == bench.told
-    assert sum(sample.lost for sample in bench.samples) >= taken // 14
+    # What was taken is told, to one reading: with transfers late by up to 0.6 periods.
+    off = {told - number for told, number in zip(bench.told, bench.numbers, strict=True)}
+    assert off <= {-1, 0, 1}
+    assert sum(sample.lost for sample in bench.samples) >= max(1, taken // 14 - 1)
 
 
 def test_a_cancelled_read_is_over_and_the_next_goes_on() -> None:

@@ -32,7 +32,9 @@ from trio_mpu.registers import (
 )
 from trio_mpu.timeline import MARGIN
 
-DRAIN_NS: Final = 5_000_000  # of what a look costs, 5 ms make 10 % with a bus of 400 kHz
+# A look costs some 0.5 ms of a processor, so each 5 ms it would cost a tenth of it. The smallest
+# queue has room for 36 ms at 1,000 Hz: the rest of it is for a computer that comes late.
+DRAIN_NS: Final = 12_000_000
 GOLDEN: Final = 0.618034  # multiples of it fill a period evenly, whatever their number
 MAX_COUNTS: Final = 3  # arbitrary: while the computer does something else in between
 SOON: Final = 1 / 4  # of a period: from an undecided look to the next

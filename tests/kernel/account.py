@@ -57,7 +57,7 @@ class Account(NamedTuple):
         assert len(wrong) <= len(self.gaps) // 20, (wrong, self.gaps)
         made = [gap for gap in self.gaps if gap.made]
         inexact = [gap for gap in self.told_otherwise(0) if gap.made]
-        assert len(inexact) <= max(1, len(made) // 3), (inexact, self.gaps)
+        assert len(inexact) <= max(1, len(made) // 2), (inexact, self.gaps)
 
     def told_otherwise(self, spare: int) -> list[Gap]:
         """The gaps that are told as more or less than they were, by more than so many."""

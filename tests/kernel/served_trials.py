@@ -25,6 +25,7 @@ from tests.kernel.ticks import TRACING, Ticks, anchors, traced
 from tests.kernel.trials import trial
 from tests.kernel.units import CHIP_UNITS, JSON, KERNEL_UNITS, check_values, made, passed, stub_raw
 from trio_mpu.layout import Record
+from trio_mpu.sample import Flag
 
 PROGRAMS: Final = Programs()
 
@@ -70,7 +71,10 @@ async def from_the_chip(
     ticks = Ticks((TRACING / "trace").read_text(), looks, round(1e9 / rate_hz))
     found = account(records, ticks, CHIP_UNITS)
     found.check()
-    assert any(gap.made for gap in found.gaps), "the failure has cost nothing"
+    # At 100 Hz the chip's queue bridges the failure, if this machine was too slow to read one by
+    # one and the driver has gone over to it.
+    if rate_hz > 100 or not records[-1].flags & Flag.INTERPOLATED_TIME:
+        assert any(gap.made for gap in found.gaps), "the failure has cost nothing"
     return str(found)
 
 
