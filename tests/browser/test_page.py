@@ -334,6 +334,7 @@ def test_page_hidden_for_too_long_tells_what_it_lost(idle_system: System, visit:
     idle_system.wait()
     page = visit(idle_system)
     expect_state(page, "live")
+    wait_for_newer(page)  # it is live before anything is painted
     page.hide()
     eventually(lambda: page.text("rate") == "0.0", "the last painting is done")
     already = assert_balanced(page)
