@@ -9,7 +9,7 @@ import pytest
 
 from tests.kernel import machine
 
-MAX_S: Final = 350
+MAX_S: Final = 700  # it takes 180, or several times that beside other work
 
 
 @pytest.mark.timeout(MAX_S)
