@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import trio
 
 from trio_mpu import lifecycle, settings
-from trio_mpu.calibrator import Plan, run_calibrator
+from trio_mpu.calibration.run import Plan, run_calibrator
 from trio_mpu.errors import UsageError
 
 

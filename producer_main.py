@@ -8,7 +8,7 @@ import trio
 
 from trio_mpu import lifecycle, settings
 from trio_mpu.errors import UsageError
-from trio_mpu.producer import run_producer
+from trio_mpu.producer.run import run_producer
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:

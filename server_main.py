@@ -7,9 +7,9 @@ from functools import partial
 
 from trio_mpu import lifecycle, settings
 from trio_mpu.errors import UsageError
-from trio_mpu.server import run_server
-from trio_mpu.supervisor import run_supervisor
-from trio_mpu.worker import run_worker
+from trio_mpu.server.run import run_server
+from trio_mpu.server.supervisor import run_supervisor
+from trio_mpu.server.worker import run_worker
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:

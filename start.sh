@@ -85,7 +85,7 @@ done
 wait "$producer" "$server" 2>/dev/null
 
 # Only if no other producer has it by now.
-.venv/bin/python -c 'import sys; from trio_mpu.segment import remove; remove(sys.argv[1])' \
+.venv/bin/python -c 'import sys; from trio_mpu.shm.segment import remove; remove(sys.argv[1])' \
     "$ring" 2>/dev/null
 
 if [ -n "$asked" ]; then

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system import programs, workers
+from tests.helpers.programs import programs, workers
 
 # Whoever runs the tests may have calibrations, even of simulated sensors: neither the tests nor the
 # programs that they start are to find them.

@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.fake_devices import one_line
+from tests.helpers.fake_devices import one_line
 from tests.test_sample import NOT_YET, SAMPLE, TEXT
 from trio_mpu import device
 from trio_mpu.device import MAX_STUCK_READS, READ_DEADLINE_S, TextDevice

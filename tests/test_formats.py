@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fake_devices import one_line
+from tests.helpers.fake_devices import one_line
 from trio_mpu.errors import DeviceError
 from trio_mpu.formats import (
     COLUMNS,
@@ -22,7 +22,7 @@ from trio_mpu.formats import (
     row_json,
     sample_json,
 )
-from trio_mpu.layout import Record
+from trio_mpu.record import Record
 from trio_mpu.sample import AXES, Flag, Gap, Sample
 
 ORIGIN = Origin(0x0123456789ABCDEF, "sim:seed=1")

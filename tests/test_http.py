@@ -13,15 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, memory_stream_pair
 
-from tests.fakes import FakePast, later, make_site, reset, serving, until
-from tests.http_client import Answer, Client, NoMore, connect, plain_gap, request
-from trio_mpu import http, transport
+from tests.helpers.fakes import FakeRecords, later, make_site, reset, serving, until
+from tests.helpers.http_client import Answer, Client, NoMore, connect, plain_gap, request
+from trio_mpu import http
 from trio_mpu.errors import RingHeld
 from trio_mpu.formats import event_id
 from trio_mpu.http import IDLE_S, MAX_BODY_BYTES, MAX_HEAD_BYTES, REQUEST_S, serve_connection
-from trio_mpu.routes import Page
-from trio_mpu.site import Site
-from trio_mpu.stream import HEARTBEAT_S
+from trio_mpu.web import transport
+from trio_mpu.web.app import App
+from trio_mpu.web.event_stream import HEARTBEAT_S
+from trio_mpu.web.routes import Page
 
 PAGE = Page.of({"index.html": b"<!doctype html>"})
 HEALTHY = {"status": "ok", "workers": 1, "workers_up": 1}
@@ -38,18 +39,18 @@ PATHS = [
 
 
 @asynccontextmanager
-async def in_memory(site: Site | None = None) -> AsyncIterator[Client]:
+async def in_memory(app: App | None = None) -> AsyncIterator[Client]:
     """Talk to one connection over streams in memory; check that it ends without an error."""
-    if site is None:
-        past = FakePast()
-        past.write(3)
-        site = make_site(past, PAGE)
+    if app is None:
+        record_source = FakeRecords()
+        record_source.write(3)
+        app = make_site(record_source, PAGE)
     server, client = memory_stream_pair()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(serve_connection, server, site)
+        nursery.start_soon(serve_connection, server, app)
         yield Client(client)
         await client.aclose()
-    assert site.metrics["handler_errors"] == 0
+    assert app.metrics["handler_errors"] == 0
 
 
 # -- what each request is answered --------------------------------------------------
@@ -91,7 +92,7 @@ EXCHANGES: dict[str, tuple[bytes, int, bool]] = {
     "an empty host": (get("Host:"), 200, OPEN),
     "an address of IPv6": (get("Host: [::1]:3737"), 200, OPEN),
     "absolute form": (get("Host: a", path="http://b:1/json"), 200, OPEN),
-    "absolute form, bad host": (get("Host: a/b", path="http://b/json"), 400, CLOSED),
+    "absolute options, bad host": (get("Host: a/b", path="http://b/json"), 400, CLOSED),
     "asterisk form": (head("OPTIONS * HTTP/1.1", "Host: a"), 400, CLOSED),
     "authority form": (head("CONNECT a:80 HTTP/1.1", "Host: a"), 400, CLOSED),
     "two spaces": (b"GET  /json HTTP/1.1\r\nHost: a\r\n\r\n", 400, CLOSED),
@@ -266,7 +267,7 @@ async def test_a_page_is_not_sent_again() -> None:
 @pytest.mark.parametrize("path", ["/json", "/healthz", "/history"])
 async def test_before_the_first_sample_the_answer_is_503(path: str) -> None:
     """With a reason, and with when to come again; the connection goes on."""
-    async with serving(FakePast()) as served, served.connect() as client:
+    async with serving(FakeRecords()) as served, served.connect() as client:
         answer = await client.get(path)
         assert (answer.status, answer.reason) == (503, "Service Unavailable")
         assert (answer.headers["retry-after"], answer.closes) == ("2", False)
@@ -299,8 +300,8 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
             assert [answer.status for answer in answers] == [200, 404, 200, 200, 200, 200]
             assert answers[5].body.startswith(b"# HELP")
         await client.closed()
-        assert served.site.metrics["requests"] == 120
-        assert served.site.metrics["connections"] == 1
+        assert served.app.metrics["requests"] == 120
+        assert served.app.metrics["connections"] == 1
 
 
 async def test_nothing_behind_a_last_request_is_answered() -> None:
@@ -378,7 +379,7 @@ async def test_everything_about_a_chunked_body_is_bounded(body: bytes, status: i
         assert (answer.status, answer.closes) == (status, True)
         await client.stream.send_eof()
         await client.closed()
-        assert served.site.metrics["requests_bad"] == 1
+        assert served.app.metrics["requests_bad"] == 1
 
 
 @pytest.mark.parametrize("extra", [0, 1, 2, 1000, 10**6])
@@ -441,8 +442,8 @@ async def test_a_request_that_does_not_arrive_in_time_gets_408(
         answer = await client.answer()
         assert (answer.status, answer.reason, answer.closes) == (408, "Request Timeout", True)
         await client.closed()
-        assert served.site.metrics["timeouts_request"] == 1
-        assert served.site.metrics["requests_bad"] == 0
+        assert served.app.metrics["timeouts_request"] == 1
+        assert served.app.metrics["requests_bad"] == 0
 
 
 async def test_a_request_that_trickles_has_no_more_time(mock_clock: MockClock) -> None:
@@ -469,8 +470,8 @@ async def test_who_says_nothing_is_told_nothing(data: bytes, mock_clock: MockClo
             await client.send(data)
             await later(mock_clock, IDLE_S)
             await client.closed()
-        assert served.site.metrics["timeouts_idle"] == 2
-        assert served.site.metrics["timeouts_request"] == 0
+        assert served.app.metrics["timeouts_idle"] == 2
+        assert served.app.metrics["timeouts_request"] == 0
 
 
 async def test_who_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -480,13 +481,17 @@ async def test_who_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
         with pytest.raises(trio.BrokenResourceError):
             await client.send(request("/metrics") * 20_000)
         await served.quiet()
-        assert served.site.metrics["timeouts_write"] == 1
+        assert served.app.metrics["timeouts_write"] == 1
 
 
 async def test_a_stream_that_takes_nothing_is_cut_off(mock_clock: MockClock) -> None:
     """While another one loses nothing."""
-    past = FakePast(capacity=100_000)
-    async with serving(past) as served, served.connect() as client, served.connect() as stuck:
+    record_source = FakeRecords(capacity=100_000)
+    async with (
+        serving(record_source) as served,
+        served.connect() as client,
+        served.connect() as stuck,
+    ):
         await client.open_events()
         await stuck.open_events()
         seqs: list[int] = []
@@ -494,7 +499,7 @@ async def test_a_stream_that_takes_nothing_is_cut_off(mock_clock: MockClock) -> 
         written = trio.Event()
 
         async def write() -> None:
-            while not served.site.metrics["timeouts_write"]:
+            while not served.app.metrics["timeouts_write"]:
                 served.publish(500)
                 await later(mock_clock, transport.WRITE_S / 4)
             # One more, for a reader that has had all before the other was cut off.
@@ -506,7 +511,7 @@ async def test_a_stream_that_takes_nothing_is_cut_off(mock_clock: MockClock) -> 
             while not written.is_set() or seqs[-1] < served.hub.head:
                 seqs.append((await client.event()).json["seq"])
         assert seqs == list(range(1, served.hub.head + 1))
-        await until(lambda: served.site.seat.get("streams_open") == 1)
+        await until(lambda: served.app.slot.get("streams_open") == 1)
 
 
 # -- the stream ---------------------------------------------------------------------
@@ -514,7 +519,7 @@ async def test_a_stream_that_takes_nothing_is_cut_off(mock_clock: MockClock) -> 
 
 async def test_the_stream_begins_at_once() -> None:
     """Headers and the `retry:` line come before there is any sample."""
-    async with serving(FakePast()) as served, served.connect() as client:
+    async with serving(FakeRecords()) as served, served.connect() as client:
         answer = await client.open_events()
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["x-accel-buffering"] == "no"
@@ -522,7 +527,7 @@ async def test_the_stream_begins_at_once() -> None:
         await until(lambda: served.hub.attached)
         served.publish(2)
         event = await client.event()
-        assert event.id == event_id(served.past.generation, 1)
+        assert event.id == event_id(served.record_source.generation, 1)
         assert (event.name, event.json["seq"], "gap" in event.json) == ("", 1, False)
         assert (await client.event()).json["seq"] == 2
 
@@ -530,14 +535,14 @@ async def test_the_stream_begins_at_once() -> None:
 @pytest.mark.parametrize("by", ["header", "query", "both"])
 async def test_a_stream_resumes_after_its_last_event(by: str) -> None:
     """By the header that a browser sends, or by the query of a first connection."""
-    past = FakePast()
-    past.write(300)
-    last = event_id(past.generation, 10)
+    record_source = FakeRecords()
+    record_source.write(300)
+    last = event_id(record_source.generation, 10)
     headers = [] if by == "query" else [f"Last-Event-ID: {last}"]
     path = {"header": "/events", "query": f"/events?last_event_id={last}"}.get(
-        by, f"/events?last_event_id={event_id(past.generation, 2)}"
+        by, f"/events?last_event_id={event_id(record_source.generation, 2)}"
     )
-    async with serving(past) as served, served.connect() as client:
+    async with serving(record_source) as served, served.connect() as client:
         await client.open_events(path, *headers)
         seqs = [(await client.event()).json["seq"] for _ in range(290)]
         served.publish()
@@ -562,10 +567,12 @@ async def test_a_hostile_last_event_id_starts_now(last: str) -> None:
 
 async def test_gaps_and_status_are_told_in_the_stream() -> None:
     """And a heartbeat, when there is nothing to tell."""
-    past = FakePast(capacity=32)
-    past.write(100)
-    async with serving(past) as served, served.connect() as client:
-        await client.open_events("/events", f"Last-Event-ID: {event_id(past.generation, 10)}")
+    record_source = FakeRecords(capacity=32)
+    record_source.write(100)
+    async with serving(record_source) as served, served.connect() as client:
+        await client.open_events(
+            "/events", f"Last-Event-ID: {event_id(record_source.generation, 10)}"
+        )
         first = await client.event()
         assert plain_gap(first.json) == {"from": 10, "to": 70, "lost": 59, "reason": "lapped"}
         while (await client.event()).json["seq"] < 100:
@@ -584,7 +591,7 @@ async def test_a_silent_stream_beats(mock_clock: MockClock) -> None:
             await later(mock_clock, HEARTBEAT_S)
             event = await client.event()
             assert (event.comments, event.data) == ([""], "")
-        assert served.site.seat.get("streams_open") == 1
+        assert served.app.slot.get("streams_open") == 1
 
 
 class Steps(trio.abc.Instrument):
@@ -668,14 +675,16 @@ async def test_extra_bytes_behind_a_stream_do_not_disturb_it() -> None:
 
 async def test_history_comes_in_three_forms() -> None:
     """Each with its type, and on a connection that goes on."""
-    past = FakePast()
-    past.write(300)
-    async with serving(past) as served, served.connect() as client:
+    record_source = FakeRecords()
+    record_source.write(300)
+    async with serving(record_source) as served, served.connect() as client:
         answer = await client.get("/history")
         assert answer.headers["content-type"] == "application/json"
         assert answer.headers["cache-control"] == "no-store"
         assert [row["seq"] for row in answer.json["samples"]] == list(range(1, 301))
-        answer = await client.get(f"/history?since={event_id(past.generation, 298)}&format=ndjson")
+        answer = await client.get(
+            f"/history?since={event_id(record_source.generation, 298)}&format=ndjson"
+        )
         assert answer.headers["content-type"] == "application/x-ndjson"
         assert [json.loads(line)["seq"] for line in answer.body.splitlines()] == [299, 300]
         answer = await client.get("/history?format=csv&seconds=0.02")
@@ -688,35 +697,35 @@ async def test_history_comes_in_three_forms() -> None:
 async def test_a_ring_that_cannot_be_read_is_503() -> None:
     """As long as nothing has been answered; the connection goes on."""
     async with serving() as served, served.connect() as client:
-        served.past.trouble = RingHeld("a process holds it")
+        served.record_source.trouble = RingHeld("a process holds it")
         answer = await client.get("/history")
         assert (answer.status, answer.json["reason"]) == (503, "a process holds it")
-        served.past.trouble = None
+        served.record_source.trouble = None
         assert (await client.get("/history")).status == 200
 
 
 async def test_a_ring_that_goes_away_within_an_answer_leaves_it_without_an_end() -> None:
     """Nothing else can tell the client that it has not got all."""
-    past = FakePast(capacity=100_000)
-    past.write(20_000)
-    async with serving(past) as served, served.connect() as client:
+    record_source = FakeRecords(capacity=100_000)
+    record_source.write(20_000)
+    async with serving(record_source) as served, served.connect() as client:
         await client.send(request("/history"))
         assert (await client.head()).status == 200
         await client.chunk()
-        served.past.trouble = RingHeld("a process holds it")
+        served.record_source.trouble = RingHeld("a process holds it")
         assert not (await client.rest()).endswith(b"0\r\n\r\n")
-        assert served.site.metrics["handler_errors"] == 0
+        assert served.app.metrics["handler_errors"] == 0
 
 
 async def test_a_slow_reader_of_history_is_told_that_it_was_lapped() -> None:
     """In the row after it; and a client that leaves in the middle leaves nothing behind."""
-    past = FakePast(capacity=20_002)
-    past.write(20_000)
-    async with serving(past) as served, served.connect() as client:
+    record_source = FakeRecords(capacity=20_002)
+    record_source.write(20_000)
+    async with serving(record_source) as served, served.connect() as client:
         await client.send(request("/history?format=ndjson"))
         await client.head()
         await client.chunk()
-        past.write(19_000)
+        record_source.write(19_000)
         seqs, told = [], []
         while (chunk := await client.chunk()) is not None:
             for line in chunk.splitlines():
@@ -741,10 +750,10 @@ async def test_an_error_in_one_handler_ends_that_connection_only(
 ) -> None:
     """Its text goes to the log and not to the client."""
 
-    def fail(_: Site) -> str:
+    def fail(_: App) -> str:
         raise ZeroDivisionError("a secret")
 
-    monkeypatch.setattr(Site, "numbers", fail)
+    monkeypatch.setattr(App, "numbers", fail)
     async with serving() as served, served.connect() as other:
         await other.open_events()
         async with served.connect() as client:
@@ -836,7 +845,7 @@ async def test_a_request_that_is_known_is_answered_as_if_it_were_parsed(path: st
                     assert bytes_of(answers[0]) == bytes_of(answers[1]) == bytes_of(answers[2])
                 if path == "/json":
                     assert answers[2].json["seq"] == 4 + number
-        assert served.site.metrics["requests"] == 9
+        assert served.app.metrics["requests"] == 9
 
 
 async def test_a_known_request_has_todays_answer() -> None:
@@ -846,14 +855,14 @@ async def test_a_known_request_has_todays_answer() -> None:
             assert (await client.get(path)).status == 200
         served.hub.judge("stale", "no sample")
         assert (await client.get("/json")).json["status"] == "stale"
-        served.past.replace(7)
+        served.record_source.replace(7)
         served.begin()
         for path in ("/json", "/history"):
             assert (await client.get(path)).status == 503
         served.publish()
         served.hub.judge("ok", "")
         assert (await client.get("/json")).json["seq"] == 1
-        served.site.stopping = True
+        served.app.stopping = True
         answer = await client.get("/json")
         assert (answer.status, answer.closes) == (200, True)
 
@@ -907,6 +916,6 @@ async def test_a_known_answer_waits_for_a_client_that_takes_it_slowly() -> None:
                     await trio.lowlevel.checkpoint()
 
             nursery.start_soon(ask)
-            await until(lambda: served.site.metrics["requests"] > 50)
+            await until(lambda: served.app.metrics["requests"] > 50)
             for _ in range(count):
                 assert bytes_of(await client.answer()) == bytes_of(first)

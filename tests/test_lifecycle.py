@@ -14,7 +14,7 @@ import producer_main
 import server_main
 from trio_mpu import lifecycle
 from trio_mpu.errors import DeviceError, RingError, UsageError
-from trio_mpu.producer import run_producer
+from trio_mpu.producer.run import run_producer
 
 
 def send(number: signal.Signals) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.processes_for_tests import python
-from trio_mpu import layout
+from tests.helpers.processes import python
 from trio_mpu.errors import RingError, RingMissing
-from trio_mpu.layout import State
+from trio_mpu.record import State
 from trio_mpu.ring import MAX_RECORDS_A_HOLD, RingReader, RingWriter
 from trio_mpu.sample import Gap, Sample
-from trio_mpu.segment import Segment, remove
+from trio_mpu.shm import layout
+from trio_mpu.shm.segment import Segment, remove
 
 SHM = Path("/dev/shm")
 
@@ -337,7 +337,7 @@ async def test_remove_takes_both_names_but_never_a_living_producers(ring_name: s
 def test_remove_needs_no_event_loop() -> None:
     """A user waits for start.sh, which calls it last: the import of trio takes longer than all
     else."""
-    code = "import sys; from trio_mpu.segment import remove; sys.exit('trio' in sys.modules)"
+    code = "import sys; from trio_mpu.shm.segment import remove; sys.exit('trio' in sys.modules)"
     with python("-c", code) as process:
         _, complaints = process.communicate(timeout=30)
     assert (process.returncode, complaints) == (0, "")

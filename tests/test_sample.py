@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fake_devices import one_line
+from tests.helpers.fake_devices import one_line
+from trio_mpu.device import MAX_TEXT_BYTES, parse_text
 from trio_mpu.errors import DeviceError, NoSampleYet
-from trio_mpu.sample import AXES, MAX_TEXT_BYTES, Sample, checked, parse_text
+from trio_mpu.sample import AXES, Sample, checked
 
 TEXT = (
     "IRQ count: 0\n 0.195, 0.023, 0.906, [g]\n-5.844,-0.473, 0.495, [dps]\n26.101, [°C]\n"

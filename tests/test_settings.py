@@ -8,8 +8,8 @@ import pytest
 import calibrate_main
 import producer_main
 import server_main
-from tests.fake_devices import one_line
-from tests.processes_for_tests import python
+from tests.helpers.fake_devices import one_line
+from tests.helpers.processes import python
 from trio_mpu import settings
 from trio_mpu.errors import UsageError
 from trio_mpu.settings import (

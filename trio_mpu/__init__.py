@@ -1,1 +1,81 @@
-"""From an MPU-6050 to every browser and program on the network."""
+"""An IMU's samples, from the sensor to every browser and program: once, in order, none lost unreported.
+
+The map. An arrow says what a package may import; everyone may import the vocabulary. The contracts
+in pyproject.toml hold all of it to this, and `lint-imports` checks them.
+
+    producer      device → ring, on time                    → calibration, sensors, ring
+    calibration   a sensor's errors, measured and corrected → sensors, ring
+    sensors       everything that measures                  → (nothing)
+    ring          the ring's writer and reader              → shm
+    shm           the shared segment's bytes and locks      → (nothing)
+    server        the task tree, its workers                → http, web, fanout, metrics, ring
+    http          one connection                            → web, fanout, metrics
+    web           requests → answers                        → fanout, metrics
+    fanout        newest samples → every subscriber         → metrics
+    metrics       what is counted, and how it is shown      → (nothing)
+
+    vocabulary    errors, sample, record, formats, device, settings, lifecycle, ticker
+
+A program that reads a ring needs only what is exported here:
+
+    with RingReader("data_buffer") as ring:
+        batch = await ring.read(after=0)
+"""
+
+from typing import TYPE_CHECKING
+
+from trio_mpu.errors import (
+    CalibrationError,
+    ClientGone,
+    DeviceError,
+    EndOfReplay,
+    NoCalibration,
+    NoDevice,
+    NoSampleYet,
+    RequestError,
+    RingError,
+    RingHeld,
+    RingMissing,
+    ServerError,
+    TrioMpuError,
+    UsageError,
+)
+from trio_mpu.record import Batch, Header, Record
+from trio_mpu.sample import Flag, Gap, Sample
+
+if TYPE_CHECKING:
+    from trio_mpu.ring import RingReader
+
+__all__ = [
+    "Batch",
+    "CalibrationError",
+    "ClientGone",
+    "DeviceError",
+    "EndOfReplay",
+    "Flag",
+    "Gap",
+    "Header",
+    "NoCalibration",
+    "NoDevice",
+    "NoSampleYet",
+    "Record",
+    "RequestError",
+    "RingError",
+    "RingHeld",
+    "RingMissing",
+    "RingReader",
+    "Sample",
+    "ServerError",
+    "TrioMpuError",
+    "UsageError",
+]
+
+
+def __getattr__(name: str) -> object:
+    # Imported when it is asked for: it brings trio along, which the supervisor can do without on a
+    # board with little memory.
+    if name == "RingReader":
+        from trio_mpu.ring import RingReader  # noqa: PLC0415
+
+        return RingReader
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

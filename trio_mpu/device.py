@@ -1,6 +1,7 @@
 """What a sensor is to the producer, and the sensor behind a text driver."""
 
 import os
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -8,8 +9,11 @@ from typing import Final
 
 import trio
 
-from trio_mpu.errors import DeviceError
-from trio_mpu.sample import MAX_TEXT_BYTES, Flag, Sample, parse_text
+from trio_mpu.errors import DeviceError, NoSampleYet
+from trio_mpu.sample import Flag, Sample, checked
+
+# A complete text with the widest numbers has about 100 bytes; the driver's own buffer has 512.
+MAX_TEXT_BYTES: Final = 512
 
 READ_DEADLINE_S: Final = 1.0  # a working driver answers in 0.1 ms; a dead bus never does
 MAX_STUCK_READS: Final = 4  # arbitrary: threads that may wait for a driver which never answers
@@ -27,7 +31,7 @@ class Device(ABC):
 
     def count_in(self, ledger: dict[str, int]) -> None:
         """Count what only the device sees in the producer's ledger from now on, under names of
-        layout.LEDGER, and add what was counted before. Most devices have nothing to count."""
+        LEDGER, and add what was counted before. Most devices have nothing to count."""
         self.ledger = ledger
 
     @abstractmethod
@@ -91,6 +95,46 @@ class TextDevice(Device):
             sample = sample._replace(flags=int(Flag.STALE_REPEAT))
         self._last = text
         return [sample]
+
+
+_NUMBER = rb"([ -](?:0|[1-9]\d*)\.\d{3})"
+_LINES: Final = tuple(
+    (re.compile(pattern), form)
+    for pattern, form in (
+        (rb"IRQ count: \d+", "IRQ count: N"),
+        (_NUMBER + b"," + _NUMBER + b"," + _NUMBER + rb", \[g\]", "three numbers and [g]"),
+        (_NUMBER + b"," + _NUMBER + b"," + _NUMBER + rb", \[dps\]", "three numbers and [dps]"),
+        (rb"([ -]?(?:0|[1-9]\d*)\.\d{3}), \[" + "°".encode() + rb"C\]", "a number and [°C]"),
+    )
+)
+_NOT_YET = b"(no sample yet)"
+
+
+def parse_text(text: bytes, t_ns: int) -> Sample:
+    """Turn the text of one read of the character device into a sample taken at `t_ns`.
+
+    Raises NoSampleYet when the driver says so, and DeviceError, naming what is wrong, for
+    everything else that is not exactly one sample.
+    """
+    if not text:
+        raise DeviceError("the device gave no text")
+    if len(text) > MAX_TEXT_BYTES:
+        raise DeviceError(f"the device gave more than {MAX_TEXT_BYTES} bytes for one sample")
+    lines = text.replace(b"\r\n", b"\n").removesuffix(b"\n").removesuffix(b"\r").split(b"\n")
+    if len(lines) == 2 and _LINES[0][0].fullmatch(lines[0]) and lines[1] == _NOT_YET:
+        raise NoSampleYet("the device has no sample yet")
+    values: list[float] = []
+    for number, (line, (pattern, form)) in enumerate(zip(lines, _LINES, strict=False), start=1):
+        match = pattern.fullmatch(line)
+        if match is None:
+            raise DeviceError(f"line {number} of the device's text is not {form}: {line[:60]!r}")
+        values += map(float, match.groups())
+    if len(lines) < len(_LINES):
+        raise DeviceError(f"the device's text ends after line {len(lines)} of {len(_LINES)}")
+    if len(lines) > len(_LINES):
+        raise DeviceError(f"the device's text goes on after line {len(_LINES)}")
+    ax, ay, az, gx, gy, gz, temp = values
+    return checked(Sample(t_ns, ax, ay, az, gx, gy, gz, temp))
 
 
 def _read_whole(path: str) -> tuple[bytes, int]:

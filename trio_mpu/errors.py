@@ -1,3 +1,4 @@
+# Pure: no I/O, no clock, no waiting.
 """Every failure that a caller may handle, as one tree.
 
 A message is one line, written for the person at the keyboard: what is wrong and, where

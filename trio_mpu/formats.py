@@ -1,3 +1,4 @@
+# Pure: no I/O, no clock, no waiting.
 """A record as text: the JSON object of the stream, rows of JSON and CSV for the past, and back.
 
 Numbers are written with seven significant digits, the precision of the float32 in which the
@@ -11,9 +12,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from trio_mpu.average import Values, values_of
 from trio_mpu.errors import DeviceError
-from trio_mpu.layout import Record
+from trio_mpu.record import Record, Values, values_of
 from trio_mpu.sample import AXES, MAX_LOST, Flag, Gap, Sample, checked
 
 COLUMNS: Final = ("seq", "time", "t_ns", *AXES, "flags", "lost", "source")
@@ -36,7 +36,7 @@ _FLAG_NAMES: Final = {flag: str(flag.name).lower() for flag in Flag}
 _NO_ROW: Final = (ValueError, OverflowError, KeyError, TypeError, csv.Error, RecursionError)
 
 
-# Gives the loss ledger as it stands now: the counters of metrics.LEDGER and layout.LEDGER.
+# Gives the loss ledger as it stands now: the counters of metrics.LEDGER and LEDGER.
 Ledger = Callable[[], Mapping[str, int]]
 
 

@@ -20,44 +20,49 @@ from typing import Final
 import h11
 import trio
 
-from trio_mpu import history, routes, sse
 from trio_mpu.errors import ClientGone, RequestError, RingError
-from trio_mpu.frontdesk import Visitor
-from trio_mpu.metrics import CONTENT_TYPE
-from trio_mpu.routes import Answer, Events, History, Numbers
-from trio_mpu.site import Site
-from trio_mpu.stream import stream_events
-from trio_mpu.transport import Transport
-from trio_mpu.wire import response, response_head, sound_target
+from trio_mpu.fanout import sse
+from trio_mpu.metrics.prometheus import CONTENT_TYPE
+from trio_mpu.web import history, routes
+from trio_mpu.web.app import App
+from trio_mpu.web.event_stream import stream_events
+from trio_mpu.web.idle import IdleConnection
+from trio_mpu.web.responses import response, response_head, sound_target
+from trio_mpu.web.routes import Answer, Events, History, Numbers
+from trio_mpu.web.transport import Transport
 
 log = logging.getLogger(__name__)
 
+# Bound "time for a request, s".
 REQUEST_S: Final = 10.0  # for a head or a body, once it has begun; and for the first byte
+# Bound "keep-alive, s".
 IDLE_S: Final = 30.0  # between two requests
+# Bound "request head, bytes".
 MAX_HEAD_BYTES: Final = 16_384  # h11's own default; also of a chunk's header and of trailers
+# Bound "request body, bytes".
 MAX_BODY_BYTES: Final = 65_536  # nobody needs one here; framing and trailers included
 
 
-async def serve_connection(stream: trio.abc.HalfCloseableStream, site: Site) -> None:
+async def serve_connection(stream: trio.abc.HalfCloseableStream, app: App) -> None:
     """Answer requests until either side is done, and close the stream, cancelled or not."""
     async with stream:
         try:
-            await Connection(Transport(stream), site).run()
+            await Connection(Transport(stream), app).run()
         except ClientGone as gone:
             if gone.stuck:
-                site.metrics.count("timeouts_write")
+                app.metrics.count("timeouts_write")
             log.debug("%s", gone)
         except Exception:
-            site.metrics.count("handler_errors")
+            app.metrics.count("handler_errors")
             log.exception("a connection ended by an error")
 
 
 class Connection:
     """The state of one connection."""
 
-    def __init__(self, transport: Transport, site: Site) -> None:
+    def __init__(self, transport: Transport, app: App) -> None:
         self._transport = transport
-        self._site = site
+        self._app = app
         self._h11: h11.Connection  # of the request in progress
         self._request = b""  # what it began with
         self._received = 0  # bytes of its head or of its body
@@ -75,7 +80,7 @@ class Connection:
             self._feed(data)
             self._request = data
             if not await self._exchange():
-                await self._transport.linger(stopping=self._site.stopping)
+                await self._transport.linger(stopping=self._app.stopping)
                 return
             data = _without_empty_lines(self._h11.trailing_data[0])
             data = data or await self._first_bytes(IDLE_S)
@@ -87,20 +92,20 @@ class Connection:
 
         Requests that are known by their bytes are answered on the way, by the front desk.
         """
-        visitor, fd = Visitor(), self._transport.socket_fd
+        visitor, fd = IdleConnection(), self._transport.socket_fd
         deadline_s = trio.current_time() + seconds
         while True:
-            with self._site.idle(deadline_s) as scope:
+            with self._app.idle(deadline_s) as scope:
                 if fd is not None:
-                    await self._site.desk.wait(fd, visitor)
+                    await self._app.idle_connections.wait(fd, visitor)
                 else:
                     visitor.data = await self._transport.receive()
             if visitor.answered_s:
                 deadline_s = visitor.answered_s + IDLE_S
             if scope.cancelled_caught:
-                if not self._site.stopping and trio.current_time() < deadline_s:
+                if not self._app.stopping and trio.current_time() < deadline_s:
                     continue
-                self._site.metrics.count("timeouts_idle", int(not self._site.stopping))
+                self._app.metrics.count("timeouts_idle", int(not self._app.stopping))
                 return b""
             if visitor.rest:
                 await self._transport.send(visitor.rest)
@@ -126,7 +131,7 @@ class Connection:
     async def _head(self) -> h11.Request:
         event = await self._event()
         assert isinstance(event, h11.Request)
-        self._site.metrics.count("requests")
+        self._app.metrics.count("requests")
         self._head_only = event.method == b"HEAD"
         self._received -= self._taken(MAX_HEAD_BYTES, 431, "the head is too large")
         return event
@@ -174,16 +179,16 @@ class Connection:
             with trio.fail_after(REQUEST_S):
                 await self._body()
             if self._is_plain(request, headers):
-                self._site.shortcuts.learn(self._request, target, headers)
+                self._app.request_cache.learn(self._request, target, headers)
         except h11.RemoteProtocolError as error:
             self._closing = True
-            self._site.metrics.count("requests_bad")
+            self._app.metrics.count("requests_bad")
             await self._refuse(error.error_status_hint, "malformed request")
         except RequestError as error:
-            self._site.metrics.count("requests_bad", int(self._closing))
+            self._app.metrics.count("requests_bad", int(self._closing))
             await self._refuse(error.status, str(error))
         except trio.TooSlowError:
-            self._site.metrics.count("timeouts_request")
+            self._app.metrics.count("timeouts_request")
             await self._refuse(408, "the request took too long")
         else:
             await self._carry_out(plan)
@@ -201,7 +206,7 @@ class Connection:
         )
 
     def _plan(self, method: str, target: routes.Target, headers: dict[str, str]) -> routes.Route:
-        plan, snapshot = self._site.route(method, target, headers), self._site.hub.snapshot
+        plan, snapshot = self._app.route(method, target, headers), self._app.hub.snapshot
         if isinstance(plan, History) and snapshot.record is None:
             raise RequestError(503, snapshot.reason)
         return plan
@@ -213,7 +218,7 @@ class Connection:
             case History():
                 await self._history(plan)
             case Numbers():
-                text = self._site.numbers().encode()
+                text = self._app.numbers().encode()
                 await self._answer(Answer(200, text, CONTENT_TYPE))
             case _:
                 await self._answer(plan)
@@ -229,7 +234,7 @@ class Connection:
         await self._send(head, h11.Data(data=body), h11.EndOfMessage())
 
     def _is_last(self) -> bool:
-        return self._closing or self._site.stopping
+        return self._closing or self._app.stopping
 
     async def _send(self, *events: h11.Event) -> None:
         await self._transport.send(b"".join(self._h11.send(event) or b"" for event in events))
@@ -243,7 +248,7 @@ class Connection:
         if self._head_only:
             await self._send(head, h11.EndOfMessage())
             return
-        async with contextlib.aclosing(history.pieces(self._site.hub, asked)) as pieces:
+        async with contextlib.aclosing(history.pieces(self._app.hub, asked)) as pieces:
             try:
                 await self._send(head, h11.Data(data=await anext(pieces)))
                 async for piece in pieces:
@@ -268,7 +273,7 @@ class Connection:
             return
         await self._send(head, h11.Data(data=sse.OPENING))
         chunked = self._h11.their_http_version != b"1.0"
-        with self._site.stream(asked.last_event_id, asked.form) as subscription:
+        with self._app.stream(asked.last_event_id, asked.options) as subscription:
             await stream_events(self._transport, subscription, chunked=chunked)
         await self._send(h11.EndOfMessage())
 

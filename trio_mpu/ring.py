@@ -28,14 +28,16 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final, Self
 
-from trio_mpu import layout
-from trio_mpu.doorbell import Bell, Ringer
 from trio_mpu.errors import RingError, RingMissing
-from trio_mpu.layout import Batch, Header, Record, State
-from trio_mpu.processes import myself
+from trio_mpu.record import Batch, Header, Record, State
 from trio_mpu.sample import Gap, Sample
-from trio_mpu.segment import Segment
+from trio_mpu.shm import doorbell, layout
+from trio_mpu.shm.doorbell import Bell, Ringer
+from trio_mpu.shm.process_id import myself
+from trio_mpu.shm.segment import Segment
 
+LOOK_S: Final = doorbell.LOOK_S  # how often a reader looks without a bell
+# Bound "records read or written under one hold".
 MAX_RECORDS_A_HOLD: Final = 512  # 32 KiB: some 10 µs of copying while others wait
 
 
@@ -68,6 +70,11 @@ class RingWriter:
         except BaseException:
             segment.close()
             raise
+
+    def continues(self, source: str) -> bool:
+        """Tell whether the ring's records are of this source: a name too long for the header
+        counts by its beginning."""
+        return self.source == layout.fitted("source", source)
 
     async def start(
         self, source: str, period_ns: int, chip: str = "", calibration: str = ""

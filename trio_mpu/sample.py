@@ -1,16 +1,10 @@
-"""A reading of the sensor with its units, and the text driver's form of it.
+# Pure: no I/O, no clock, no waiting.
+"""A reading of the sensor, with its units and its bounds."""
 
-The driver's text has one form, and this parser accepts only that form, to the letter
-(line ends may be CRLF, the last one may be missing): every number has three decimals,
-and the numbers of the accelerometer and the gyroscope have a sign column. A byte lost
-on the way then shows as an error instead of as a wrong value.
-"""
-
-import re
 from enum import IntFlag
 from typing import Final, NamedTuple
 
-from trio_mpu.errors import DeviceError, NoSampleYet
+from trio_mpu.errors import DeviceError
 
 AXES: Final = ("ax", "ay", "az", "gx", "gy", "gz", "temp")
 
@@ -22,8 +16,8 @@ MAX_GYRO_DPS: Final = 2000.0
 MIN_TEMP_C: Final = -78.0
 MAX_TEMP_C: Final = 133.0
 
-# A complete text with the widest numbers has about 100 bytes; the driver's own buffer has 512.
-MAX_TEXT_BYTES: Final = 512
+MIN_RATE_HZ: Final = 0.1
+MAX_RATE_HZ: Final = 8000.0  # the chip's fastest gyroscope
 
 # The ring has 32 bits for the number of lost readings.
 MAX_LOST: Final = 2**32 - 1
@@ -73,46 +67,6 @@ class Gap(NamedTuple):
     before: int
     lost: int | None
     reason: str
-
-
-_NUMBER = rb"([ -](?:0|[1-9]\d*)\.\d{3})"
-_LINES: Final = tuple(
-    (re.compile(pattern), form)
-    for pattern, form in (
-        (rb"IRQ count: \d+", "IRQ count: N"),
-        (_NUMBER + b"," + _NUMBER + b"," + _NUMBER + rb", \[g\]", "three numbers and [g]"),
-        (_NUMBER + b"," + _NUMBER + b"," + _NUMBER + rb", \[dps\]", "three numbers and [dps]"),
-        (rb"([ -]?(?:0|[1-9]\d*)\.\d{3}), \[" + "°".encode() + rb"C\]", "a number and [°C]"),
-    )
-)
-_NOT_YET = b"(no sample yet)"
-
-
-def parse_text(text: bytes, t_ns: int) -> Sample:
-    """Turn the text of one read of the character device into a sample taken at `t_ns`.
-
-    Raises NoSampleYet when the driver says so, and DeviceError, naming what is wrong, for
-    everything else that is not exactly one sample.
-    """
-    if not text:
-        raise DeviceError("the device gave no text")
-    if len(text) > MAX_TEXT_BYTES:
-        raise DeviceError(f"the device gave more than {MAX_TEXT_BYTES} bytes for one sample")
-    lines = text.replace(b"\r\n", b"\n").removesuffix(b"\n").removesuffix(b"\r").split(b"\n")
-    if len(lines) == 2 and _LINES[0][0].fullmatch(lines[0]) and lines[1] == _NOT_YET:
-        raise NoSampleYet("the device has no sample yet")
-    values: list[float] = []
-    for number, (line, (pattern, form)) in enumerate(zip(lines, _LINES, strict=False), start=1):
-        match = pattern.fullmatch(line)
-        if match is None:
-            raise DeviceError(f"line {number} of the device's text is not {form}: {line[:60]!r}")
-        values += map(float, match.groups())
-    if len(lines) < len(_LINES):
-        raise DeviceError(f"the device's text ends after line {len(lines)} of {len(_LINES)}")
-    if len(lines) > len(_LINES):
-        raise DeviceError(f"the device's text goes on after line {len(_LINES)}")
-    ax, ay, az, gx, gy, gz, temp = values
-    return checked(Sample(t_ns, ax, ay, az, gx, gy, gz, temp))
 
 
 def checked(sample: Sample) -> Sample:

@@ -1,3 +1,4 @@
+# Pure: no I/O, no clock, no waiting.
 """argv and environment → settings, or one line that says what is wrong."""
 
 import argparse
@@ -7,18 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from trio_mpu.errors import UsageError
-from trio_mpu.layout import MAX_CAPACITY, MIN_CAPACITY
+from trio_mpu.record import MAX_CAPACITY, MIN_CAPACITY
+from trio_mpu.sample import MAX_RATE_HZ, MIN_RATE_HZ
 
 DEFAULT_RING: Final = "data_buffer"
 DEFAULT_PORT: Final = 3737
 DEFAULT_RATE_HZ: Final = 100.0
 DEFAULT_CAPACITY: Final = 65_536  # 11 minutes at 100 Hz, 4 MiB
+# Bound "--max-clients".
 DEFAULT_MAX_CLIENTS: Final = 2000
 DEFAULT_SECONDS: Final = 10.0  # density and bias are known well enough
 MAX_SECONDS: Final = 86_400.0  # arbitrary
+# Bound "--workers, most".
 MAX_WORKERS: Final = 64  # each needs one of the ring's 64 doorbells
-MAX_RATE_HZ: Final = 8000.0  # the chip's fastest gyroscope
-MIN_RATE_HZ: Final = 0.1
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 

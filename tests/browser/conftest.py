@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system import PATIENCE_S, System
+from tests.helpers.programs import PATIENCE_S, System
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,7 +17,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.system import PATIENCE_S, SHM, System, eventually, get, left_behind
+from tests.helpers.programs import PATIENCE_S, SHM, System, eventually, get, left_behind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from tests.kernel.ticks import Ticks
 from tests.kernel.units import Units
-from trio_mpu.layout import Record
+from trio_mpu.record import Record
 from trio_mpu.sample import Flag
 
 # The chip's clock is known by the readings of some seconds. Of pauses within so many samples the

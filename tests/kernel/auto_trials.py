@@ -8,8 +8,8 @@ from smbus2 import SMBus
 
 from tests.kernel.chips import ADDRESS, bare_chip, bound_chip, bus_of, i2c_stub
 from tests.kernel.trials import trial
-from trio_mpu.registers import PWR_MGMT_1
-from trio_mpu.specs import open_device
+from trio_mpu.sensors.mpu6050.registers import PWR_MGMT_1
+from trio_mpu.sensors.registry import open_device
 
 
 @contextlib.contextmanager

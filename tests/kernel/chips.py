@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from tests.kernel.units import stub_raw
-from trio_mpu.layout import Record
+from trio_mpu.record import Record
 
 CHIP: Final = "/sys/module/mpu6050_chip/parameters"
 DRIVER: Final = "/sys/bus/i2c/drivers/inv-mpu6050-i2c"

@@ -35,7 +35,7 @@ from tests.kernel.endurance_guest import RECORD
 from tests.kernel.speed import loop_s
 from tests.kernel.ticks import Anchor, Ticks
 from tests.kernel.units import CHIP_UNITS, check_values
-from trio_mpu.layout import Record
+from trio_mpu.record import Record
 
 BOOT_S = 300.0  # to boot, to begin, and to carry the trace out
 NATIVE_S = 30.0

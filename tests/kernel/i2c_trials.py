@@ -25,9 +25,9 @@ from tests.kernel.trials import trial
 from tests.kernel.units import CHIP_UNITS, check_values, number, stub_raw
 from tests.kernel.watched import Watched, producing
 from trio_mpu.errors import DeviceError
-from trio_mpu.registers import DEVICE_RESET, PWR_MGMT_1
 from trio_mpu.sample import Flag
-from trio_mpu.specs import open_device
+from trio_mpu.sensors.mpu6050.registers import DEVICE_RESET, PWR_MGMT_1
+from trio_mpu.sensors.registry import open_device
 
 
 class OnTheBus:

@@ -24,8 +24,8 @@ from tests.kernel.trials import trial
 from tests.kernel.units import KERNEL_UNITS, check_values, made, number, passed, stub_raw
 from tests.kernel.watched import producing
 from trio_mpu.errors import DeviceError
-from trio_mpu.layout import Record
-from trio_mpu.specs import open_device
+from trio_mpu.record import Record
+from trio_mpu.sensors.registry import open_device
 
 SETTINGS: Final = (
     "sampling_frequency",

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tests.processes_for_tests import ROOT
+from tests.helpers.processes import ROOT
 
 IMAGE: Final = ROOT / ".rig"
 

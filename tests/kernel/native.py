@@ -7,13 +7,13 @@ from typing import Final, NamedTuple
 
 import trio
 
-from tests.software_chip import Clock, SoftwareChip, number_of
-from trio_mpu import i2c
-from trio_mpu.chipspec import parse_chip
-from trio_mpu.layout import Record
-from trio_mpu.producer import run_producer
+from tests.helpers.software_chip import Clock, SoftwareChip, number_of
+from trio_mpu.producer.run import run_producer
+from trio_mpu.record import Record
 from trio_mpu.ring import RingReader
 from trio_mpu.sample import Sample
+from trio_mpu.sensors import i2c
+from trio_mpu.sensors.mpu6050.options import parse_chip
 
 CAPACITY: Final = 16_384
 SETTLED_S: Final = 5.0

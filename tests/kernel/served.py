@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import trio
 
-from trio_mpu.layout import Record
+from trio_mpu.record import Record
 from trio_mpu.sample import Flag
 
 PORT: Final = 8123

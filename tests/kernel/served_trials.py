@@ -24,7 +24,7 @@ from tests.kernel.served import PORT, RING, Listener, Programs, listening, stopp
 from tests.kernel.ticks import TRACING, Ticks, anchors, traced
 from tests.kernel.trials import trial
 from tests.kernel.units import CHIP_UNITS, JSON, KERNEL_UNITS, check_values, made, passed, stub_raw
-from trio_mpu.layout import Record
+from trio_mpu.record import Record
 from trio_mpu.sample import Flag
 
 PROGRAMS: Final = Programs()

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from tests.kernel.chips import CHIP
 from tests.kernel.units import Units, number
-from trio_mpu.layout import Record
+from trio_mpu.record import Record
 
 TRACING: Final = Path("/sys/kernel/tracing")
 EVENT: Final = TRACING / "events/timer/hrtimer_start"

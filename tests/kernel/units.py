@@ -5,7 +5,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from trio_mpu.layout import Record
+from trio_mpu.record import Record
 
 Raw = tuple[int, ...]  # accelerometer, temperature, gyroscope
 

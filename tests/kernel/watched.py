@@ -8,8 +8,8 @@ from typing import Final
 
 import trio
 
-from trio_mpu.layout import Record
-from trio_mpu.producer import run_producer
+from trio_mpu.producer.run import run_producer
+from trio_mpu.record import Record
 from trio_mpu.ring import RingReader
 
 RING: Final = "kernel_trial"

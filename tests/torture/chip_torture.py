@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 
 import trio
 
-from tests.software_chip import (
+from tests.helpers.software_chip import (
     NUMBERS,
     PAUSE_NS,
     STALL_NS,
@@ -34,12 +34,12 @@ from tests.software_chip import (
     number_of,
     raw_of,
 )
-from trio_mpu.chipspec import parse_chip
-from trio_mpu.chronicle import PAUSE
-from trio_mpu.dies import DIES
 from trio_mpu.errors import DeviceError
-from trio_mpu.mpu6050 import FIFO_FROM_HZ, Mpu6050
 from trio_mpu.sample import Flag, Sample
+from trio_mpu.sensors.mpu6050.device import FIFO_FROM_HZ, Mpu6050
+from trio_mpu.sensors.mpu6050.numbering import PAUSE
+from trio_mpu.sensors.mpu6050.options import parse_chip
+from trio_mpu.sensors.mpu6050.variants import VARIANTS
 
 TRANSFERS: Final = 240  # in which faults may happen
 QUIET_READS: Final = 6  # after the last of them, to see how it ends
@@ -89,7 +89,7 @@ def random_case(seed: int) -> Case:
     accel, gyro = choose.choice((2, 4, 8, 16)), choose.choice((250, 500, 1000, 2000))
     return Case(
         f"1,rate={rate},accel={accel},gyro={gyro}",
-        choose.choice(tuple(DIES)),
+        choose.choice(tuple(VARIANTS)),
         choose.uniform(-MAX_CLOCK_ERROR, MAX_CLOCK_ERROR),
         choose.random() < 0.3,
         choose.choice((0.0, 50_000.0, 300_000.0)),

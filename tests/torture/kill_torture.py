@@ -30,18 +30,18 @@ from pathlib import Path
 import posix_ipc
 import trio
 
-from tests.system import free_port
-from trio_mpu import producer
+from tests.helpers.programs import free_port
 from trio_mpu.device import Device
 from trio_mpu.errors import RingError
-from trio_mpu.layout import Record
-from trio_mpu.processes import find
-from trio_mpu.producer import run_producer
+from trio_mpu.producer import run as producer_run
+from trio_mpu.producer.run import run_producer
+from trio_mpu.record import Record
 from trio_mpu.ring import RingReader, RingWriter
 from trio_mpu.sample import Sample
-from trio_mpu.segment import remove
-from trio_mpu.semaphore import semaphore_name
-from trio_mpu.server import run_server
+from trio_mpu.server.run import run_server
+from trio_mpu.shm.process_id import find
+from trio_mpu.shm.segment import remove
+from trio_mpu.shm.semaphore import semaphore_name
 
 CAPACITY = 4096
 # From the last kill on: whoever is killed again before it has begun does not hang.
@@ -115,7 +115,7 @@ async def produce(ring: str) -> None:
         await trio.lowlevel.checkpoint()
         return ConsistentDevice()
 
-    vars(producer).update(open_device=open_device)
+    vars(producer_run).update(open_device=open_device)
     await run_producer("", 0, ring, CAPACITY)
 
 

@@ -1,0 +1,458 @@
+"""The calibration as a whole: a simulated sensor or a chip in software, virtual time, a person who
+presses Enter."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from tests.helpers.calibrations import CALIBRATION
+from tests.helpers.fake_devices import FakeDevice, FakeTicker, one_line, sample, virtual_ns
+from tests.helpers.software_chip import Clock, installed
+from tests.helpers.still_chip import CODES, StillChip
+from trio_mpu.calibration import collect
+from trio_mpu.calibration import run as calibration_run
+from trio_mpu.calibration.files import default_path, load, save
+from trio_mpu.calibration.model import ONE, ZERO, Calibration
+from trio_mpu.calibration.run import Plan, read_line, run_calibrator
+from trio_mpu.errors import CalibrationError, TrioMpuError, UsageError
+from trio_mpu.ring import RingWriter
+from trio_mpu.sensors import simulator
+from trio_mpu.sensors.mpu6050.registers import ACCEL_CONFIG, GYRO_CONFIG
+from trio_mpu.sensors.simulator import Simulator
+
+PLAN = Plan("sim:seed=3,still", 100, 10, "nobody", "", positions=False, self_test=False)
+SIX = PLAN._replace(device="sim:seed=3,still=10.5", positions=True)
+CHIP = PLAN._replace(device="i2c:1,rate=200")
+TEST = CHIP._replace(self_test=True)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty place for calibrations, and virtual time."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr(collect, "Ticker", FakeTicker)
+    monkeypatch.setattr(collect, "monotonic_ns", virtual_ns)
+    return tmp_path
+
+
+@pytest.fixture
+def output(home: Path) -> Path:
+    """Where a calibration is to go."""
+    return home / "x.toml"
+
+
+def run(plan: Plan, keys: bytes = b"") -> None:
+    """Calibrate in virtual time, with these keys pressed."""
+    there, here = os.pipe()
+    os.write(here, keys)
+    os.close(here)
+    try:
+        clock = MockClock(autojump_threshold=0)
+        trio.run(lambda: run_calibrator(plan, trio.Event(), there), clock=clock)
+    except BaseExceptionGroup as group:
+        [error] = group.exceptions
+        raise error from None
+    finally:
+        os.close(there)
+
+
+def refusal(plan: Plan, keys: bytes = b"") -> str:
+    """Why it is not done, in one line."""
+    with pytest.raises(TrioMpuError) as caught:
+        run(plan, keys)
+    return one_line(caught.value)
+
+
+def truth() -> Calibration:
+    """The errors that the simulated sensor has."""
+    sensor = Simulator.from_options("seed=3,still", 100)
+    (x, y, z), (ox, oy, oz), (sx, sy, sz) = sensor._bias_dps, sensor._offset_g, sensor._scale
+    return Calibration(sensor.identity, "", (x, y, z), (ox, oy, oz), (sx, sy, sz))
+
+
+# -- at rest ------------------------------------------------------------------------------------
+
+
+def test_at_rest_the_bias_is_found(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """To the mean's own uncertainty; figures of each axis are shown, and where it was saved."""
+    run(PLAN._replace(output=str(output)))
+    found = load(output)
+    assert found.identity == "sim:seed=3,still"
+    assert found.bias_dps == pytest.approx(truth().bias_dps, abs=5 * 0.05 / 1000**0.5)
+    assert (found.offset_g, found.scale) == (ZERO, ONE)
+    assert list(output.parent.iterdir()) == [output]
+    shown = capsys.readouterr().out
+    for part in (
+        "measuring sim:seed=3,still for 10 s: leave it alone",
+        "sim:seed=3,still at 26.",
+        "1000 readings at 100 Hz",
+        "gz, °/s",
+        f"calibration {found.id} is saved in {output}",
+    ):
+        assert part in shown
+    assert "missed" not in shown
+
+
+def test_what_moves_is_not_calibrated(output: Path) -> None:
+    """The figure and the threshold are told, and nothing is saved."""
+    message = refusal(PLAN._replace(device="sim", output=str(output)))
+    assert message.startswith("not at rest: g")
+    assert "°/s, and 1 °/s is the limit" in message
+    assert not output.exists()
+
+
+def test_simulated_sensors_are_saved_only_when_asked_for(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The report is shown all the same."""
+    run(PLAN)
+    assert list(home.iterdir()) == []
+    assert "nothing was saved, as it is simulated: --output FILE saves" in capsys.readouterr().out
+
+
+def test_missed_periods_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The figures of stability take readings for equally far apart."""
+    monkeypatch.setattr(simulator, "STALL_S", 0.035)
+    run(PLAN._replace(device="sim:still,fault=stall"))
+    assert "4 periods were missed: density and instability are uncertain" in capsys.readouterr().out
+
+
+def test_a_recording_cant_be_calibrated(home: Path) -> None:
+    """It was measured with whatever sensor there was then."""
+    (home / "r.ndjson").write_text(
+        '{"seq":1,"id":"0000000000000001-1","t_ns":1,"time_ns":1,"ax":0,"ay":0,"az":1,"gx":0,'
+        '"gy":0,"gz":0,"temp":25,"flags":[],"lost":0,"source":"x","gap":null}\n'
+    )
+    assert "can't be calibrated" in refusal(PLAN._replace(device=f"replay:{home / 'r.ndjson'}"))
+
+
+def test_too_short_a_time_is_refused() -> None:
+    """Before anything is measured."""
+    assert "10 readings, and it takes 100" in refusal(PLAN._replace(seconds=0.1))
+
+
+def test_the_gyroscope_alone_keeps_what_six_positions_have_found(
+    output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is calibrated more often, as its bias wanders."""
+    before = CALIBRATION._replace(identity="sim:seed=3,still")
+    save(output, before.text(""))
+    run(PLAN._replace(output=str(output)))
+    found = load(output)
+    assert (found.offset_g, found.scale) == (before.offset_g, before.scale)
+    assert found.bias_dps == pytest.approx(truth().bias_dps, abs=0.01)
+    assert f"the accelerometer keeps what the calibration {before.id} has" in (
+        capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (CALIBRATION.text(""), "replacing the calibration of another sensor: a sensor"),
+        ("version = 7", "replacing what was there: the calibration"),
+    ],
+)
+def test_what_is_replaced_is_told(
+    text: str, reason: str, output: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another sensor's, or a broken file; nothing of it is kept."""
+    save(output, text)
+    run(PLAN._replace(output=str(output)))
+    assert reason in caplog.text
+    assert (load(output).offset_g, load(output).scale) == (ZERO, ONE)
+
+
+# -- six positions --------------------------------------------------------------------------------
+
+
+def test_six_positions_find_offset_and_scale(
+    output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And what is left of the errors is the mean's uncertainty."""
+    run(SIX._replace(output=str(output)), b"\n" * 6)
+    found, true = load(output), truth()
+    assert found.bias_dps == pytest.approx(true.bias_dps, abs=0.005)
+    assert found.offset_g == pytest.approx(true.offset_g, abs=0.0005)
+    assert found.scale == pytest.approx(true.scale, abs=0.0005)
+    shown = capsys.readouterr().out
+    assert shown.count("press Enter") == 6
+    assert "lay it down with one of +z -z +x -x +y -y up" in shown
+    assert "lay it down with one of -y up" in shown
+    assert "-y is up: measured" in shown
+
+
+def test_a_position_that_is_not_right_is_taken_again(
+    output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that was left too early, and one that was there before, are told and asked for again."""
+    plan = SIX._replace(device="sim:seed=3,still=15.75", output=str(output))
+    run(plan, b"\n" * 9)
+    shown = capsys.readouterr().out
+    assert shown.count("again, please: not at rest: a") == 3
+    assert load(output).scale == pytest.approx(truth().scale, abs=0.0005)
+    run(SIX._replace(device="sim:seed=3,still=21", output=str(output)), b"x\nyes\n" + b"\n" * 9)
+    assert capsys.readouterr().out.count(" is up again, and was measured before") == 5
+
+
+@pytest.mark.parametrize("keys", [b"", b"\n\n", b"\n" * 5, b"\n\n and so"])
+def test_who_leaves_early_changes_no_file(keys: bytes, output: Path) -> None:
+    """The end of the input is said with what is missing."""
+    save(output, CALIBRATION.text(""))
+    message = refusal(SIX._replace(output=str(output)), keys)
+    assert message.startswith("the input ended, and ")
+    assert message.endswith("-y are missing: nothing was saved")
+    assert load(output) == CALIBRATION
+
+
+async def test_ctrl_c_changes_no_file(
+    output: Path, autojump_clock: MockClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While it measures, and while it waits for a key; it is an error to whoever started it."""
+    there, here = os.pipe()
+    stop = trio.Event()
+
+    async def stopped() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run_calibrator, PLAN._replace(output=str(output)), stop, there)
+            await trio.sleep(3)
+            stop.set()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await stopped()
+    assert caught.group_contains(CalibrationError, match="stopped before the end")
+    os.write(here, b"\n")
+    with trio.move_on_after(60):
+        await run_calibrator(SIX._replace(output=str(output)), trio.Event(), there)
+    assert capsys.readouterr().out.count("press Enter") == 2
+    assert not output.exists()
+    os.close(there)
+    os.close(here)
+
+
+async def test_a_line_is_read_from_a_file_too(tmp_path: Path) -> None:
+    """Which can't be waited on; what comes after the line stays for the next one."""
+    path = tmp_path / "keys"
+    path.write_bytes(b"one\n\nrest")
+    with path.open("rb", buffering=0) as file:
+        assert [await read_line(file.fileno()) for _ in range(4)] == [True, True, False, False]
+
+
+async def test_an_input_that_has_gone_is_at_its_end() -> None:
+    """A terminal that was hung up, and a program that was started without any input."""
+    for gone in range(2):
+        ends = os.openpty()
+        os.close(ends[gone])  # of the one reading gives an end then, of the other an error
+        assert not await read_line(ends[1 - gone])
+        os.close(ends[1 - gone])
+    assert not await read_line(-1)
+
+
+# -- the chip -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The chip's and Trio's."""
+    return Clock()
+
+
+@pytest.fixture
+def on_the_bus(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    """The chip's clock is the driver's."""
+    monkeypatch.setattr(collect, "monotonic_ns", clock.now_ns)
+
+
+def run_chip(chip: StillChip, plan: Plan) -> None:
+    """Calibrate or test this chip."""
+    with installed(chip):
+        try:
+            trio.run(lambda: run_calibrator(plan, trio.Event()), clock=chip.clock.mock)
+        except BaseExceptionGroup as group:
+            [error] = group.exceptions
+            raise error from None
+
+
+def test_a_chip_is_calibrated_in_the_place_where_the_producer_looks(
+    on_the_bus: None, clock: Clock, home: Path
+) -> None:
+    """The file is its own: it has its factory codes."""
+    chip = StillChip(clock, truth=(0.02, -0.03, 1.01, 1.5, -2.5, 0.5))
+    run_chip(chip, CHIP)
+    found = load(default_path("i2c:1:0x68"))
+    assert found.identity == f"MPU-6050 with factory codes {CODES.hex()}"
+    assert found.bias_dps == pytest.approx((1.5, -2.5, 0.5), abs=0.01)
+    assert chip.closed == chip.opened
+
+
+def test_a_healthy_chip_passes_its_self_test(
+    on_the_bus: None, clock: Clock, capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    """Each axis is told; the chip measures as before afterwards, and no file is written."""
+    chip = StillChip(clock, health=(1, 0.9, 1.1, 1, 1.13, 0.87))
+    run_chip(chip, CHIP._replace(device="i2c:1,accel=16,gyro=500", self_test=True))
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head == (
+        "factory self-test of i2c:1:0x68, MPU-6050 with factory codes 8a5c7f1b; ±14 % pass"
+    )
+    assert [line.split()[:2] for line in lines] == [
+        [axis, "pass"] for axis in ("ax", "ay", "az", "gx", "gy", "gz")
+    ]
+    changes = [float(line.split()[2]) for line in lines]
+    assert changes == pytest.approx([0, -10, 10, 0, 13, -13], abs=0.5)
+    assert (chip.registers[GYRO_CONFIG], chip.registers[ACCEL_CONFIG]) == (1 << 3, 3 << 3)
+    assert chip.closed == chip.opened
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("axis", range(6))
+@pytest.mark.parametrize("health", [0.0, 0.84, 1.16])
+def test_each_axis_can_fail(
+    axis: int, health: float, on_the_bus: None, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that doesn't move, and ones that have changed too much; the others pass, and the exit
+    status is that of an error."""
+    healths = [1.0] * 6
+    healths[axis] = health
+    name = ("ax", "ay", "az", "gx", "gy", "gz")[axis]
+    with pytest.raises(CalibrationError, match=f"the self-test has failed: {name}$"):
+        run_chip(StillChip(clock, health=healths), TEST)
+    shown = capsys.readouterr().out
+    assert shown.count("  pass  ") == 5
+    [failed] = (line.split() for line in shown.splitlines() if "  FAIL  " in line)
+    assert failed[0] == name
+    assert float(failed[2]) == pytest.approx(100 * (health - 1), abs=0.5)
+
+
+def test_a_chip_without_codes_fails(on_the_bus: None, clock: Clock) -> None:
+    """There is nothing to compare with; it is not taken for sound."""
+    chip = StillChip(clock, factory_codes=bytes(4))
+    with pytest.raises(CalibrationError, match="has failed: ax ay az gx gy gz"):
+        run_chip(chip, TEST)
+
+
+def test_a_chip_that_is_shaken_is_not_tested(on_the_bus: None, clock: Clock) -> None:
+    """And is set up again as it was."""
+    chip = StillChip(clock)
+    chip.shaken = 5.0
+    with pytest.raises(CalibrationError, match="not at rest: gx swings by 5"):
+        run_chip(chip, TEST)
+    assert chip.registers[GYRO_CONFIG] == 0
+
+
+def test_other_dies_are_not_tested(on_the_bus: None, clock: Clock) -> None:
+    """Their self-test is another one."""
+    with pytest.raises(CalibrationError, match=r"this die \(MPU-6500\) is not supported"):
+        run_chip(StillChip(clock, who=0x70), TEST)
+
+
+def test_a_chip_that_dies_in_the_test_is_told(
+    on_the_bus: None, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may be left in its self-test; the next opening resets it."""
+    chip = StillChip(clock)
+    chip.refuses = FileNotFoundError(2, "gone")
+    with pytest.raises(TrioMpuError, match="there is no bus"):
+        run_chip(chip, TEST)
+    assert "i2c:1:0x68 is left in its self-test: there is no bus" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        TEST._replace(device="sim"),
+        TEST._replace(device="auto"),
+        TEST._replace(positions=True),
+        TEST._replace(output="x"),
+    ],
+)
+def test_the_self_test_is_for_chips_and_alone(plan: Plan) -> None:
+    """Anything else is a wrong command line."""
+    with pytest.raises(UsageError, match="--self-test is for a chip"):
+        run(plan)
+
+
+# -- a producer that has the device -----------------------------------------------------------------
+
+
+@pytest.fixture
+def producing(ring_name: str) -> Iterator[list[RingWriter]]:
+    """A place for the writer of a ring."""
+    writers = list[RingWriter]()
+    yield writers
+    for writer in writers:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("spec", "source"),
+    [
+        ("i2c:1", "i2c:1:0x68"),
+        ("i2c:/dev/i2c-1:0x68,rate=500", "i2c:1:0x68"),
+        ("iio", "iio:mpu6050"),
+        ("iio:1", "iio:mpu6050"),
+        ("/dev/mpu6050", "/dev/mpu6050"),
+        ("auto", "i2c:1:0x68"),
+        ("auto", "/dev/mpu6050"),
+    ],
+)
+@pytest.mark.parametrize("self_test", [False, True])
+async def test_a_device_in_use_is_refused(
+    spec: str, source: str, self_test: bool, ring_name: str, producing: list[RingWriter]
+) -> None:
+    """Before it is opened; the producer is named. When that has gone, it is free."""
+    writer = await RingWriter.open(ring_name, 16)
+    producing.append(writer)
+    await writer.start(source, 10**7)
+    plan = PLAN._replace(device=spec, ring=ring_name, self_test=self_test)
+    with pytest.raises(ExceptionGroup) as caught:
+        await run_calibrator(plan, trio.Event())
+    [error] = caught.value.exceptions
+    assert one_line(error) == (
+        f"{source} is in use: process {os.getpid()} writes its readings into ring {ring_name}; "
+        "stop that one first"
+    )
+    producing.pop().close()
+    await calibration_run.refuse_if_in_use(spec, ring_name)
+
+
+@pytest.mark.parametrize(
+    ("spec", "source"),
+    [
+        ("i2c:1:0x69", "i2c:1:0x68"),
+        ("i2c:2", "i2c:1:0x68"),
+        ("i2c:1", "iio:mpu6050"),
+        ("sim", "i2c:1:0x68"),
+        ("sim", "sim:seed=1"),
+        ("auto", "sim:seed=1"),
+        ("auto", "replay:x"),
+        ("/dev/other", "/dev/mpu6050"),
+    ],
+)
+async def test_another_device_is_free(
+    spec: str, source: str, ring_name: str, producing: list[RingWriter]
+) -> None:
+    """Simulations too: each program has its own."""
+    writer = await RingWriter.open(ring_name, 16)
+    producing.append(writer)
+    await writer.start(source, 10**7)
+    await calibration_run.refuse_if_in_use(spec, ring_name)
+
+
+def test_a_device_that_repeats_itself_is_not_calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the text driver does when its chip hangs."""
+    device = FakeDevice(after=[sample(1, 10**18)])
+    device.identity = "fake"
+
+    async def opened(spec: str, rate_hz: float) -> FakeDevice:
+        return device
+
+    monkeypatch.setattr(calibration_run, "open_device", opened)
+    assert "the values never change" in refusal(PLAN)
+    assert device.closed

@@ -1,0 +1,69 @@
+"""The command line's `i2c:…` → which chip, and how it measures."""
+
+import pytest
+
+from tests.helpers.fake_devices import one_line
+from trio_mpu.errors import UsageError
+from trio_mpu.sensors.mpu6050.options import parse_chip
+from trio_mpu.sensors.mpu6050.registers import Setup
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "path", "address"),
+    [
+        ("1", "i2c:1:0x68", "/dev/i2c-1", 0x68),
+        ("007", "i2c:007:0x68", "/dev/i2c-7", 0x68),
+        ("/dev/i2c-1", "i2c:/dev/i2c-1:0x68", "/dev/i2c-1", 0x68),
+        ("1:0x69", "i2c:1:0x69", "/dev/i2c-1", 0x69),
+        ("/dev/i2c-22:0x6A", "i2c:/dev/i2c-22:0x6a", "/dev/i2c-22", 0x6A),
+    ],
+)
+def test_bus_and_address(text: str, name: str, path: str, address: int) -> None:
+    """A number or a path; an address if it is not the usual one."""
+    spec = parse_chip(text, 100)
+    assert (spec.name, spec.path, spec.address, spec.force) == (name, path, address, False)
+    assert spec.setup == Setup(2, 250, 3, 9)
+
+
+def test_all_options() -> None:
+    """In any order; the rate given here is the one that counts."""
+    spec = parse_chip("/dev/i2c-1:0x69,accel=4,gyro=500,dlpf=2,rate=500,force", 100)
+    assert spec.setup == Setup(4, 500, 2, 1)
+    assert spec.force
+    assert parse_chip("1,force,rate=500,dlpf=2,gyro=500,accel=4", 7).setup == spec.setup
+    assert parse_chip("1", 500).setup.rate_hz == 500
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "'' is no bus"),
+        ("one", "'one' is no bus"),
+        ("-1", "'-1' is no bus"),
+        ("²", "'²' is no bus"),
+        ("1234567890", "is no bus"),
+        ("1:", "'' is no address"),
+        ("1:68", "'68' is no address"),
+        ("1:0x690", "'0x690' is no address"),
+        ("1:0x07", "'0x07' is no address of a chip"),
+        ("1:0x78", "'0x78' is no address of a chip"),
+        ("1,", "no option ''"),
+        ("1,speed=9", "no option 'speed=9'"),
+        ("1,force=1", "no option 'force=1'"),
+        ("1,accel=3", "accel=3 is not possible: the chip has 2, 4, 8, 16"),
+        ("1,accel=", "accel= is not possible"),
+        ("1,gyro=-250", "the chip has 250, 500, 1000, 2000"),
+        ("1,dlpf=7", "the chip has 0, 1, 2, 3, 4, 5, 6"),
+        ("1,rate=fast", "rate=fast is not a number from 0.1 to 8000"),
+        ("1,rate=nan", "rate=nan is not a number"),
+        ("1,rate=0", "rate=0 is not a number"),
+        ("1,rate=8001", "rate=8001 is not a number"),
+        ("1,rate=5,rate=6", "rate twice"),
+        ("1,force,force", "force twice"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(text: str, says: str) -> None:
+    """With what there is instead."""
+    with pytest.raises(UsageError) as caught:
+        parse_chip(text, 100)
+    assert says in one_line(caught.value)

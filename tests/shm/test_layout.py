@@ -1,0 +1,341 @@
+"""What each byte of the segment means, on plain byte arrays."""
+
+import struct
+import sys
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.helpers.fake_devices import one_line, sample
+from trio_mpu.errors import RingError, RingMissing
+from trio_mpu.record import (
+    LEDGER,
+    MAX_CAPACITY,
+    MIN_CAPACITY,
+    NOBODY,
+    Header,
+    Process,
+    Record,
+    State,
+)
+from trio_mpu.shm import layout
+from trio_mpu.shm.layout import HEADER_BYTES, RECORD_BYTES
+
+WIDTHS = {"I": 4, "Q": 8, "=IQ": 12, "=I4xQ": 16, "16Q": 128, "96s": 96, "60s": 60}
+
+
+def ring(capacity: int = 8, head: int = 0) -> bytearray:
+    """A ring that holds all records up to `head` that it can."""
+    buffer = bytearray(layout.segment_bytes(capacity))
+    layout.lay_out(buffer, capacity, 0x0123456789ABCDEF)
+    for seq in range(max(1, head - capacity + 1), head + 1):
+        layout.put_record(buffer, capacity, record(seq))
+    layout.put(buffer, "head", head)
+    return buffer
+
+
+def record(seq: int) -> Record:
+    """A record that is different for each number."""
+    return Record.of(seq, 10**18 + seq, sample(seq % 1000, 10**9 + seq, flags=3, lost=seq % 7))
+
+
+# -- the header ---------------------------------------------------------------------------------
+
+
+def test_no_two_fields_share_a_byte_and_all_fit() -> None:
+    """The fields lie one after the other, up to byte 476 of the header's 1,024."""
+    end = 0
+    for offset, form in layout._FIELDS.values():
+        assert struct.calcsize(form) == WIDTHS[form]
+        assert offset >= end
+        end = offset + WIDTHS[form]
+    assert end == 476 <= HEADER_BYTES
+
+
+def test_every_number_is_aligned() -> None:
+    """A number lies at a multiple of its size, so that it is read and written at once."""
+    for offset, form in layout._FIELDS.values():
+        if form.endswith("Q"):
+            last = offset + WIDTHS[form] - 8
+            assert last % 8 == 0
+        if form.lstrip("=").startswith("I"):
+            assert offset % 4 == 0
+    assert HEADER_BYTES % RECORD_BYTES == 0
+    assert RECORD_BYTES == 64
+
+
+@pytest.mark.skipif(sys.byteorder != "little", reason="the bytes are given for little-endian")
+def test_the_exact_bytes_of_a_header() -> None:
+    """A header, written field by field, has these bytes and no others."""
+    buffer = ring(capacity=8)
+    layout.put(buffer, "head", 0x1122334455667788)
+    layout.put(buffer, "period_ns", 10**7)
+    layout.put(buffer, "state", State.RUNNING)
+    layout.put(buffer, "producer", 4711, 0x99)
+    layout.put(buffer, "holder", 4712, 0xAA)
+    layout.put(buffer, "heartbeat_ns", 5)
+    layout.put(buffer, "started_ns", 6)
+    layout.put_ledger(buffer, {name: number for number, name in enumerate(LEDGER, start=1)})
+    layout.put_text(buffer, "source", "/dev/mpu6050")
+    layout.put_text(buffer, "chip", "MPU-6050 °")
+    layout.put_text(buffer, "calibration", "none")
+    assert buffer[:HEADER_BYTES] == (
+        b"TRIO-MPU"
+        + bytes.fromhex("01000000 00040000 40000000 08000000")
+        + bytes.fromhex("efcdab8967452301 8877665544332211 8096980000000000")
+        + bytes.fromhex("01000000 67120000 9900000000000000")
+        + bytes.fromhex("68120000 00000000 aa00000000000000")
+        + bytes.fromhex("0500000000000000 0600000000000000")
+        + bytes.fromhex("0100000000000000 0200000000000000 0300000000000000")
+        + bytes.fromhex("0400000000000000 0500000000000000 0600000000000000")
+        + bytes.fromhex("0700000000000000 0800000000000000 0900000000000000")
+        + bytes.fromhex("0a00000000000000")
+        + bytes(48)
+        + b"/dev/mpu6050".ljust(96, b"\0")
+        + "MPU-6050 °".encode().ljust(96, b"\0")
+        + b"none".ljust(60, b"\0")
+        + bytes(548)
+    )
+
+
+def test_what_is_written_into_the_header_is_read_from_it() -> None:
+    """Every field comes back through `read_header`."""
+    buffer = ring(capacity=8, head=3)
+    layout.put(buffer, "period_ns", 10**7)
+    layout.put(buffer, "state", State.RUNNING)
+    layout.put(buffer, "producer", 1, 2)
+    layout.put(buffer, "holder", 3, 4)
+    layout.put(buffer, "heartbeat_ns", 5)
+    layout.put(buffer, "started_ns", 6)
+    layout.put_ledger(buffer, {"device_lost": 7})
+    layout.put_text(buffer, "source", "sim:seed=1")
+    layout.put_text(buffer, "chip", "c")
+    layout.put_text(buffer, "calibration", "d")
+    assert layout.read_header(buffer) == Header(
+        capacity=8,
+        generation=0x0123456789ABCDEF,
+        head=3,
+        period_ns=10**7,
+        state=State.RUNNING,
+        producer=Process(1, 2),
+        holder=Process(3, 4),
+        heartbeat_ns=5,
+        started_ns=6,
+        ledger={**dict.fromkeys(LEDGER, 0), "device_lost": 7},
+        source="sim:seed=1",
+        chip="c",
+        calibration="d",
+    )
+    assert layout.process(buffer, "producer") == Process(1, 2)
+    assert layout.number(buffer, "head") == 3
+    assert layout.text(buffer, "source") == "sim:seed=1"
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
+def test_publishing_moves_the_head_and_nothing_else(before: int, after: int) -> None:
+    """The one field that readers rely on is set whole, and no other byte changes."""
+    buffer, expected = ring(), ring()
+    layout.put(buffer, "head", before)
+    layout.put(expected, "head", after)
+    layout.publish(memoryview(buffer), after)
+    assert buffer == expected
+    assert layout.number(buffer, "head") == after
+
+
+def test_an_empty_ring_has_an_empty_header() -> None:
+    """Right after it was laid out, a ring is starting, belongs to nobody and has lost nothing."""
+    header = layout.read_header(ring())
+    assert header.state is State.STARTING
+    assert header.producer == header.holder == NOBODY
+    assert (header.head, header.source, set(header.ledger.values())) == (0, "", {0})
+
+
+def test_an_unknown_state_of_a_later_version_counts_as_stopped() -> None:
+    """A number that is no state is not an error."""
+    buffer = ring()
+    layout.put(buffer, "state", 99)
+    assert layout.read_header(buffer).state is State.STOPPED
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+@example("x" * 95 + "é")
+@example("x" * 94 + "°C")
+@example("x" * 93 + "\U0001f600")
+def test_a_text_is_cut_at_a_characters_boundary(text: str) -> None:
+    """A field holds as much of a text as has room, in whole characters, and `fitted` says what."""
+    buffer = ring()
+    layout.put_text(buffer, "source", "x" * 200)
+    layout.put_text(buffer, "source", text)
+    kept = layout.text(buffer, "source")
+    assert kept == layout.fitted("source", text)
+    assert text.startswith(kept)
+    assert kept == text or len((kept + text[len(kept)]).encode()) > 96
+    assert buffer[320:HEADER_BYTES] == bytes(HEADER_BYTES - 320)
+
+
+def test_text_that_is_not_utf_8_is_shown_and_no_error() -> None:
+    """Whatever another program wrote there can be read."""
+    buffer = ring()
+    layout.put(buffer, "source", b"\xff/dev")
+    assert layout.text(buffer, "source") == "\ufffd/dev"
+
+
+# -- is it a ring? ------------------------------------------------------------------------------
+
+
+def test_a_ring_is_accepted_with_its_capacity() -> None:
+    """check() returns the capacity of what lay_out() made, the smallest and a larger one."""
+    for capacity in (MIN_CAPACITY, 1000):
+        assert layout.check(ring(capacity), "it") == capacity
+
+
+def test_until_the_magic_number_is_there_a_ring_is_not_ready() -> None:
+    """Nothing but the last store of lay_out() makes a ring of the bytes."""
+    buffer = ring()
+    layout.put(buffer, "magic", 0)
+    for unready in (b"", bytes(HEADER_BYTES), buffer):
+        with pytest.raises(RingMissing, match="it is not ready yet"):
+            layout.check(unready, "it")
+
+
+def test_each_fault_of_a_segment_has_its_own_error() -> None:
+    """Whatever is wrong with a segment is told apart, on one line that begins with its name."""
+    faults: list[tuple[str, int]] = [
+        ("magic", layout.MAGIC + 1),
+        ("version", 2),
+        ("header_bytes", 512),
+        ("record_bytes", 72),
+        ("capacity", 9),
+    ]
+    messages = set()
+    for name, value in faults:
+        buffer = ring()
+        layout.put(buffer, name, value)
+        with pytest.raises(RingError) as caught:
+            layout.check(buffer, "/dev/shm/it")
+        assert type(caught.value) is RingError
+        assert one_line(caught.value).startswith("/dev/shm/it ")
+        messages.add(str(caught.value))
+    assert len(messages) == len(faults)
+
+
+@pytest.mark.parametrize("capacity", [0, 1, MAX_CAPACITY + 1])
+def test_a_capacity_out_of_bounds_is_refused(capacity: int) -> None:
+    """Even when the segment has just that size."""
+    buffer = bytearray(layout.segment_bytes(min(capacity, 4)))
+    layout.lay_out(buffer, capacity, 1)
+    with pytest.raises(RingError, match=f"not those of {capacity} records"):
+        layout.check(buffer, "it")
+
+
+@pytest.mark.parametrize("change", [-1, 1, RECORD_BYTES])
+def test_a_segment_of_the_wrong_size_is_refused(change: int) -> None:
+    """Larger is as wrong as smaller: its bytes would be looked for in the wrong places."""
+    buffer = ring() + bytearray(RECORD_BYTES)
+    with pytest.raises(RingError, match="not those of 8 records"):
+        layout.check(buffer[: layout.segment_bytes(8) + change], "it")
+
+
+@given(st.binary(min_size=HEADER_BYTES, max_size=HEADER_BYTES))
+def test_random_bytes_are_no_ring(noise: bytes) -> None:
+    """Nothing but RingError comes of them, whatever follows the magic number and version."""
+    begun = struct.pack("=QI", layout.MAGIC, layout.VERSION) + noise[12:]
+    for buffer in (noise, begun):
+        with pytest.raises(RingError):
+            layout.check(buffer + bytes(64), "it")
+
+
+# -- the records --------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.byteorder != "little", reason="the bytes are given for little-endian")
+def test_the_exact_bytes_of_a_record() -> None:
+    """A record in its slot has these 64 bytes; its neighbours are left alone."""
+    buffer = bytearray(b"\xee" * layout.segment_bytes(4))
+    written = Record(6, -2, 3, 1.0, -1.0, 0.5, 250.0, -250.0, 0.0, 36.5, 5, 2**32 - 1)
+    layout.put_record(buffer, 4, written)
+    begin = HEADER_BYTES + 2 * 64
+    assert buffer[begin : begin + 64] == bytes.fromhex(
+        "0600000000000000 feffffffffffffff 0300000000000000"
+        "0000803f 000080bf 0000003f 00007a43 00007ac3 00000000 00001242"
+        "05000000 ffffffff 00000000"
+    )
+    assert buffer.replace(buffer[begin : begin + 64], b"") == b"\xee" * (len(buffer) - 64)
+
+
+def test_a_sample_becomes_a_record_with_all_its_fields() -> None:
+    """Record.of() adds number and wall-clock time, and changes nothing."""
+    taken = sample(3, 77, flags=5, lost=6)
+    numbered = Record.of(9, 88, taken)
+    assert (numbered.seq, numbered.time_ns) == (9, 88)
+    assert numbered._asdict() == {**taken._asdict(), "seq": 9, "time_ns": 88}
+
+
+floats = st.floats(width=32, allow_nan=False)
+unsigned = st.integers(0, 2**32 - 1)
+
+
+@given(
+    st.integers(1, 2**64 - 1),
+    st.integers(-(2**63), 2**63 - 1),
+    st.integers(-(2**63), 2**63 - 1),
+    st.tuples(*[floats] * 7),
+    unsigned,
+    unsigned,
+    st.integers(2, 9),
+)
+def test_a_record_comes_back_as_it_was(
+    seq: int, t_ns: int, time_ns: int, values: tuple[float, ...], flags: int, lost: int, size: int
+) -> None:
+    """Every field of a record is written and read in full width."""
+    written = Record._make((seq, t_ns, time_ns, *values, flags, lost))
+    buffer = bytearray(layout.segment_bytes(size))
+    layout.put_record(buffer, size, written)
+    copied = layout.copy_records(buffer, size, seq, 1)
+    assert layout.parse_records(copied, seq) == [written]
+
+
+@given(st.integers(2, 9), st.integers(0, 40), st.data())
+def test_what_the_window_holds_is_read_whole_and_in_order(
+    capacity: int, head: int, data: st.DataObject
+) -> None:
+    """Against a model that remembers all: every range of the window is copied, around the ring's
+    end as well, and the slot that is written next is not part of it."""
+    model = [record(seq) for seq in range(1, head + 1)]
+    buffer = ring(capacity, head)
+    oldest = layout.oldest(head, capacity)
+    window = model[oldest - 1 :]
+    assert len(window) == min(head, capacity - 1)
+    assert all(kept.seq % capacity != (head + 1) % capacity for kept in window)
+    first = data.draw(st.integers(oldest, head + 1))
+    count = data.draw(st.integers(0, head + 1 - first))
+    copied = layout.copy_records(memoryview(buffer), capacity, first, count)
+    assert len(copied) == count * RECORD_BYTES
+    assert layout.parse_records(copied, first) == model[first - 1 : first - 1 + count]
+
+
+@pytest.mark.parametrize("first", range(1, 7))
+def test_a_whole_round_can_be_copied_from_any_slot_on(first: int) -> None:
+    """A copy is of two pieces at most, wherever it begins."""
+    buffer = ring(capacity=5, head=first + 4)
+    copied = layout.copy_records(buffer, 5, first, 5)
+    assert [found.seq for found in layout.parse_records(copied, first)] == list(
+        range(first, first + 5)
+    )
+
+
+@given(st.lists(st.booleans(), max_size=12))
+def test_records_begin_after_the_last_slot_that_is_not_theirs(torn: list[bool]) -> None:
+    """What another number stands in has been overwritten, and so has all before it."""
+    records = [record(seq) for seq in range(5, 5 + len(torn))]
+    slots = [record(99) if bad else good for bad, good in zip(torn, records, strict=True)]
+    copied = b"".join(layout._RECORD.pack(*slot) for slot in slots)
+    last_torn = max((index for index, bad in enumerate(torn) if bad), default=-1)
+    assert layout.parse_records(copied, 5) == records[last_torn + 1 :]
+
+
+def test_a_slot_that_was_never_written_is_no_record() -> None:
+    """Zeros have number 0, which no record has."""
+    assert layout.parse_records(bytes(RECORD_BYTES), 1) == []
+    assert layout.parse_records(b"", 1) == []

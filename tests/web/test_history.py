@@ -1,0 +1,217 @@
+"""What the ring still holds, as text: over a ring in memory."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.helpers.fakes import GENERATION, PERIOD_NS, FakeRecords, make_site
+from trio_mpu.errors import RingError
+from trio_mpu.fanout.hub import Hub
+from trio_mpu.formats import COLUMNS
+from trio_mpu.sample import Flag
+from trio_mpu.web import history
+from trio_mpu.web.history import PIECE_SAMPLES
+from trio_mpu.web.routes import History
+
+
+def hub_of(record_source: FakeRecords) -> Hub:
+    """Return a hub that follows the ring."""
+    return make_site(record_source).hub
+
+
+def ring(count: int, capacity: int = 1000) -> FakeRecords:
+    """Return a ring into which so many samples were written."""
+    record_source = FakeRecords(capacity)
+    record_source.write(count)
+    return record_source
+
+
+async def text_of(
+    hub: Hub, asked: History, between: Callable[[], object] = lambda: None
+) -> list[str]:
+    """Return all pieces of an answer; `between` is called after each."""
+    pieces = []
+    async for piece in history.pieces(hub, asked):
+        pieces.append(piece.decode())
+        between()
+    return pieces
+
+
+async def rows_of(
+    hub: Hub, asked: History, between: Callable[[], object] = lambda: None
+) -> list[dict[str, Any]]:
+    """Return the rows of an answer in JSON."""
+    answer = json.loads("".join(await text_of(hub, asked, between)))
+    assert answer["generation"] == f"{hub.origin.generation:016x}"
+    rows: list[dict[str, Any]] = answer["samples"]
+    return rows
+
+
+def numbers(rows: list[dict[str, Any]]) -> list[int]:
+    """Return the sequence numbers."""
+    return [row["seq"] for row in rows]
+
+
+@pytest.mark.parametrize("count", [1, 2, PIECE_SAMPLES, PIECE_SAMPLES + 1, 500])
+async def test_the_json_holds_every_sample_once(count: int) -> None:
+    """In order, in pieces of a bounded size."""
+    hub = hub_of(ring(count))
+    rows = await rows_of(hub, History())
+    assert numbers(rows) == list(range(1, count + 1))
+    assert rows[-1]["id"] == f"{GENERATION:016x}-{count}"
+    assert "gap" not in rows[0]
+    assert len(await text_of(hub, History())) == 1 + -(-count // PIECE_SAMPLES)
+
+
+async def test_an_empty_ring_gives_an_empty_list() -> None:
+    """And it is valid JSON."""
+    assert await rows_of(hub_of(ring(0)), History(seconds=10)) == []
+
+
+async def test_csv_and_ndjson_hold_the_same() -> None:
+    """One line each, CSV with a head."""
+    hub = hub_of(ring(300))
+    table = list(csv.DictReader(io.StringIO("".join(await text_of(hub, History("csv"))))))
+    assert tuple(table[0]) == COLUMNS
+    lines = "".join(await text_of(hub, History("ndjson"))).splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert rows == await rows_of(hub, History())
+    assert [int(row["seq"]) for row in table] == numbers(rows)
+    assert [float(row["ax"]) for row in table] == [row["ax"] for row in rows]
+
+
+async def test_a_lapped_ring_gives_what_it_has() -> None:
+    """Who did not ask for more has lost nothing, so no gap is told."""
+    rows = await rows_of(hub_of(ring(100, capacity=32)), History())
+    assert numbers(rows) == list(range(70, 101))
+    assert "gap" not in rows[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (History(since=(GENERATION, 90)), range(91, 101)),
+        (History(since=(GENERATION, 100)), range(0)),
+        (History(since=(GENERATION, 10**19)), range(0)),
+        (History(since=(GENERATION, 0)), range(1, 101)),
+        (History(limit=3), range(98, 101)),
+        (History(limit=0), range(0)),
+        (History(limit=10**8), range(1, 101)),
+        (History(since=(GENERATION, 90), limit=3), range(91, 94)),
+        (History(since=(GENERATION, 90), limit=0), range(0)),
+        (History(seconds=0), range(100, 101)),
+        (History(seconds=0.05), range(95, 101)),
+        (History(seconds=0.055), range(95, 101)),
+        (History(seconds=1000), range(1, 101)),
+        (History(seconds=0.05, limit=2), range(99, 101)),
+        (History(seconds=0.05, since=(GENERATION, 98)), range(99, 101)),
+        (History(seconds=0.05, since=(GENERATION, 10)), range(95, 101)),
+    ],
+)
+async def test_bounds_are_kept(asked: History, expected: range) -> None:
+    """By number, by count, by time, and by several at once."""
+    rows = await rows_of(hub_of(ring(100)), asked)
+    assert numbers(rows) == list(expected)
+    assert all("gap" not in row for row in rows)
+
+
+@pytest.mark.parametrize("capacity", [2, 3, 10, 50, 99])
+@pytest.mark.parametrize("seconds", [0, 0.01, 0.3, 5])
+async def test_seconds_are_found_in_a_lapped_ring(capacity: int, seconds: float) -> None:
+    """What is lost counts as older than everything."""
+    record_source = ring(100, capacity)
+    oldest = min(record_source.records) if capacity < 100 else 1
+    held = [seq for seq in range(1, 101) if seq > max(oldest, 100 - capacity + 1)]
+    since_ns = 100 * PERIOD_NS - round(seconds * 1e9)
+    expected = [seq for seq in held if seq * PERIOD_NS >= since_ns]
+    assert numbers(await rows_of(hub_of(record_source), History(seconds=seconds))) == expected
+
+
+async def test_what_is_missing_after_since_is_told() -> None:
+    """In the first row, with its number."""
+    hub = hub_of(ring(100, capacity=32))
+    rows = await rows_of(hub, History(since=(GENERATION, 10)))
+    assert numbers(rows) == list(range(70, 101))
+    assert rows[0]["gap"] == {"from": 10, "to": 70, "lost": 59, "reason": "lapped"}
+    assert all("gap" not in row for row in rows[1:])
+
+
+async def test_seconds_do_not_hide_what_is_missing_after_since() -> None:
+    """It may have been from within that time."""
+    hub = hub_of(ring(100, capacity=32))
+    rows = await rows_of(hub, History(since=(GENERATION, 10), seconds=1000))
+    assert numbers(rows) == list(range(70, 101))
+    assert rows[0]["gap"] == {"from": 10, "to": 70, "lost": 59, "reason": "lapped"}
+
+
+async def test_in_csv_a_jump_of_the_numbers_tells_what_is_missing() -> None:
+    """The column `lost` is the producer's: whoever replays the rows must not count a gap twice."""
+    hub = hub_of(ring(100, capacity=32))
+    text = "".join(await text_of(hub, History("csv", since=(GENERATION, 10))))
+    first = next(csv.DictReader(io.StringIO(text)))
+    assert (first["seq"], first["lost"]) == ("70", "0")
+
+
+async def test_since_of_another_ring_gives_all_and_tells_so() -> None:
+    """Nobody can know how many are missing."""
+    rows = await rows_of(hub_of(ring(5)), History(since=(7, 1234)))
+    assert numbers(rows) == [1, 2, 3, 4, 5]
+    assert rows[0]["gap"] == {"from": 1234, "to": 1, "lost": None, "reason": "restart"}
+    assert "gap" not in rows[1]
+
+
+async def test_what_is_measured_meanwhile_is_left_out() -> None:
+    """So that an answer ends however slowly it is read."""
+    record_source = ring(300)
+    rows = await rows_of(hub_of(record_source), History(), lambda: record_source.write(50))
+    assert numbers(rows) == list(range(1, 301))
+
+
+async def test_being_lapped_in_the_middle_is_told() -> None:
+    """In the first row after what is missing."""
+    record_source = ring(300, capacity=302)
+    writes = iter([200])
+    rows = await rows_of(
+        hub_of(record_source), History(), lambda: record_source.write(next(writes, 0))
+    )
+    assert numbers(rows) == [*range(1, 129), *range(200, 301)]
+    assert rows[128]["gap"] == {"from": 128, "to": 200, "lost": 71, "reason": "lapped"}
+    assert [row["seq"] for row in rows if "gap" in row] == [200]
+
+
+async def test_being_lapped_beyond_the_end_is_told_too() -> None:
+    """By one row more than was asked for: an answer that just ended would hide it."""
+    record_source = ring(300, capacity=302)
+    rows = await rows_of(hub_of(record_source), History(), lambda: record_source.write(1000))
+    assert len(rows) == 129
+    seq = rows[-1]["seq"]
+    assert seq > 300
+    assert rows[-1]["gap"] == {"from": 128, "to": seq, "lost": seq - 129, "reason": "lapped"}
+
+
+async def test_a_producers_own_gap_is_told() -> None:
+    """As it stands in the record."""
+    record_source = ring(2)
+    record_source.write(1, flags=int(Flag.DEVICE_GAP), lost=7)
+    rows = await rows_of(hub_of(record_source), History())
+    assert rows[2]["gap"] == {"from": 2, "to": 3, "lost": 7, "reason": "device"}
+
+
+async def test_a_ring_that_is_replaced_in_the_middle_is_an_error() -> None:
+    """Its samples must not be mixed with another's."""
+    record_source = ring(300)
+    with pytest.raises(RingError, match="gone"):
+        await text_of(hub_of(record_source), History(), lambda: record_source.replace(7))
+
+
+@pytest.mark.parametrize("asked", [History(), History(seconds=1)])
+async def test_a_damaged_ring_is_an_error(asked: History) -> None:
+    """An answer that just ended would hide it."""
+    record_source = ring(300)
+    record_source.damaged = {PIECE_SAMPLES, 300}
+    with pytest.raises(RingError, match="damaged"):
+        await text_of(hub_of(record_source), asked)

@@ -1,0 +1,79 @@
+"""What becomes of a device's samples on their way to the ring: corrected, or told that they are
+not."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from trio_mpu.calibration.files import default_path, load
+from trio_mpu.calibration.model import Calibration
+from trio_mpu.device import Device
+from trio_mpu.errors import CalibrationError, NoCalibration
+from trio_mpu.sample import Flag, Sample
+
+log = logging.getLogger(__name__)
+
+NONE: Final = "none"  # the choice of no calibration
+
+_SIMULATED: Final = int(Flag.SIMULATED)
+_UNCALIBRATED: Final = int(Flag.UNCALIBRATED)
+
+Correct = Callable[[Sample], Sample]
+
+
+def as_it_is(sample: Sample) -> Sample:
+    """Return the sample."""
+    return sample
+
+
+def uncalibrated(sample: Sample) -> Sample:
+    """Return the sample with the flag that says so, unless it is simulated."""
+    if sample.flags & _SIMULATED:
+        return sample
+    return sample._replace(flags=sample.flags | _UNCALIBRATED)
+
+
+def choose(device: Device, choice: str) -> Correct:
+    """Return what is to be done with each sample of the device, and note its id in
+    `device.calibration`.
+
+    `choice` is a file, "none", or empty for the device's file in the default place, if there is
+    one. Raises CalibrationError when a file that was named can't be used or is another sensor's.
+    In the default place that is a warning, and the samples stay uncalibrated. A device without
+    identity, a recording, is left as it is.
+    """
+    if not device.identity:
+        if choice not in ("", NONE):
+            raise CalibrationError(f"{device.source} can't be calibrated: it has been recorded")
+        return as_it_is
+    calibration = None
+    if choice == "":
+        calibration = _default(device)
+    elif choice != NONE:
+        calibration = _fitting(Path(choice), device)
+    if calibration is None:
+        return uncalibrated
+    device.calibration = calibration.id
+    log.info("%s is corrected by its calibration %s", device.source, calibration.id)
+    return calibration.apply
+
+
+def _default(device: Device) -> Calibration | None:
+    try:
+        return _fitting(default_path(device.source), device)
+    except NoCalibration as error:
+        log.debug("%s", error)
+    except CalibrationError as error:
+        log.warning("samples stay uncalibrated: %s", error)
+    return None
+
+
+def _fitting(path: Path, device: Device) -> Calibration:
+    calibration = load(path)
+    if calibration.identity != device.identity:
+        raise CalibrationError(
+            f"the calibration {path} is of another sensor: of {calibration.identity:.100}, and "
+            f"this is {device.identity:.100}"
+        )
+    return calibration

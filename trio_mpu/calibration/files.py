@@ -1,0 +1,97 @@
+"""Where calibrations are kept: one small TOML file for each sensor."""
+
+import os
+import re
+import stat
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import Final
+
+from trio_mpu.calibration.model import Calibration
+from trio_mpu.errors import CalibrationError, NoCalibration
+
+MAX_BYTES: Final = 65_536  # a hundred times of what one has; whatever is larger is something else
+MAX_NAME: Final = 100  # characters of a file's name, which may have 255 bytes
+
+
+def default_path(source: str) -> Path:
+    """Return where the calibration of the device with this name is looked for.
+
+    That is below `$XDG_CONFIG_HOME`, or `~/.config` if that is empty or relative, as the XDG Base
+    Directory Specification has it. Raises CalibrationError when there is no home.
+    """
+    folder = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    if not folder.is_absolute():
+        try:
+            folder = Path("~/.config").expanduser()
+        except RuntimeError as error:
+            raise CalibrationError(
+                "there is no home to look for calibrations in: set XDG_CONFIG_HOME"
+            ) from error
+    # Two sources may have one name then; the identity within the file tells them apart.
+    name = re.sub(r"[^A-Za-z0-9._]+", "-", source).strip("-.")
+    return folder / "trio-mpu" / f"calibration-{name[-MAX_NAME:]}.toml"
+
+
+def load(path: Path) -> Calibration:
+    """Return the calibration in this file.
+
+    Raises NoCalibration when there is no file, and CalibrationError with what is wrong with it.
+    """
+    try:
+        # Non-blocking, as a pipe would let the caller wait for ever.
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        with os.fdopen(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise CalibrationError(f"{path} is no calibration: it is not a plain file")
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise NoCalibration(f"there is no calibration {path}") from error
+    except OSError as error:
+        raise CalibrationError(f"can't read the calibration {path}: {error.strerror}") from error
+    if len(data) > MAX_BYTES:
+        raise CalibrationError(f"{path} is no calibration: it has more than {MAX_BYTES:,} bytes")
+    try:
+        return Calibration.parse(tomllib.loads(data.decode()))
+    except (ValueError, RecursionError) as error:
+        problem = " ".join(str(error).split())
+        raise CalibrationError(f"{path} is no calibration: not TOML, {problem:.100}") from error
+    except CalibrationError as error:
+        raise CalibrationError(f"the calibration {path} can't be used: {error}") from error
+
+
+def save(path: Path, text: str) -> None:
+    """Put the text into the file, making its folder if need be.
+
+    It is replaced at once: whoever reads it finds the old text or the new one, whole, and so does
+    the next boot after a power failure at any moment. Raises CalibrationError when that is not
+    possible; the old file is as it was then.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise CalibrationError(f"can't save to {path}: it is not a plain file")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd, temporary = tempfile.mkstemp(prefix=f".{path.name[:MAX_NAME]}.", dir=path.parent)
+        try:
+            with os.fdopen(fd, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(fd)
+            Path(temporary).chmod(0o644)  # there is no secret in it
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise CalibrationError(f"can't save to {path}: {error.strerror}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the new name outlive a power failure: fsync(2) of the file alone doesn't."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,257 @@
+"""The calibration of a sensor, with a person who lays it down; and its factory self-test."""
+
+import contextlib
+import logging
+import os
+import statistics
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import trio
+
+from trio_mpu import lifecycle
+from trio_mpu.calibration import report
+from trio_mpu.calibration.allan import stability
+from trio_mpu.calibration.collect import Measurement, count_of, measure
+from trio_mpu.calibration.files import default_path, load, save
+from trio_mpu.calibration.model import ONE, ZERO, Calibration, Vector
+from trio_mpu.calibration.six_positions import solve
+from trio_mpu.calibration.stillness import FACES, Rest, at_rest
+from trio_mpu.device import Device
+from trio_mpu.errors import CalibrationError, DeviceError, NoCalibration, RingMissing, UsageError
+from trio_mpu.ring import RingReader
+from trio_mpu.sample import Flag
+from trio_mpu.sensors.mpu6050 import self_test
+from trio_mpu.sensors.mpu6050.device import Mpu6050
+from trio_mpu.sensors.mpu6050.options import parse_chip
+from trio_mpu.sensors.mpu6050.registers import Setup
+from trio_mpu.sensors.registry import open_device
+
+log = logging.getLogger(__name__)
+
+# The ranges are those of the factory's codes; 200 Hz with a filter to match.
+SELF_TEST: Final = Setup(accel_g=8, gyro_dps=250, dlpf=2, divider=4)
+SELF_TEST_S: Final = 1.0  # the means are known to a thousandth of what the limit is
+RESTORE_S: Final = 2.0  # to reset the chip at the end; it takes 0.2 s
+
+
+class Plan(NamedTuple):
+    """What is asked for: a device, how it is measured, and where its calibration goes (empty: its
+    place in the user's configuration). `ring` is one whose producer may have the device."""
+
+    device: str
+    rate_hz: float
+    seconds: float
+    ring: str
+    output: str
+    positions: bool
+    self_test: bool
+
+
+async def run_calibrator(plan: Plan, stop: trio.Event, stdin_fd: int = 0) -> None:
+    """Do what is asked for, talking with the person; leave off when `stop` is set.
+
+    Raises a TrioMpuError with the reason when it can't be done, when a test has failed, and when
+    it was left off; no file has changed then.
+    """
+    finished = False
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lifecycle.cancel_at, stop, nursery.cancel_scope)
+        await refuse_if_in_use(plan.device, plan.ring)
+        await (_test(plan) if plan.self_test else _calibrate(plan, stdin_fd))
+        finished = True
+        nursery.cancel_scope.cancel()
+    if not finished:
+        raise CalibrationError("stopped before the end: nothing was saved")
+
+
+async def refuse_if_in_use(spec: str, ring: str) -> None:
+    """Raise CalibrationError when a living producer of this ring reads the device: two programs
+    would take readings from each other, and set the chip up each in its own way."""
+    try:
+        reader = RingReader(ring)
+    except RingMissing:
+        return
+    with reader:
+        header = await reader.header()
+        if reader.producer_lives() and _may_be_one(spec, header.source):
+            raise CalibrationError(
+                f"{header.source} is in use: process {header.producer.pid} writes its readings "
+                f"into ring {ring}; stop that one first"
+            )
+
+
+def _may_be_one(spec: str, source: str) -> bool:
+    """Tell whether the device that is meant may be the one that a producer calls `source`."""
+    kind, _, rest = spec.partition(":")
+    their_kind, _, their_rest = source.partition(":")
+    if their_kind in ("sim", "replay"):
+        return False  # each has its own
+    if kind == their_kind == "i2c":
+        ours, theirs = parse_chip(rest, 100), parse_chip(their_rest, 100)
+        return (ours.path, ours.address) == (theirs.path, theirs.address)
+    if kind == their_kind == "iio":
+        return True  # by name or by number, it may be the same
+    return spec in ("auto", source)
+
+
+async def _calibrate(plan: Plan, stdin_fd: int) -> None:
+    device = await open_device(plan.device, plan.rate_hz)
+    try:
+        if not device.identity:
+            raise UsageError(f"{device.source} can't be calibrated: it has been recorded")
+        count = count_of(device, plan.seconds)
+        if plan.positions:
+            measured = await _six(device, count, plan.seconds, stdin_fd)
+        else:
+            print(f"measuring {device.source} for {plan.seconds:g} s: leave it alone", flush=True)
+            measurement = await measure(device, count)
+            measured = {"": (at_rest(measurement.samples), measurement)}
+    finally:
+        await device.aclose()
+    first_rest, first = next(iter(measured.values()))
+    await _tell(device, first_rest, first)
+    rests = {face: rest for face, (rest, _) in measured.items()}
+    simulated = bool(first.samples[0].flags & Flag.SIMULATED)
+    if simulated and not plan.output:
+        print("nothing was saved, as it is simulated: --output FILE saves it all the same")
+        return
+    _save(plan, device, rests)
+
+
+async def _six(
+    device: Device, count: int, seconds: float, stdin_fd: int
+) -> dict[str, tuple[Rest, Measurement]]:
+    """Let the person lay the sensor on each of its faces, in any order; what is not right is said,
+    and tried again. Raises CalibrationError when the person leaves."""
+    found: dict[str, tuple[Rest, Measurement]] = {}
+    while missing := [face for face in FACES if face not in found]:
+        print(
+            f"lay it down with one of {' '.join(missing)} up, leave it alone for {seconds:g} s, "
+            "and press Enter",
+            flush=True,
+        )
+        if not await read_line(stdin_fd):
+            raise CalibrationError(
+                f"the input ended, and {' '.join(missing)} are missing: nothing was saved"
+            )
+        measurement = await measure(device, count)
+        try:
+            rest = at_rest(measurement.samples)
+            face = rest.face
+        except CalibrationError as error:
+            print(f"again, please: {error}", flush=True)
+            continue
+        if face in found:
+            print(f"{face} is up again, and was measured before", flush=True)
+            continue
+        found[face] = rest, measurement
+        print(f"{face} is up: measured", flush=True)
+    return found
+
+
+async def _tell(device: Device, rest: Rest, measurement: Measurement) -> None:
+    period_s = device.period_ns / 1e9
+    samples = measurement.samples
+    stabilities = []
+    for axis in range(1, 7):
+        # An hour's readings take seconds for each axis: Ctrl-C is not to wait for all six.
+        await trio.lowlevel.checkpoint()
+        stabilities.append(stability([sample[axis] for sample in samples], period_s))
+    print(
+        f"{device.identity} at {rest.temp_c:.1f} °C, {len(samples)} readings at {1 / period_s:g} Hz"
+    )
+    print(*report.lines(rest, stabilities), sep="\n")
+    if measurement.missing:
+        print(f"{measurement.missing} periods were missed: density and instability are uncertain")
+
+
+def _save(plan: Plan, device: Device, rests: dict[str, Rest]) -> None:
+    path = Path(plan.output) if plan.output else default_path(device.source)
+    if plan.positions:
+        offset_g, scale = solve({face: rest.accel_g for face, rest in rests.items()})
+    else:
+        offset_g, scale = _accelerometer_so_far(path, device.identity)
+    # What gravity does to the gyroscope has opposite signs on opposite faces.
+    columns = zip(*(rest.gyro_dps for rest in rests.values()), strict=True)
+    x, y, z = (statistics.fmean(column) for column in columns)
+    calibration = Calibration(
+        device.identity, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", (x, y, z), offset_g, scale
+    ).checked()
+    temp_c = next(iter(rests.values())).temp_c
+    save(path, calibration.text(f"Measured at {temp_c:.1f} °C, in {len(rests)} position(s)."))
+    print(f"calibration {calibration.id} is saved in {path}")
+
+
+def _accelerometer_so_far(path: Path, identity: str) -> tuple[Vector, Vector]:
+    """Return what six positions have given before: the gyroscope is calibrated more often."""
+    try:
+        before = load(path)
+    except NoCalibration:
+        return ZERO, ONE
+    except CalibrationError as error:
+        log.warning("replacing what was there: %s", error)
+        return ZERO, ONE
+    if before.identity != identity:
+        log.warning("replacing the calibration of another sensor: %.100s", before.identity)
+        return ZERO, ONE
+    if (before.offset_g, before.scale) != (ZERO, ONE):
+        print(f"the accelerometer keeps what the calibration {before.id} has of it")
+    return before.offset_g, before.scale
+
+
+async def read_line(fd: int) -> bool:
+    """Wait for the end of a line; tell whether there was one before the end of the input. -1 is an
+    input that was closed from the start.
+
+    No thread: one that waits for a keyboard would still hold it when the program ends.
+    """
+    while fd >= 0:
+        try:
+            with contextlib.suppress(PermissionError):  # a plain file can't be waited on, need not
+                await trio.lowlevel.wait_readable(fd)
+            byte = os.read(fd, 1)
+        except OSError:  # the terminal has gone
+            return False
+        if byte in (b"", b"\n"):
+            return bool(byte)
+    return False
+
+
+async def _test(plan: Plan) -> None:
+    """Push the chip's masses and compare. Raises CalibrationError when an axis fails."""
+    kind, _, rest = plan.device.partition(":")
+    if kind != "i2c" or plan.positions or plan.output:
+        raise UsageError(
+            "--self-test is for a chip at --device i2c:…, and alone: it neither takes positions "
+            "nor writes a file"
+        )
+    spec = parse_chip(rest, plan.rate_hz)
+    means = list[list[float]]()
+    try:
+        for setup in (SELF_TEST, SELF_TEST._replace(self_test=True)):
+            device = await Mpu6050.open(spec._replace(setup=setup))
+            try:
+                self_test.require_support(device.variant)
+                samples = (await measure(device, count_of(device, SELF_TEST_S))).samples
+            finally:
+                await device.aclose()
+            if not means:
+                at_rest(samples)
+            columns = zip(*(sample[1:7] for sample in samples), strict=True)
+            means.append([statistics.fmean(column) for column in columns])
+    finally:
+        # Only a chip that was set up again measures as it should.
+        with trio.move_on_after(RESTORE_S, shield=True):
+            try:
+                await (await Mpu6050.open(spec)).aclose()
+            except DeviceError as error:
+                log.warning("%s is left in its self-test: %s", spec.name, error)
+    verdicts = self_test.judge(device.factory_codes, *means)
+    print(
+        f"factory self-test of {spec.name}, {device.identity}; ±{self_test.LIMIT_PERCENT:g} % pass"
+    )
+    print(*(verdict.text for verdict in verdicts), sep="\n")
+    if failed := [verdict.axis for verdict in verdicts if not verdict.passed]:
+        raise CalibrationError(f"the self-test has failed: {' '.join(failed)}")

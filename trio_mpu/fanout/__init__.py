@@ -1,0 +1,1 @@
+"""Newest samples → every subscriber, waiting for none."""

@@ -1,0 +1,135 @@
+# Pure: no I/O, no clock, no waiting.
+"""Records, in order → the events of one form of the stream.
+
+Everybody who asked for the same form gets the same events, whenever they joined: windows are cut
+by the samples' own clock (`t_ns` divided by the window's length), not by who began when. So one
+shaper serves all who are up to date, and whoever catches up by himself arrives at the same bytes.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from typing import Final, NamedTuple
+
+from trio_mpu.fanout import sse
+from trio_mpu.formats import Ledger, Origin, Window, event_id, gap_of, sample_json
+from trio_mpu.record import Record, Values, values_of
+from trio_mpu.sample import Gap
+
+# Bound "rate=, least Hz".
+MIN_RATE_HZ: Final = 0.01
+# Bound "rate=, most Hz".
+MAX_RATE_HZ: Final = 8000.0
+# Bound "flush_ms=, most".
+MAX_FLUSH_MS: Final = 1000
+
+
+class StreamOptions(NamedTuple):
+    """What a client asked for: every sample (`rate_hz` 0) or means at that rate, with their
+    extremes or without; at once or several in one write, at most `flush_ms` late."""
+
+    rate_hz: float = 0.0
+    stats: bool = False
+    flush_ms: int = 0
+
+    def encoder(self, origin: Origin, ledger: Ledger) -> "Encoder":
+        """Return a shaper that has seen nothing yet; it tells the ledger with each gap."""
+        return WindowMeans(origin, ledger, self) if self.rate_hz else EverySample(origin, ledger)
+
+
+EVERY_SAMPLE: Final = StreamOptions()
+
+
+class Encoder(ABC):
+    """Takes records and gives events. `seq` is the newest sample in what it has given, None
+    before it has given anything that is whole."""
+
+    seq: int | None = None
+
+    def __init__(self, origin: Origin, ledger: Ledger) -> None:
+        self._origin = origin
+        self._ledger = ledger
+
+    @abstractmethod
+    def add(self, record: Record, average: Values, gap: Gap | None) -> bytes:
+        """Return the events that this record completes, b"" if none.
+
+        `average` ends with the record; `gap` is what this stream has missed before it.
+        """
+
+    def _event(
+        self, record: Record, average: Values, gap: Gap | None, window: Window | None
+    ) -> bytes:
+        # Without a gap of this stream's own, sample_json tells what the producer noted.
+        text = sample_json(
+            record, average, self._origin, gap=gap, window=window, ledger=self._ledger
+        )
+        return sse.event(text, event_id=event_id(self._origin.generation, record.seq))
+
+
+class EverySample(Encoder):
+    """An event for each record."""
+
+    def add(self, record: Record, average: Values, gap: Gap | None) -> bytes:
+        """Return the record's event."""
+        self.seq = record.seq
+        return self._event(record, average, gap and told(record, gap), None)
+
+
+class WindowMeans(Encoder):
+    """An event for each window of time that has samples: their means, under the newest one's
+    number. It comes with the first sample after the window."""
+
+    def __init__(self, origin: Origin, ledger: Ledger, options: StreamOptions) -> None:
+        super().__init__(origin, ledger)
+        self._stats = options.stats
+        self._window_ns = 10**9 / options.rate_hz
+        self._number: int | None = None
+        self._records: list[Record] = []
+        self._average: Values = ()
+        self._gap: Gap | None = None
+
+    def add(self, record: Record, average: Values, gap: Gap | None) -> bytes:
+        """Return the event of the window that this record is the first one after."""
+        number = math.floor(record.t_ns / self._window_ns)
+        payload = b""
+        if number != self._number and self._number is not None:
+            payload = self._close()
+        self._number = number
+        self._records.append(record)
+        self._average = average
+        self._gap = joined(self._gap, told(record, gap))
+        return payload
+
+    def _close(self) -> bytes:
+        newest = self._records[-1]
+        axes = list(zip(*map(values_of, self._records), strict=True))
+        count = len(self._records)
+        flags = 0
+        for record in self._records:
+            flags |= record.flags
+        window = Window(
+            count,
+            tuple(sum(axis) / count for axis in axes),
+            tuple(map(min, axes)) if self._stats else (),
+            tuple(map(max, axes)) if self._stats else (),
+        )
+        payload = self._event(newest._replace(flags=flags), self._average, self._gap, window)
+        self.seq, self._records, self._gap = newest.seq, [], None
+        return payload
+
+
+def told(record: Record, gap: Gap | None) -> Gap | None:
+    """Return what is to be told with a record: the reader's own gap, with what the producer
+    noted before the same sample."""
+    noted = gap_of(record)
+    if gap is None or noted is None or gap.lost is None:
+        return gap or noted
+    return gap._replace(lost=gap.lost + (noted.lost or 0))
+
+
+def joined(first: Gap | None, second: Gap | None) -> Gap | None:
+    """Return two gaps of one window as one, for the first one's reason."""
+    if first is None or second is None:
+        return first or second
+    lost = None if first.lost is None or second.lost is None else first.lost + second.lost
+    return Gap(first.after, second.before, lost, first.reason)

@@ -1,0 +1,173 @@
+"""The newest samples → every subscriber, waiting for none.
+
+Invariants:
+
+1. Nothing here awaits a client. What a batch becomes is encoded and framed once per options, and
+   the same bytes are offered to each subscriber of that options: those whose tasks sleep get them
+   by way of handover.py, the others by their queues.
+2. The ring is the real queue. A subscriber that has no room for an offer is let go; it reads on
+   from the ring at its own place until it has caught up, and is attached again. Only when the
+   ring itself has moved on is it told of a gap.
+3. Attached subscribers of a group stand exactly at `Group.seq`: each has been given every sample
+   up to it. A subscriber becomes attached only when it is there, with no checkpoint between the
+   comparison and the attaching. So joining, resuming and catching up are one and the same, and
+   none of them can skip or repeat a sample.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import Protocol
+
+import trio
+
+from trio_mpu.fanout import sse
+from trio_mpu.fanout.encoder import StreamOptions
+from trio_mpu.fanout.group import Group, Subscriber
+from trio_mpu.fanout.moving_average import Average
+from trio_mpu.fanout.snapshot import WAITING, Snapshot
+from trio_mpu.formats import Origin, parse_event_id, sample_json
+from trio_mpu.metrics.counters import LEDGER, Metrics
+from trio_mpu.record import Batch, Header, Record
+from trio_mpu.sample import Gap
+
+
+class RecordSource(Protocol):
+    """The samples that the ring still holds."""
+
+    async def read(self, generation: int, after: int, limit: int) -> Batch:
+        """Return the oldest records above `after`, as RingReader.read does.
+
+        Raises RingError when they can't be had now, or no more: another ring is open.
+        """
+        ...
+
+
+class Hub:
+    """Fans out what the follower publishes."""
+
+    def __init__(self, record_source: RecordSource, metrics: Metrics) -> None:
+        self.record_source = record_source
+        self.metrics = metrics
+        self.snapshot = Snapshot(WAITING, "the server has just started")
+        self.head = 0
+        self.header: Header | None = None  # of the ring, as last read
+        self.closed = False
+        self.told = "ok"  # the status that all attached subscribers know
+        self.news = trio.lowlevel.ParkingLot()  # for those who have read the ring to its end
+        self._average = Average()
+        self._groups: dict[StreamOptions, Group] = {}
+
+    def ledger(self) -> dict[str, int]:
+        """Return the loss ledger: the producer's counters, and those of this process."""
+        counts = dict(self.header.ledger) if self.header is not None else {}
+        return counts | {name: self.metrics[name] for name in LEDGER}
+
+    @property
+    def origin(self) -> Origin:
+        """Generation and source of the ring that is being published."""
+        return self.snapshot.origin
+
+    def begin(self, origin: Origin, earlier: Iterable[Record]) -> None:
+        """Start publishing a ring; `earlier` are its records that count as published already."""
+        self.flush(now=True)
+        records = list(earlier)
+        self._average = Average(records[:-1])
+        self.snapshot = Snapshot(WAITING, "no sample yet", origin)
+        self.head = 0
+        if records:
+            self._advance(records[-1])
+        # Whoever is attached to another ring goes over to this one by way of the ring.
+        for group in self._groups.values():
+            group.begin(origin, self.head)
+        self.news.unpark_all()
+
+    def publish(self, batch: Batch) -> None:
+        """Give the records of a batch to all attached subscribers."""
+        for record in batch.records:
+            gap = None
+            if missed := record.seq - self.head - 1:
+                gap = Gap(self.head, record.seq, missed, "lapped")
+                self.metrics.count("gaps_lapped")
+                self.metrics.count("lapped_lost", missed)
+            self._advance(record)
+            for group in self._groups.values():
+                group.add(record, self.snapshot.average, gap)
+        self.metrics.count("events", len(batch.records))
+        self.flush()
+        if self.news:
+            self.news.unpark_all()
+
+    @property
+    def flush_s(self) -> float:
+        """When `flush` is to be called, if nothing is published before; never: infinity."""
+        return min([group.flush_s for group in self._groups.values()], default=math.inf)
+
+    def flush(self, *, now: bool = False) -> None:
+        """Offer what has waited long enough; to be called now and then without samples, too."""
+        for group in self._groups.values():
+            group.flush(now=now)
+
+    def _advance(self, record: Record) -> None:
+        self.head = record.seq
+        status, reason, origin, *_ = self.snapshot
+        self.snapshot = Snapshot(status, reason, origin, record, self._average.add(record))
+
+    def judge(self, status: str, reason: str) -> None:
+        """Set the stream's status, and tell everyone when it has changed."""
+        self.snapshot = self.snapshot._replace(status=status, reason=reason)
+        if status not in (WAITING, self.told):
+            self.told = status
+            event = self.status_event()
+            for group in self._groups.values():
+                group.tell(status, event)
+
+    def status_event(self) -> bytes:
+        """Return the event that tells the last status, with the newest sample."""
+        record = self.snapshot.record
+        assert record is not None
+        text = sample_json(
+            record, self.snapshot.average, self.origin, self.told, ledger=self.ledger
+        )
+        return sse.event(text, name="status")
+
+    def place(self, last_event_id: str) -> tuple[int, Gap | None]:
+        """Return the cursor that an event id asks for, and the gap to be told from the start.
+
+        An id that is no id, or one that was never given, counts as none: from the newest on.
+        """
+        newest = max(0, self.head - 1)
+        last = parse_event_id(last_event_id)
+        if last is None:
+            return newest, None
+        generation, seq = last
+        if generation != self.origin.generation:
+            return newest, Gap(seq, newest + 1, None, "restart")
+        return (seq if seq <= self.head else newest), None
+
+    def join(self, options: StreamOptions) -> Group:
+        """Return the group of this form; to be left again."""
+        group = self._groups.get(options)
+        if group is None:
+            group = Group(options, self.ledger, self.origin, self.head, self.told)
+            self._groups[options] = group
+        group.members += 1
+        return group
+
+    def leave(self, group: Group, subscriber: Subscriber) -> None:
+        """Take a subscriber out of its group; a group without any ends."""
+        group.leave(subscriber)
+        if not group.members:
+            del self._groups[group.options]
+
+    @property
+    def attached(self) -> int:
+        """How many subscribers are up to date."""
+        return sum(group.attached for group in self._groups.values())
+
+    def close(self) -> None:
+        """End all subscriptions, now and for ever: what is queued is still handed out."""
+        self.flush(now=True)
+        self.closed = True
+        for group in self._groups.values():
+            group.detach_all()
+        self.news.unpark_all()

@@ -1,0 +1,1 @@
+"""What is counted, where all workers see it, and how it is shown."""

@@ -1,0 +1,45 @@
+# Pure: no I/O, no clock, no waiting.
+"""Counters of what happened."""
+
+from collections import Counter
+from typing import Final
+
+# Every limit of the server has a counter here that says how often it was hit.
+COUNTERS: Final = {
+    "connections": "connections accepted",
+    "connections_refused": "connections answered 503 because --max-clients was reached",
+    "connections_dropped": "connections closed unanswered because even refusals were too many",
+    "descriptors_exhausted": "times accepting paused because no file descriptor was left",
+    "requests": "requests parsed",
+    "requests_bad": "requests refused as malformed or over a bound (4xx and 5xx before routing)",
+    "timeouts_idle": "connections closed for saying nothing",
+    "timeouts_request": "connections closed because a request did not arrive in time (408)",
+    "timeouts_write": "connections closed because the client took nothing",
+    "handler_errors": "connections ended by an unforeseen error",
+    "events": "samples encoded for the stream",
+    "overflows": "times a subscriber's queue was full and it went back to the ring",
+    "gaps_slow": "gaps told to a client that was too slow",
+    "slow_lost": "samples that were missing in these",
+    "gaps_resume": "gaps told to a client whose last event was no longer in the ring",
+    "resume_lost": "samples that were missing in these, as far as anybody knows",
+    "gaps_lapped": "times the server itself was lapped by the ring",
+    "lapped_lost": "samples that the server missed then, and with it all its clients",
+    "ring_held": "times the ring could not be read because a process held its semaphore",
+    "rings_opened": "rings opened: more than one a worker means that the producer made a new one",
+    "worker_restarts": "workers started again after they had ended by themselves",
+}
+
+# The server's part of the loss ledger; LEDGER is the producer's.
+LEDGER: Final = tuple(
+    name for name in COUNTERS if name.endswith("_lost") or name.startswith("gaps_")
+)
+
+
+class Metrics(Counter[str]):
+    """The counters; a name that is not in COUNTERS is an error."""
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Add to a counter."""
+        if name not in COUNTERS:
+            raise KeyError(name)
+        self[name] += by

@@ -1,0 +1,1 @@
+"""Device → ring: sampling on time, publishing when the ring is free."""

@@ -1,0 +1,1 @@
+"""Everything that measures, behind one interface: the registry opens what a spec names."""

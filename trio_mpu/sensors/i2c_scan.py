@@ -1,0 +1,137 @@
+"""The computer's I2C buses, looked through for the chip: what `auto` does there.
+
+A computer may have a dozen buses, and on each of them chips that take a stray transfer ill: clock
+generators at 0x69 that lock up, monitors, memory modules. So:
+
+1. Only an adapter that can do plain I2C is used. Those of PCs' main boards (SMBus) can't, and the
+   sensor is not on them.
+2. No bus of a graphics card is used: what is there is a monitor.
+3. An address that a kernel driver has is left to it.
+4. Nothing is written before WHO_AM_I says, twice, that the chip is one of those that are known,
+   and another register does not say the same: a clock that has fewer registers repeats them.
+
+Looking takes LOOK_S for a bus that is stuck, and nearly nothing for others.
+"""
+
+import logging
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from trio_mpu.device import Device
+from trio_mpu.errors import DeviceError, NoDevice
+from trio_mpu.sensors import i2c
+from trio_mpu.sensors.mpu6050.device import Mpu6050
+from trio_mpu.sensors.mpu6050.options import ChipSpec, parse_chip
+from trio_mpu.sensors.mpu6050.registers import WHO_AM_I
+from trio_mpu.sensors.mpu6050.variants import VARIANTS
+
+log = logging.getLogger(__name__)
+
+ADDRESSES: Final = (0x68, 0x69)
+LOOK_S: Final = 0.3  # arbitrary; two transfers at 100 kHz take 1 ms
+# Differs from WHO_AM_I in the upper bits alone, which such clocks don't decode. The chip has what
+# came from a fifth sensor on its own bus there, 0 as there is none.
+OTHER: Final = WHO_AM_I ^ 0x40
+_DISPLAY: Final = "0x03"  # the class of graphics cards on PCI
+_DRIVER: Final = "inv-mpu6050"  # and -i2c
+
+
+async def open_first(rate_hz: float, root: Path = Path("/")) -> Device:
+    """Return the first chip that there is on the buses below `root`, set up for this rate.
+
+    Raises NoDevice when there is none, or none that may be asked; DeviceError when there is one
+    that can't be used, be it because the kernel's driver has it. The log has a line for each bus.
+    """
+    paths = sorted((root / "dev").glob("i2c-*"), key=lambda path: (len(path.name), path.name))
+    held = ""
+    for path in paths:
+        number = path.name.removeprefix("i2c-")
+        if _is_display(root / f"sys/class/i2c-dev/{path.name}/device"):
+            log.info("auto: leaving %s alone: it belongs to a graphics card", path)
+            continue
+        specs = [parse_chip(f"{number}:{address:#04x}", rate_hz) for address in ADDRESSES]
+        free = []
+        for spec in specs:
+            driver = _driver(root / f"sys/bus/i2c/devices/{number}-{spec.address:04x}/driver")
+            if not driver:
+                free.append(spec)
+                continue
+            log.info("auto: %#04x on %s is in use by the driver %s", spec.address, path, driver)
+            if driver.startswith(_DRIVER):
+                held = held or f"the kernel's driver {driver} has {spec.address:#04x} on {path}"
+        known = await _known(free)
+        if known is not None:
+            return await _opened(known)
+    if held:
+        raise DeviceError(f"{held}, but did not give it as IIO: use --device iio, or unbind it")
+    raise NoDevice(
+        "no chip of the MPU-6050 family answers on any I2C bus that may be asked"
+        if paths
+        else "there is no I2C bus"
+    )
+
+
+async def _opened(spec: ChipSpec) -> Device:
+    try:
+        return await Mpu6050.open(spec)
+    except NoDevice as error:
+        # It was there a moment ago: that is a bad wire, and no reason to simulate.
+        raise DeviceError(str(error)) from error
+
+
+async def _known(specs: list[ChipSpec]) -> ChipSpec | None:
+    """Return which of these, all of one bus, is a chip that is known; say why none is."""
+    said = []
+    for spec in specs:
+        who = None
+        try:
+            with trio.fail_after(LOOK_S):
+                bus = i2c.Bus(spec.path, spec.address, lambda _: None)
+                who = await bus.run(_who)
+        except trio.TooSlowError:
+            said.append(f"{spec.path} has not answered for {LOOK_S:g} s")
+            break
+        except NoDevice:
+            said.append(f"nobody answers at {spec.address:#04x}")
+            continue
+        except DeviceError as error:
+            log.warning("auto: %s", error)
+            return None
+        if who is None:
+            said.append("the adapter can't do plain I2C")
+            break
+        if who in VARIANTS:
+            return spec
+        said.append(f"at {spec.address:#04x} is no chip that is known (WHO_AM_I {who:#04x})")
+    if said:
+        log.info("auto: %s: %s", specs[0].path, "; ".join(said))
+    return None
+
+
+def _who(session: i2c.Session) -> int | None:
+    """Return what the chip says it is, 0 if that is not certain; None where it can't be asked."""
+    try:
+        if not session.has_bursts:
+            return None
+        first, other, again = (
+            session.read_once(register, 1)[0] for register in (WHO_AM_I, OTHER, WHO_AM_I)
+        )
+        return first if first == again != other else 0
+    finally:
+        session.close()
+
+
+def _driver(link: Path) -> str:
+    return link.resolve().name if link.exists() else ""
+
+
+def _is_display(adapter: Path) -> bool:
+    for folder in adapter.resolve().parents:
+        try:
+            if (folder / "class").read_text().startswith(_DISPLAY):
+                return True
+        except OSError:
+            continue
+    return False

@@ -1,0 +1,1 @@
+"""A sensor behind the kernel's IIO driver."""

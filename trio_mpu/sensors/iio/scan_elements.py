@@ -1,0 +1,162 @@
+# Pure: no I/O, no clock, no waiting.
+"""What the kernel's IIO interface says in text and bytes: types, records, units, orientation.
+
+The kernel's Documentation/ABI/testing/sysfs-bus-iio defines all of it: a value in the unit of the
+interface is (raw + offset) times scale, in m/s², radians/s and thousandths of °C.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, NamedTuple
+
+from trio_mpu.errors import DeviceError
+
+# The channels of a Sample, in its order, as the kernel calls them.
+CHANNELS: Final = (
+    *("accel_x", "accel_y", "accel_z", "anglvel_x", "anglvel_y", "anglvel_z"),
+    "temp",
+)
+G_MS2: Final = 9.80665  # standard gravity, 3rd General Conference on Weights and Measures, 1901
+
+Matrix = tuple[tuple[float, ...], ...]
+Values = tuple[float, float, float, float, float, float, float]
+
+_TYPE: Final = re.compile(r"(be|le):([su])(\d{1,3})/(8|16|32|64)(?:X1)?>>(\d{1,3})", re.ASCII)
+MAX_SKEW: Final = 0.01  # a matrix in decimals is a rotation to about its last one
+
+
+class Type(NamedTuple):
+    """How one channel stands in a record: `bits` of a number, `shift` bits above the bottom of
+    `size` bytes."""
+
+    order: Literal["big", "little"]
+    signed: bool
+    bits: int
+    size: int
+    shift: int
+
+    def decode(self, data: bytes) -> int:
+        """Return the number in these `size` bytes."""
+        value = int.from_bytes(data, self.order) >> self.shift & ((1 << self.bits) - 1)
+        if self.signed and value >> (self.bits - 1):
+            value -= 1 << self.bits
+        return value
+
+
+def parse_type(text: str) -> Type:
+    """Turn `be:s16/16>>0` (byte order, sign, bits/room in bits, shift) into a Type.
+
+    Raises DeviceError for what is not of this form, and for several numbers a channel.
+    """
+    if match := _TYPE.fullmatch(text):
+        bits, room, shift = int(match[3]), int(match[4]), int(match[5])
+        if bits > 0 and bits + shift <= room:
+            order: Literal["big", "little"] = "big" if match[1] == "be" else "little"
+            return Type(order, match[2] == "s", bits, room // 8, shift)
+    raise DeviceError(f"{text!r} is no type of a channel that this program knows")
+
+
+class Layout:
+    """Where the channels stand in a record: in the order of their indices, each aligned to its own
+    size, and the whole record to that of the largest."""
+
+    def __init__(self, elements: Mapping[str, tuple[int, Type]], names: Sequence[str]) -> None:
+        """`elements` are index and type of all channels that are switched on, by name; `names` are
+        those that are wanted, in the order wanted. Raises DeviceError when one of these is
+        missing, or when two have one index."""
+        for name in names:
+            if name not in elements:
+                raise DeviceError(f"the kernel's buffer has no {name}")
+        ordered = sorted(elements, key=lambda name: elements[name][0])
+        if len({index for index, _ in elements.values()}) < len(elements):
+            raise DeviceError("two channels have the same index in the buffer")
+        places: dict[str, tuple[int, int, Type]] = {}
+        end = 0
+        for name in ordered:
+            kind = elements[name][1]
+            begin = _aligned(end, kind.size)
+            end = begin + kind.size
+            places[name] = begin, end, kind
+        self.record_bytes = _aligned(end, max(kind.size for _, kind in elements.values()))
+        self._wanted = [places[name] for name in names]
+
+    def record(self, data: bytes, number: int) -> list[int]:
+        """Return the wanted channels of one of the records in `data`."""
+        base = number * self.record_bytes
+        return [kind.decode(data[base + begin : base + end]) for begin, end, kind in self._wanted]
+
+
+def _aligned(offset: int, size: int) -> int:
+    return -(-offset // size) * size
+
+
+def parse_number(text: str, what: str) -> float:
+    """Return a finite number; DeviceError says what it is that is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise DeviceError(f"{what} is not a number: {text[:40]!r}")
+    return value
+
+
+def parse_matrix(text: str, what: str) -> Matrix:
+    """Turn `1, 0, 0; 0, 1, 0; 0, 0, 1` into the rows of a rotation.
+
+    Raises DeviceError for everything else: values turned by nonsense would look like values.
+    """
+    rows = [tuple(parse_number(cell, what) for cell in row.split(",")) for row in text.split(";")]
+    if [len(row) for row in rows] != [3, 3, 3]:
+        raise DeviceError(f"{what} has not three rows of three: {text[:80]!r}")
+    for i, row in enumerate(rows):
+        for j, other in enumerate(rows[: i + 1]):
+            product = sum(a * b for a, b in zip(row, other, strict=True))
+            if abs(product - (i == j)) > MAX_SKEW:
+                raise DeviceError(f"{what} is no rotation: {text[:80]!r}")
+    return tuple(rows)
+
+
+def is_clipped(raw: Sequence[int]) -> bool:
+    """Tell whether an axis is at an end of its range, in numbers in the order of CHANNELS.
+
+    All chips of the driver's family measure in 16 bits.
+    """
+    return max(raw[:6]) == 2**15 - 1 or min(raw[:6]) == -(2**15)
+
+
+class Conversion:
+    """From raw numbers to g, °/s and °C along the axes of what the chip is mounted on.
+
+    The mount matrix is applied as Documentation/devicetree/bindings/iio/mount-matrix.txt says:
+    x' = m[0][0]·x + m[0][1]·y + m[0][2]·z, and so on.
+    """
+
+    def __init__(
+        self, scales: Sequence[float], offsets: Sequence[float], accel: Matrix, gyro: Matrix
+    ) -> None:
+        """Scales and offsets in the order of CHANNELS."""
+        self._offsets = tuple(offsets)
+        units = [*[scale / G_MS2 for scale in scales[:3]], *map(math.degrees, scales[3:6])]
+        self._accel = [[m * u for m, u in zip(row, units[:3], strict=True)] for row in accel]
+        self._gyro = [[m * u for m, u in zip(row, units[3:], strict=True)] for row in gyro]
+        self._temp = scales[6] / 1000
+
+    def values(self, raw: Sequence[int]) -> Values:
+        """Return ax ay az in g, gx gy gz in °/s, temp in °C of seven numbers in the order of
+        CHANNELS."""
+        ax, ay, az, gx, gy, gz, temp = (
+            value + offset for value, offset in zip(raw, self._offsets, strict=True)
+        )
+        (a, b, c), (d, e, f), (g, h, i) = self._accel
+        (j, k, m), (n, o, p), (q, r, s) = self._gyro
+        return (
+            a * ax + b * ay + c * az,
+            d * ax + e * ay + f * az,
+            g * ax + h * ay + i * az,
+            j * gx + k * gy + m * gz,
+            n * gx + o * gy + p * gz,
+            q * gx + r * gy + s * gz,
+            temp * self._temp,
+        )

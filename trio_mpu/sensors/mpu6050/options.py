@@ -1,0 +1,105 @@
+# Pure: no I/O, no clock, no waiting.
+"""`i2c:BUS[:ADDRESS][,OPTION…]` → which chip is meant, and how it is to measure."""
+
+import re
+from collections.abc import Collection
+from typing import Final, NamedTuple
+
+from trio_mpu.errors import UsageError
+from trio_mpu.sample import MAX_RATE_HZ, MIN_RATE_HZ
+from trio_mpu.sensors.mpu6050.registers import (
+    ACCEL_LSB_PER_G,
+    BANDWIDTHS_HZ,
+    GYRO_LSB_PER_DPS,
+    Setup,
+    chosen,
+)
+
+DEFAULT_ADDRESS: Final = 0x68  # 0x69 with AD0 high
+FORM: Final = "i2c:BUS[:ADDRESS][,accel=G,gyro=DPS,dlpf=N,rate=HZ,force]"
+_ADDRESSES: Final = range(0x08, 0x78)  # the others are reserved by the I2C specification
+
+
+class ChipSpec(NamedTuple):
+    """What the command line says: the bus's device file, the chip's address on it, the setup, and
+    whether an unknown chip is to be used. `name` is the spec without its options."""
+
+    name: str
+    path: str
+    address: int
+    setup: Setup
+    force: bool
+
+
+def parse_chip(text: str, rate_hz: float) -> ChipSpec:
+    """Parse what follows `i2c:`. `rate_hz` is used unless the text has a rate of its own.
+
+    Raises UsageError, which says what is wrong and what there is.
+    """
+    place, *options = text.split(",")
+    name, path, address = _place(place)
+    values = dict[str, float]()
+    for option in options:
+        key, equals, value = option.partition("=")
+        if key in values:
+            raise UsageError(f"i2c has the option {key} twice")
+        if key == "force" and not equals:
+            values[key] = 1
+        elif key == "rate":
+            values[key] = _rate(value)
+        elif key in _CHOICES:
+            values[key] = _one_of(key, value, _CHOICES[key])
+        else:
+            raise UsageError(f"i2c has no option {option!r}: the form is {FORM}")
+    setup = chosen(
+        values.get("rate", rate_hz),
+        int(values.get("accel", 2)),
+        int(values.get("gyro", 250)),
+        int(values["dlpf"]) if "dlpf" in values else None,
+    )
+    return ChipSpec(name, path, address, setup, "force" in values)
+
+
+def _place(place: str) -> tuple[str, str, int]:
+    """Return name, path and address of `BUS[:ADDRESS]`."""
+    bus, colon, address_text = place.partition(":")
+    if bus.isdecimal() and bus.isascii() and len(bus) <= 9:
+        path = f"/dev/i2c-{int(bus)}"
+    elif bus.startswith("/"):
+        path = bus
+    else:
+        raise UsageError(f"{bus!r} is no bus: give its number or its path, as in {FORM}")
+    address = DEFAULT_ADDRESS
+    if colon:
+        if not re.fullmatch("0x[0-9a-fA-F]{1,2}", address_text):
+            raise UsageError(f"{address_text!r} is no address: it is like 0x68 or 0x69")
+        address = int(address_text, 16)
+        if address not in _ADDRESSES:
+            raise UsageError(f"{address_text!r} is no address of a chip: 0x08 to 0x77 are")
+    return f"i2c:{bus}:{address:#04x}", path, address
+
+
+_CHOICES: Final[dict[str, Collection[int]]] = {
+    "accel": ACCEL_LSB_PER_G,
+    "gyro": GYRO_LSB_PER_DPS,
+    "dlpf": range(len(BANDWIDTHS_HZ)),
+}
+
+
+def _one_of(key: str, value: str, choices: Collection[int]) -> int:
+    numbers = {str(choice): choice for choice in choices}
+    if value not in numbers:
+        raise UsageError(f"{key}={value} is not possible: the chip has {', '.join(numbers)}")
+    return numbers[value]
+
+
+def _rate(value: str) -> float:
+    try:
+        rate_hz = float(value)
+    except ValueError:
+        rate_hz = 0.0
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise UsageError(
+            f"rate={value} is not a number from {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g}, in Hz"
+        )
+    return rate_hz

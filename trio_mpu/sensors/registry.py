@@ -1,0 +1,104 @@
+"""From the command line's SPEC to an open device."""
+
+import logging
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from trio_mpu.device import Device, TextDevice
+from trio_mpu.errors import DeviceError, NoDevice, NoSampleYet, UsageError
+from trio_mpu.sensors.i2c_scan import open_first
+from trio_mpu.sensors.iio.device import open_iio
+from trio_mpu.sensors.mpu6050.device import Mpu6050
+from trio_mpu.sensors.mpu6050.options import parse_chip
+from trio_mpu.sensors.replay import Replay
+from trio_mpu.sensors.simulator import Simulator
+
+log = logging.getLogger(__name__)
+
+ROOT: Final = Path("/")  # of /dev and /sys
+
+
+async def _text(rate_hz: float) -> Device:
+    path = ROOT / "dev/mpu6050"
+    if not path.exists():
+        raise NoDevice(f"there is no {path}")
+    return TextDevice(str(path), rate_hz)
+
+
+async def _iio(rate_hz: float) -> Device:
+    return await open_iio("", rate_hz, ROOT)
+
+
+async def _i2c(rate_hz: float) -> Device:
+    return await open_first(rate_hz, ROOT)
+
+
+# What `auto` tries, in this order: each raises NoDevice when there is nothing of its kind.
+FINDERS: Final[Sequence[Callable[[float], Awaitable[Device]]]] = (_text, _iio, _i2c)
+
+
+async def open_device(spec: str, rate_hz: float) -> Device:
+    """Return the device that `spec` names, ready to be read at `rate_hz` if it has no pace of
+    its own.
+
+    Raises UsageError when the spec is wrong, DeviceError when the device is not there or can't be
+    used.
+    """
+    if not spec.isprintable():
+        # The spec becomes a name in log lines, in the ring's header and in each JSON object.
+        raise UsageError(f"{spec!r} is no device: its name has characters that can't be printed")
+    kind, _, rest = spec.partition(":")
+    if spec == "auto":
+        return await _found(rate_hz)
+    if kind == "sim":
+        return Simulator.from_options(rest, rate_hz)
+    if kind == "i2c":
+        return await Mpu6050.open(parse_chip(rest, rate_hz))
+    if kind == "replay" and rest:
+        return Replay(rest)
+    if kind == "iio":
+        return await _probed(await open_iio(rest, rate_hz, ROOT))
+    if "/" in spec or os.access(spec, os.F_OK):
+        return await _probed(TextDevice(spec, rate_hz))
+    raise UsageError(
+        f"{spec!r} is no device: give auto, iio[:NAME-OR-NUMBER], i2c:BUS, sim[:KEY=VALUE,…], "
+        "replay:FILE or the path of a text device"
+    )
+
+
+async def _found(rate_hz: float) -> Device:
+    """Return the first sensor that works; the simulator only where there is none at all.
+
+    Raises DeviceError when there is one, but none that works: simulated data in its place would
+    pass for real.
+    """
+    refused = None
+    for finder in FINDERS:
+        try:
+            device = await _probed(await finder(rate_hz))
+        except NoDevice as error:
+            log.info("auto: %s", error)
+        except DeviceError as error:
+            log.warning("auto: %s", error)
+            refused = refused or error
+        else:
+            log.info("auto: taking %s", device.source)
+            return device
+    if refused is not None:
+        raise refused
+    log.info("auto: there is no sensor, so the data is SIMULATED")
+    return Simulator.from_options("", rate_hz)
+
+
+async def _probed(device: Device) -> Device:
+    """Read the device once: what is wrong from the start is better said than retried."""
+    try:
+        await device.read()
+    except NoSampleYet as error:
+        log.info("%s", error)
+    except BaseException:
+        await device.aclose()
+        raise
+    return device

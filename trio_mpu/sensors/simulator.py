@@ -1,0 +1,180 @@
+"""A sensor without hardware: the same numbers for the same seed, and faults on request.
+
+The model is a body that rocks and slowly turns. Its attitude is given by the Euler angles roll,
+pitch and yaw (rotations about x, y and z, applied in the order z, y, x); the rates that a
+gyroscope on the body feels follow from their derivatives (J. Diebel, "Representing Attitude",
+2006, section 5.6.4), and an accelerometer at rest feels gravity along the body's axes. Noise is
+that of the chip's data sheet at 100 Hz of bandwidth, and values are quantised and clipped as the
+chip's registers are at ±2 g and ±250 °/s.
+
+With `still` it is another body, which lies on a face, or on each of its six in turn, and another
+sensor, with bias, offset and scale as bad ones have: something to try a calibration on.
+"""
+
+import contextlib
+import math
+import random
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import trio
+
+from trio_mpu.device import Device
+from trio_mpu.errors import DeviceError, NoSampleYet, UsageError
+from trio_mpu.sample import Flag, Sample
+from trio_mpu.sensors.mpu6050.registers import ACCEL_LSB_PER_G, GYRO_LSB_PER_DPS
+from trio_mpu.sensors.mpu6050.variants import VARIANTS
+
+_VARIANT: Final = VARIANTS[0x68]
+
+ACCEL_NOISE_G: Final = 0.004  # 400 µg/√Hz
+GYRO_NOISE_DPS: Final = 0.05  # 0.005 °/s/√Hz
+TEMP_NOISE_C: Final = 0.02
+
+# What a sensor that lies still has of errors: standard deviations, from the seed.
+BIAS_DPS: Final = 2.0
+OFFSET_G: Final = 0.03
+SCALE: Final = 0.01
+UPS: Final = ((0, 0, 1), (0, 0, -1), (1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0))
+MAX_STILL_S: Final = 86_400.0  # arbitrary
+
+QUEUE_S: Final = 1.0  # arbitrary; the chip's own queue is shorter, and a busy computer slower
+STALL_S: Final = 3.0
+FAULTS: Final = {
+    "missing": "every 50th reading fails",
+    "burst": "25 readings in a row fail, once in 500",
+    "nosample": "the first 100 readings say that there is no sample yet",
+    "stall": f"every 500th reading takes {STALL_S:g} s",
+}
+
+
+class Simulator(Device):
+    """The simulated sensor; its flag says so in every sample."""
+
+    def __init__(
+        self, rate_hz: float, seed: int = 1, faults: Sequence[str] = (), still_s: float = 0.0
+    ) -> None:
+        """`still_s` is how long the body lies on each of its faces; infinite: it stays on the
+        first; 0: it moves."""
+        self.identity = f"sim:seed={seed}" + (",still" if still_s else "")
+        each = f"={still_s:g}" if 0 < still_s < math.inf else ""
+        fault = f",fault={'+'.join(faults)}" if faults else ""
+        self.source = f"{self.identity}{each}{fault}"
+        errors = random.Random(f"errors of {seed}")  # noqa: S311 - nothing is secret here
+        self._bias_dps = [errors.gauss(0, BIAS_DPS) for _ in range(3)]
+        self._offset_g = [errors.gauss(0, OFFSET_G) for _ in range(3)]
+        self._scale = [errors.gauss(1, SCALE) for _ in range(3)]
+        self._still_s = still_s
+        self.period_ns = round(10**9 / rate_hz)
+        self._faults = faults
+        self._random = random.Random(seed)  # noqa: S311 - noise, not secrets
+        self._count = 0
+        self._last_ns = 0
+
+    @classmethod
+    def from_options(cls, options: str, rate_hz: float) -> "Simulator":
+        """Make one from `seed=N,fault=NAME+NAME,still=SECONDS`. Raises UsageError."""
+        seed, faults, still_s = 1, list[str](), 0.0
+        for option in filter(None, options.split(",")):
+            key, _, value = option.partition("=")
+            if key == "seed" and value.isdecimal() and value.isascii() and len(value) <= 18:
+                seed = int(value)
+            elif key == "fault" and set(value.split("+")) <= FAULTS.keys():
+                faults = value.split("+")
+            elif option == "still":
+                still_s = math.inf
+            elif key == "still" and (seconds := _seconds(value)):
+                still_s = seconds
+            else:
+                raise UsageError(
+                    f"sim has no option {option!r}: it has seed=NUMBER, "
+                    f"fault=NAME+… of {', '.join(FAULTS)}, and still or still=SECONDS"
+                )
+        return cls(rate_hz, seed, faults, still_s)
+
+    async def read(self, periods: int = 1) -> Sequence[Sample]:
+        """Return the model's samples of these periods, as a chip with a queue does.
+
+        It takes no time unless a stall was asked for.
+        """
+        await trio.lowlevel.checkpoint()
+        queued = min(periods, max(1, round(QUEUE_S * 1e9 / self.period_ns)))
+        first = self._count
+        self._count += queued
+        numbers = range(first, first + queued)
+        if "stall" in self._faults and any(number % 500 == 499 for number in numbers):
+            await trio.sleep(STALL_S)
+        if "nosample" in self._faults and first < 100:
+            raise NoSampleYet("simulated: no sample yet")
+        readings = [(number, self._values(number * self.period_ns / 1e9)) for number in numbers]
+        now_ns = time.monotonic_ns()
+        samples = []
+        for number, values in readings:
+            ago_ns = (self._count - 1 - number) * self.period_ns
+            # The last read may have been interrupted before it looked at the clock.
+            self._last_ns = max(self._last_ns + 1, now_ns - ago_ns)
+            samples.append(Sample(self._last_ns, *values, Flag.SIMULATED))
+        if "missing" in self._faults and any(number % 50 == 49 for number in numbers):
+            raise DeviceError("simulated: a reading is missing")
+        if "burst" in self._faults and (self._count - 1) % 500 >= 475:
+            raise DeviceError("simulated: an error burst")
+        return samples
+
+    def _values(self, t: float) -> tuple[float, float, float, float, float, float, float]:
+        accel_g, gyro_dps = self._lying(t) if self._still_s else self._moving(t)
+        # The die warms up after power-on and then follows the room.
+        temp_c = 26 + 4 * (1 - math.exp(-t / 300)) + 0.5 * math.sin(math.tau * t / 900)
+        noise = self._random.gauss
+        accel_lsb_per_g, gyro_lsb_per_dps = ACCEL_LSB_PER_G[2], GYRO_LSB_PER_DPS[250]
+        ax, ay, az = (_register(g + noise(0, ACCEL_NOISE_G), accel_lsb_per_g) for g in accel_g)
+        gx, gy, gz = (
+            _register(rate + noise(0, GYRO_NOISE_DPS), gyro_lsb_per_dps) for rate in gyro_dps
+        )
+        offset_c = _VARIANT.temp_offset_c
+        temp = _register(temp_c - offset_c + noise(0, TEMP_NOISE_C), _VARIANT.temp_lsb_per_c)
+        return ax, ay, az, gx, gy, gz, temp + offset_c
+
+    def _lying(self, t: float) -> tuple[Sequence[float], Sequence[float]]:
+        """Return what a bad sensor at rest feels, in g and °/s."""
+        # The microsecond is for t's rounding, which could put the first reading of a face on the
+        # one before.
+        up = UPS[int((t + 1e-6) / self._still_s) % len(UPS)]
+        errors = zip(up, self._scale, self._offset_g, strict=True)
+        return [true_g / scale + offset for true_g, scale, offset in errors], self._bias_dps
+
+    def _moving(self, t: float) -> tuple[Sequence[float], Sequence[float]]:
+        # Amplitudes in radians, frequencies in radians/s: a lazy swing, a turn in two minutes.
+        roll, roll_rate = _swing(0.35, 0.5, t)
+        pitch, pitch_rate = _swing(0.2, 0.31, t)
+        yaw_rate = math.tau / 120
+        accel_g = (
+            -math.sin(pitch),
+            math.sin(roll) * math.cos(pitch),
+            math.cos(roll) * math.cos(pitch),
+        )
+        gyro_rad_s = (
+            roll_rate - yaw_rate * math.sin(pitch),
+            pitch_rate * math.cos(roll) + yaw_rate * math.sin(roll) * math.cos(pitch),
+            -pitch_rate * math.sin(roll) + yaw_rate * math.cos(roll) * math.cos(pitch),
+        )
+        return accel_g, [math.degrees(rate) for rate in gyro_rad_s]
+
+
+def _seconds(text: str) -> float:
+    """Return the number, 0 if it is none or out of range."""
+    with contextlib.suppress(ValueError):
+        if 0 < (seconds := float(text)) <= MAX_STILL_S:
+            return seconds
+    return 0.0
+
+
+def _swing(amplitude: float, frequency: float, t: float) -> tuple[float, float]:
+    """Return angle and rate of a sine."""
+    phase = frequency * t
+    return amplitude * math.sin(phase), amplitude * frequency * math.cos(phase)
+
+
+def _register(value: float, lsb_per_unit: float) -> float:
+    """Return the value as a register of 16 bits can hold it."""
+    return max(-32768, min(32767, round(value * lsb_per_unit))) / lsb_per_unit

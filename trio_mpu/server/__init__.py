@@ -1,0 +1,1 @@
+"""The server's task tree and its worker processes."""

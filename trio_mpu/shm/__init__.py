@@ -1,0 +1,1 @@
+"""The shared segment: its bytes, its semaphore, its doorbell."""

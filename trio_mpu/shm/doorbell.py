@@ -1,0 +1,112 @@
+"""Waking the ring's readers without polling.
+
+Each reader binds one Unix datagram socket in the abstract namespace, at the first free of
+BELLS addresses derived from ring name and generation: the kernel is the registry, and what a
+killed process held is free at once. The producer sends one byte to each address, never
+blocking. Between full rounds (one each ROUND_S) it rings only the bells that answered in the
+last one.
+
+The bell is a hint, never the truth: abstract sockets don't cross network namespaces, any local
+process could bind or ring one, and a full queue drops bytes. So a reader looks every LOOK_S
+anyway, and when it finds records that no bell announced, it looks once a period until it hears
+a bell again.
+"""
+
+import contextlib
+import socket
+from typing import Final
+
+import trio
+
+# Bound "doorbells".
+BELLS: Final = 64  # arbitrary; a reader that finds none free looks once a period
+# Bound "search for new bells, s".
+ROUND_S: Final = 0.1  # a new reader looks that often by itself
+# Bound "look without a bell, s".
+LOOK_S: Final = 0.1
+# Bound "shortest look without a bell, s".
+MIN_LOOK_S: Final = 0.001  # a reader that polls does so at most a thousand times a second
+
+
+def address(ring: str, generation: int, number: int) -> str:
+    """Return the abstract address of one bell (the leading NUL makes it abstract)."""
+    return f"\0trio-mpu/{ring}/{generation:016x}/{number}"
+
+
+class Ringer:
+    """The producer's side."""
+
+    def __init__(self, ring: str, generation: int) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._addresses = [address(ring, generation, number) for number in range(BELLS)]
+        self._answering: list[str] = []
+        self._next_round = 0.0
+
+    def ring(self, now: float) -> None:
+        """Wake every reader. `now` is in seconds of any steady clock."""
+        if now >= self._next_round:
+            self._next_round = now + ROUND_S
+            self._answering = [bell for bell in self._addresses if self._ring_one(bell)]
+        else:
+            for bell in self._answering:
+                self._ring_one(bell)
+
+    def _ring_one(self, bell: str) -> bool:
+        try:
+            self._socket.sendto(b"\a", bell)
+        except BlockingIOError:  # its queue is full: that reader has been rung already
+            return True
+        except OSError:  # nobody there
+            return False
+        return True
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._socket.close()
+
+
+class Bell:
+    """One reader's side."""
+
+    def __init__(self, ring: str, generation: int) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._heard = self._bound = self._bind(ring, generation)
+
+    def _bind(self, ring: str, generation: int) -> bool:
+        for number in range(BELLS):
+            with contextlib.suppress(OSError):
+                self._socket.bind(address(ring, generation, number))
+                return True
+        return False
+
+    def look_s(self, period_s: float) -> float:
+        """Return how long to rely on the bell; `period_s` is the producer's nominal period."""
+        return LOOK_S if self._heard else min(LOOK_S, max(period_s, MIN_LOOK_S))
+
+    async def rung(self) -> None:
+        """Wait until it rings, and take one ring away. Cancellation loses nothing: the bell is a
+        hint only."""
+        if not self._bound:
+            await trio.sleep_forever()
+        while True:
+            await trio.lowlevel.wait_readable(self._socket)
+            try:
+                self._socket.recv(1)
+            except BlockingIOError:
+                continue
+            self._heard = True
+            return
+
+    def missed(self) -> None:
+        """Note that records were there which no bell had announced."""
+        self._heard = False
+
+    def drain(self) -> None:
+        """Take all further rings away. Whatever they announced can be read by now."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._socket.recv(1)
+
+    def close(self) -> None:
+        """Give the address back."""
+        self._socket.close()

@@ -1,0 +1,215 @@
+# Pure: no I/O, no clock, no waiting.
+"""What each byte of the shared segment means (docs/protocol.md says the same for other languages).
+
+The segment is one header and `capacity` records of fixed size. The record with sequence
+number s lives in slot s % capacity. All numbers are in the host's byte order.
+
+- Only the producer writes records. It fills the slot after the newest one and then moves
+  `head`: until then nobody looks at that slot, so a producer killed in the middle leaves no
+  trace.
+- A reader copies, validates, then uses. The oldest record it asks for is the one after the
+  slot that the producer fills next; whatever is older is lapped. In what it copied, the
+  sequence number in each slot must be the expected one.
+"""
+
+import struct
+from typing import Any, Final
+
+from trio_mpu.errors import RingError, RingMissing
+from trio_mpu.record import LEDGER, MAX_CAPACITY, MIN_CAPACITY, Header, Process, Record, State
+
+MAGIC: Final = int.from_bytes(b"TRIO-MPU", "little")
+VERSION: Final = 1
+HEADER_BYTES: Final = 1024  # 476 are used; the rest is zero and for later versions
+
+_RECORD = struct.Struct("=Qqq7fII4x")
+RECORD_BYTES: Final = _RECORD.size  # 64: one cache line
+
+Buffer = memoryview | bytearray | bytes
+
+
+_LEDGER_PLACES = 16
+_TEXT_BYTES = 96
+
+# Each field: its offset and its form. Who writes: P the producer, S whoever has the semaphore.
+_FIELDS: Final = {
+    "magic": (0, "Q"),  # P, last of all when the segment is made: 0 means not ready
+    "version": (8, "I"),  # P, once
+    "header_bytes": (12, "I"),  # P, once
+    "record_bytes": (16, "I"),  # P, once
+    "capacity": (20, "I"),  # P, once
+    "generation": (24, "Q"),  # P, once: random, so that ids of two segments never meet
+    "head": (32, "Q"),  # P, for each batch, as one aligned store: the point of publication
+    "period_ns": (40, "Q"),  # P, at its start
+    "state": (48, "I"),  # P
+    "producer": (52, "=IQ"),  # P, at its start
+    "holder": (64, "=I4xQ"),  # S, on taking and on giving back
+    "heartbeat_ns": (80, "Q"),  # P, once a second, CLOCK_MONOTONIC
+    "started_ns": (88, "Q"),  # P, at its start, CLOCK_REALTIME
+    "ledger": (96, f"{_LEDGER_PLACES}Q"),  # P, before the gaps it counts, and once a second
+    "source": (224, f"{_TEXT_BYTES}s"),  # P, at its start: UTF-8, padded with NUL
+    "chip": (320, f"{_TEXT_BYTES}s"),  # P, at its start: UTF-8, padded with NUL
+    "calibration": (416, "60s"),  # P, at its start: UTF-8, empty while uncalibrated
+}
+_STRUCTS: Final = {name: (offset, struct.Struct(form)) for name, (offset, form) in _FIELDS.items()}
+
+
+def segment_bytes(capacity: int) -> int:
+    """Return the size of a segment with room for `capacity` records."""
+    return HEADER_BYTES + capacity * RECORD_BYTES
+
+
+def _get(buffer: Buffer, name: str) -> tuple[Any, ...]:
+    offset, form = _STRUCTS[name]
+    return form.unpack_from(buffer, offset)
+
+
+def number(buffer: Buffer, name: str) -> int:
+    """Return a header field that is one number."""
+    value: int = _get(buffer, name)[0]
+    return value
+
+
+def process(buffer: Buffer, name: str) -> Process:
+    """Return a header field that names a process."""
+    return Process(*_get(buffer, name))
+
+
+def text(buffer: Buffer, name: str) -> str:
+    """Return a header field that is text."""
+    value: bytes = _get(buffer, name)[0]
+    return value.rstrip(b"\0").decode(errors="replace")
+
+
+def put(buffer: memoryview | bytearray, name: str, *values: int | bytes) -> None:
+    """Set one header field, not at once: see `publish` for the one that must be."""
+    offset, form = _STRUCTS[name]
+    form.pack_into(buffer, offset, *values)
+
+
+def fitted(name: str, text: str) -> str:
+    """Return what of `text` has room in a text field, cut at a character's boundary."""
+    return text.encode()[: _STRUCTS[name][1].size].decode(errors="ignore")
+
+
+def put_text(buffer: memoryview | bytearray, name: str, text: str) -> None:
+    """Set a text field, cut to its room."""
+    put(buffer, name, fitted(name, text).encode())
+
+
+def put_ledger(buffer: memoryview | bytearray, counts: dict[str, int]) -> None:
+    """Set the loss ledger."""
+    values = [counts.get(name, 0) for name in LEDGER]
+    put(buffer, "ledger", *values, *[0] * (_LEDGER_PLACES - len(values)))
+
+
+def lay_out(buffer: memoryview | bytearray, capacity: int, generation: int) -> None:
+    """Make an empty ring of a zeroed buffer. The magic number comes last: until it is there,
+    readers take the segment for not ready."""
+    put(buffer, "version", VERSION)
+    put(buffer, "header_bytes", HEADER_BYTES)
+    put(buffer, "record_bytes", RECORD_BYTES)
+    put(buffer, "capacity", capacity)
+    put(buffer, "generation", generation)
+    put(buffer, "magic", MAGIC)
+
+
+def _is_half_made(buffer: Buffer) -> bool:
+    """Tell whether this is what a producer has before the magic number is there, and nothing
+    that belongs to somebody else."""
+    if not len(buffer):
+        return True
+    if len(buffer) < HEADER_BYTES or (len(buffer) - HEADER_BYTES) % RECORD_BYTES:
+        return False
+    written_first = _FIELDS["version"][0], _FIELDS["head"][0]
+    return not any(buffer[: written_first[0]]) and not any(buffer[written_first[1] : HEADER_BYTES])
+
+
+def check(buffer: Buffer, what: str) -> int:
+    """Return the capacity of the ring in `buffer`.
+
+    Raises RingMissing while it is being made, and RingError, a different one for each reason,
+    when it is no ring that this version can use. `what` names it in the message.
+    """
+    size = len(buffer)
+    if _is_half_made(buffer):
+        raise RingMissing(f"{what} is not ready yet")
+    if size < HEADER_BYTES or number(buffer, "magic") != MAGIC:
+        raise RingError(f"{what} is not a ring of trio-mpu; choose another name with --ring")
+    if (version := number(buffer, "version")) != VERSION:
+        raise RingError(
+            f"{what} is a ring of version {version}, this program knows version {VERSION}; "
+            "stop the other program and remove it, or choose another name with --ring"
+        )
+    sizes = (number(buffer, "header_bytes"), number(buffer, "record_bytes"))
+    if sizes != (HEADER_BYTES, RECORD_BYTES):
+        raise RingError(f"{what} has header and records of {sizes} bytes; remove it")
+    capacity = number(buffer, "capacity")
+    if not MIN_CAPACITY <= capacity <= MAX_CAPACITY or size != segment_bytes(capacity):
+        raise RingError(f"{what} has {size} bytes, not those of {capacity} records; remove it")
+    return capacity
+
+
+def read_header(buffer: Buffer) -> Header:
+    """Decode the header of a checked ring; to be called under the semaphore."""
+    state = number(buffer, "state")
+    return Header(
+        capacity=number(buffer, "capacity"),
+        generation=number(buffer, "generation"),
+        head=number(buffer, "head"),
+        period_ns=number(buffer, "period_ns"),
+        state=State(state) if state in State.__members__.values() else State.STOPPED,
+        producer=process(buffer, "producer"),
+        holder=process(buffer, "holder"),
+        heartbeat_ns=number(buffer, "heartbeat_ns"),
+        started_ns=number(buffer, "started_ns"),
+        ledger=dict(zip(LEDGER, _get(buffer, "ledger"), strict=False)),
+        source=text(buffer, "source"),
+        chip=text(buffer, "chip"),
+        calibration=text(buffer, "calibration"),
+    )
+
+
+def publish(buffer: memoryview | bytearray, seq: int) -> None:
+    """Move `head` to the record with this number, by one aligned store.
+
+    A killed writer leaves the old head or the new one. (`struct.pack_into` clears its room
+    before it writes, so whoever is killed in between would leave a ring without records.)
+    """
+    offset, form = _STRUCTS["head"]
+    with memoryview(buffer)[offset : offset + form.size].cast("Q") as head:
+        head[0] = seq
+
+
+def put_record(buffer: memoryview | bytearray, capacity: int, record: Record) -> None:
+    """Fill the record's slot; the caller moves `head` afterwards."""
+    _RECORD.pack_into(buffer, HEADER_BYTES + record.seq % capacity * RECORD_BYTES, *record)
+
+
+def oldest(head: int, capacity: int) -> int:
+    """Return the number of the oldest record that the producer's next write leaves alone."""
+    return max(1, head - capacity + 2)
+
+
+def copy_records(buffer: Buffer, capacity: int, first: int, count: int) -> bytes:
+    """Copy the slots of `count` records from number `first` on; at most two pieces."""
+    start = first % capacity
+    if (beyond := start + count - capacity) > 0:
+        return copy_records(buffer, capacity, first, count - beyond) + copy_records(
+            buffer, capacity, 0, beyond
+        )
+    low = HEADER_BYTES + start * RECORD_BYTES
+    return bytes(buffer[low : low + count * RECORD_BYTES])
+
+
+def parse_records(copied: bytes, first: int) -> list[Record]:
+    """Decode copied slots that should hold the records from number `first` on.
+
+    The result begins after the last slot that holds something else, so it is shorter, but
+    consecutive and whole, when a writer did not keep to the rules.
+    """
+    records = [Record._make(fields) for fields in _RECORD.iter_unpack(copied)]
+    for index in range(len(records) - 1, -1, -1):
+        if records[index].seq != first + index:
+            return records[index + 1 :]
+    return records

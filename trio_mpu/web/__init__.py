@@ -1,0 +1,1 @@
+"""Requests → answers: the table of endpoints and everything behind it."""

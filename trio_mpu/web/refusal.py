@@ -1,0 +1,27 @@
+"""A connection that there is no room for."""
+
+import contextlib
+from typing import Final
+
+import h11
+import trio
+
+from trio_mpu.errors import ClientGone
+from trio_mpu.web import routes
+from trio_mpu.web.responses import response
+from trio_mpu.web.transport import Transport
+
+# Bound "time for a refusal, s".
+REFUSAL_S: Final = 10.0  # a client that takes the answer so slowly is cut off
+
+
+async def refuse_connection(stream: trio.abc.HalfCloseableStream, reason: str) -> None:
+    """Answer 503 without waiting for a request, and close."""
+    connection, transport = h11.Connection(h11.SERVER), Transport(stream)
+    async with stream:
+        with contextlib.suppress(ClientGone), trio.move_on_after(REFUSAL_S):
+            answer = routes.error_answer(503, reason)
+            head = response(answer, close=True)
+            events = (head, h11.Data(data=answer.body), h11.EndOfMessage())
+            await transport.send(b"".join(connection.send(event) or b"" for event in events))
+            await transport.linger()

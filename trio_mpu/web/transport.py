@@ -1,0 +1,96 @@
+"""One client's byte stream, with a deadline on every wait and a goodbye that arrives."""
+
+import contextlib
+import errno
+import fcntl
+import struct
+import termios
+from typing import Final
+
+import trio
+
+from trio_mpu.errors import ClientGone
+
+# Bound "client that takes nothing, s".
+WRITE_S: Final = 30.0  # a client that takes nothing for so long is gone
+RECEIVE_BYTES: Final = 16_384
+SLICE_BYTES: Final = 65_536
+# Bound "reading on after an error, s".
+LINGER_S: Final = 2.0  # how long a refused client may go on sending before it is cut off…
+# Bound "the same while stopping, s".
+STOPPING_LINGER_S: Final = 0.5  # …which is less when the server itself is waited for…
+# Bound "the same, bytes".
+LINGER_BYTES: Final = 1_048_576  # …and how much: more than an upload sends in a round trip
+
+
+class Transport:
+    """A stream as the HTTP connection needs it. Any trio stream will do."""
+
+    def __init__(self, stream: trio.abc.HalfCloseableStream) -> None:
+        self._stream = stream
+        self._socket = stream.socket if isinstance(stream, trio.SocketStream) else None
+
+    async def receive(self) -> bytes:
+        """Return the next bytes, b"" when the client sends no more. Raises ClientGone."""
+        try:
+            if self._socket is not None:
+                return await self._socket.recv(RECEIVE_BYTES)
+            return bytes(await self._stream.receive_some(RECEIVE_BYTES))
+        except (OSError, trio.BrokenResourceError) as error:
+            raise ClientGone("the connection was reset") from error
+
+    async def send(self, data: bytes) -> None:
+        """Send all of it, however slowly the client takes it.
+
+        Raises ClientGone when it takes nothing for WRITE_S (`ClientGone.stuck`), or is gone.
+        When cancelled, some of it has been sent.
+        """
+        rest = memoryview(data)
+        waiting = self._untaken()
+        while rest:
+            with trio.move_on_after(WRITE_S):
+                rest = rest[await self._send_some(rest[:SLICE_BYTES]) :]
+                waiting = self._untaken()
+                continue
+            # The kernel takes no more for now, but does the client take what the kernel has?
+            before, waiting = waiting, self._untaken()
+            if waiting >= before:
+                raise ClientGone("the client takes nothing", stuck=True)
+
+    @property
+    def socket_fd(self) -> int | None:
+        """The descriptor of the socket beneath, if it is one."""
+        return None if self._socket is None else self._socket.fileno()
+
+    async def _send_some(self, data: memoryview) -> int:
+        try:
+            if self._socket is not None:
+                return await self._socket.send(data)
+            await self._stream.send_all(data)
+        except (OSError, trio.BrokenResourceError) as error:
+            # The kernel gives up on a peer that acknowledges nothing, or has no room for long.
+            stuck = isinstance(error, OSError) and error.errno == errno.ETIMEDOUT
+            raise ClientGone(f"the connection broke: {error}", stuck=stuck) from error
+        return len(data)
+
+    def _untaken(self) -> int:
+        """Return how many bytes the kernel has that the client's kernel has not acknowledged."""
+        if self._socket is None:
+            return 0
+        answer = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4))
+        return int(struct.unpack("i", answer)[0])
+
+    async def linger(self, *, stopping: bool = False) -> None:
+        """Say that nothing more will come, and let the client finish what it is sending.
+
+        RFC 9112, section 9.6: a server that closes while data is on its way to it makes the
+        client's kernel throw away an answer which the client has not read yet.
+        """
+        received = 0
+        with (
+            trio.move_on_after(STOPPING_LINGER_S if stopping else LINGER_S),
+            contextlib.suppress(ClientGone, trio.BrokenResourceError),
+        ):
+            await self._stream.send_eof()
+            while received < LINGER_BYTES and (data := await self.receive()):
+                received += len(data)
