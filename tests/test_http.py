@@ -13,16 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, memory_stream_pair
 
-from tests.helpers.fakes import FakeRecords, later, make_site, reset, serving, until
+from tests.helpers.fakes import FakeRecords, later, make_app, reset, serving, until
 from tests.helpers.http_client import Answer, Client, NoMore, connect, plain_gap, request
 from trio_mpu import http
 from trio_mpu.errors import RingHeld
 from trio_mpu.formats import event_id
 from trio_mpu.http import IDLE_S, MAX_BODY_BYTES, MAX_HEAD_BYTES, REQUEST_S, serve_connection
 from trio_mpu.web import transport
-from trio_mpu.web.app import App
+from trio_mpu.web.app import App, Reply
 from trio_mpu.web.event_stream import HEARTBEAT_S
-from trio_mpu.web.routes import Page
+from trio_mpu.web.page import Page
+from trio_mpu.web.request import Request
+from trio_mpu.web.routes import ROUTES, Route
 
 PAGE = Page.of({"index.html": b"<!doctype html>"})
 HEALTHY = {"status": "ok", "workers": 1, "workers_up": 1}
@@ -44,7 +46,7 @@ async def in_memory(app: App | None = None) -> AsyncIterator[Client]:
     if app is None:
         record_source = FakeRecords()
         record_source.write(3)
-        app = make_site(record_source, PAGE)
+        app = make_app(record_source, PAGE)
     server, client = memory_stream_pair()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve_connection, server, app)
@@ -283,7 +285,7 @@ async def test_before_the_first_sample_the_answer_is_503(path: str) -> None:
 async def test_pipelined_requests_are_answered_in_order() -> None:
     """Also with empty lines between them, bodies in them, errors among them, and an end at once."""
     requests = [
-        request("/json?1"),
+        request("/json?_=1"),
         request("/nothing"),
         b"\r\n\r\n",
         request("/history?limit=1"),
@@ -750,10 +752,10 @@ async def test_an_error_in_one_handler_ends_that_connection_only(
 ) -> None:
     """Its text goes to the log and not to the client."""
 
-    def fail(_: App) -> str:
+    def fail(_: Request, __: App) -> Reply:
         raise ZeroDivisionError("a secret")
 
-    monkeypatch.setattr(App, "numbers", fail)
+    monkeypatch.setitem(ROUTES, "/metrics", Route(fail))
     async with serving() as served, served.connect() as other:
         await other.open_events()
         async with served.connect() as client:

@@ -1,7 +1,7 @@
-"""One connection: stream ↔ h11 ↔ routes and sse.
+"""One connection: stream ↔ h11 ↔ the table of routes.
 
 Every message passes through h11, which judges all that is malformed; what it leaves to us is
-checked in routes.py. The rules of this file:
+checked in web/responses.py. The rules of this file:
 
 1. Framing decides the connection's fate. A request that is malformed or over a bound gets one
    error and a close. One with both Content-Length and Transfer-Encoding is answered and then
@@ -21,14 +21,11 @@ import h11
 import trio
 
 from trio_mpu.errors import ClientGone, RequestError, RingError
-from trio_mpu.fanout import sse
-from trio_mpu.metrics.prometheus import CONTENT_TYPE
-from trio_mpu.web import history, routes
+from trio_mpu.web.answer import Answer, error_answer
 from trio_mpu.web.app import App
-from trio_mpu.web.event_stream import stream_events
 from trio_mpu.web.idle import IdleConnection
-from trio_mpu.web.responses import response, response_head, sound_target
-from trio_mpu.web.routes import Answer, Events, History, Numbers
+from trio_mpu.web.pieces import Pieces, send_pieces
+from trio_mpu.web.responses import response, response_head, sound_request
 from trio_mpu.web.transport import Transport
 
 log = logging.getLogger(__name__)
@@ -171,15 +168,14 @@ class Connection:
         self._closing = True  # …unless the request turns out to be sound
         try:
             with trio.fail_after(REQUEST_S):
-                request = await self._head()
-            headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
-            target = sound_target(request, headers, MAX_BODY_BYTES)
-            self._closing = "transfer-encoding" in headers and "content-length" in headers
-            plan = self._plan(request.method.decode(), target, headers)
+                head = await self._head()
+            request = sound_request(head, MAX_BODY_BYTES)
+            self._closing = request.headers.keys() >= {"transfer-encoding", "content-length"}
+            reply = self._app.respond(request)
             with trio.fail_after(REQUEST_S):
                 await self._body()
-            if self._is_plain(request, headers):
-                self._app.request_cache.learn(self._request, target, headers)
+            if isinstance(reply, Answer) and reply.reusable and self._is_plain(head):
+                self._app.request_cache.learn(self._request, request)
         except h11.RemoteProtocolError as error:
             self._closing = True
             self._app.metrics.count("requests_bad")
@@ -191,42 +187,29 @@ class Connection:
             self._app.metrics.count("timeouts_request")
             await self._refuse(408, "the request took too long")
         else:
-            await self._carry_out(plan)
+            if isinstance(reply, Answer):
+                await self._answer(reply)
+            else:
+                await self._answer_in_pieces(reply)
         return self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE
 
-    def _is_plain(self, request: h11.Request, headers: dict[str, str]) -> bool:
+    def _is_plain(self, head: h11.Request) -> bool:
         """Tell whether the same bytes on another idle connection would mean just the same."""
+        names = {name for name, _ in head.headers}
         return (
-            request.method == b"GET"
-            and request.http_version == b"1.1"
-            and headers.keys().isdisjoint(("connection", "content-length", "transfer-encoding"))
-            and "expect" not in headers
+            head.method == b"GET"
+            and head.http_version == b"1.1"
+            and names.isdisjoint(
+                (b"connection", b"content-length", b"transfer-encoding", b"expect")
+            )
             and self._feeds == 1
             and not self._h11.trailing_data[0]
         )
 
-    def _plan(self, method: str, target: routes.Target, headers: dict[str, str]) -> routes.Route:
-        plan, snapshot = self._app.route(method, target, headers), self._app.hub.snapshot
-        if isinstance(plan, History) and snapshot.record is None:
-            raise RequestError(503, snapshot.reason)
-        return plan
-
-    async def _carry_out(self, plan: routes.Route) -> None:
-        match plan:
-            case Events():
-                await self._stream(plan)
-            case History():
-                await self._history(plan)
-            case Numbers():
-                text = self._app.numbers().encode()
-                await self._answer(Answer(200, text, CONTENT_TYPE))
-            case _:
-                await self._answer(plan)
-
     async def _refuse(self, status: int, reason: str) -> None:
         """Answer with an error. Only a request that has arrived whole leaves the connection open."""
         self._closing = self._closing or not self._has_all()
-        await self._answer(routes.error_answer(status, reason))
+        await self._answer(error_answer(status, reason))
 
     async def _answer(self, answer: Answer) -> None:
         body = b"" if self._head_only else answer.body
@@ -239,42 +222,27 @@ class Connection:
     async def _send(self, *events: h11.Event) -> None:
         await self._transport.send(b"".join(self._h11.send(event) or b"" for event in events))
 
-    def _open_ended(self, content_type: str, *more: tuple[str, str]) -> h11.Response:
-        headers = [("Content-Type", content_type), ("Cache-Control", "no-store"), *more]
-        return response_head(200, headers, close=self._is_last())
-
-    async def _history(self, asked: History) -> None:
-        head = self._open_ended(routes.HISTORY_TYPES[asked.format])
+    async def _answer_in_pieces(self, reply: Pieces) -> None:
+        # What a client sends behind a request for an endless answer is never read: hence the close.
+        self._closing = self._closing or reply.endless
+        headers = [("Content-Type", reply.content_type), *reply.headers]
+        head = response_head(200, headers, close=self._is_last())
         if self._head_only:
             await self._send(head, h11.EndOfMessage())
             return
-        async with contextlib.aclosing(history.pieces(self._app.hub, asked)) as pieces:
+        chunked = self._h11.their_http_version != b"1.0"
+        socket_fd = self._transport.socket_fd if chunked else None
+        async with contextlib.aclosing(reply.generate(socket_fd)) as pieces:
             try:
-                await self._send(head, h11.Data(data=await anext(pieces)))
-                async for piece in pieces:
-                    await self._send(h11.Data(data=piece))
+                first = await anext(pieces)
+                await self._send(head, h11.Data(data=first.payload))
+                await send_pieces(self._transport, pieces, chunked=chunked, endless=reply.endless)
             except RingError as error:
                 if self._h11.our_state is h11.SEND_RESPONSE:
                     await self._refuse(503, str(error))
                     return
-                # Too late for another status: only an answer without its end tells.
+                # Too late for another status: the client sees an answer without its end.
                 raise ClientGone(f"the ring went away within an answer: {error}") from error
-        await self._send(h11.EndOfMessage())
-
-    # -- streaming --------------------------------------------------------------------
-
-    async def _stream(self, asked: Events) -> None:
-        """Answer with the stream, until the client leaves or the server stops."""
-        # What a client sends behind this request is never answered: hence the close.
-        self._closing = True
-        head = self._open_ended("text/event-stream", ("X-Accel-Buffering", "no"))
-        if self._head_only:
-            await self._send(head, h11.EndOfMessage())
-            return
-        await self._send(head, h11.Data(data=sse.OPENING))
-        chunked = self._h11.their_http_version != b"1.0"
-        with self._app.stream(asked.last_event_id, asked.options) as subscription:
-            await stream_events(self._transport, subscription, chunked=chunked)
         await self._send(h11.EndOfMessage())
 
 

@@ -12,24 +12,24 @@ from typing import Final
 import pytest
 
 from tests.helpers import pages
-from tests.helpers.fakes import FakeAccounts
+from tests.helpers.fakes import FakeRecords, make_app
 from tests.web.test_app import HEADER
 from trio_mpu import formats
-from trio_mpu.fanout.hub import Hub
 from trio_mpu.fanout.snapshot import Snapshot
 from trio_mpu.formats import Origin
 from trio_mpu.metrics import counters
-from trio_mpu.metrics.counters import COUNTERS, Metrics
-from trio_mpu.metrics.prometheus import CONTENT_TYPE
-from trio_mpu.record import LEDGER, MAX_CAPACITY, MIN_CAPACITY, Batch, Header, Record, State
+from trio_mpu.metrics.counters import COUNTERS
+from trio_mpu.record import LEDGER, MAX_CAPACITY, MIN_CAPACITY, Header, Record, State
 from trio_mpu.ring import MAX_RECORDS_A_HOLD, RingWriter
 from trio_mpu.sample import AXES, Flag, Gap
 from trio_mpu.server.follower import CHECK_S
 from trio_mpu.shm import layout, semaphore
 from trio_mpu.shm.doorbell import BELLS, address
-from trio_mpu.web import routes
-from trio_mpu.web.app import App
-from trio_mpu.web.routes import Answer, Page, Target
+from trio_mpu.web import history
+from trio_mpu.web.answer import Answer
+from trio_mpu.web.page import Page
+from trio_mpu.web.request import Request
+from trio_mpu.web.routes import ROUTES
 
 ROOT: Final = Path(__file__).parents[2]
 TEXT: Final = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -207,33 +207,47 @@ def test_counters_and_gauges_are_those_of_the_code() -> None:
     """Names and meanings, all of them and in order."""
     rows = {row["counter"].strip("`"): row["counts"] for row in table("Counters")}
     assert list(rows.items()) == list(COUNTERS.items())
-    app = App(Hub(NoPast(), Metrics()), Page(), Metrics())
-    found = re.findall(r"# HELP trio_mpu_(\w+) (.+)", app.numbers())
+    text = replied("/metrics").body.decode()
+    found = re.findall(r"# HELP trio_mpu_(\w+) (.+)", text)
     gauges = [(name, text) for name, text in found if name.removesuffix("_total") not in COUNTERS]
     assert [(row["gauge"].strip("`"), row["shows"]) for row in table("Gauges")] == gauges
 
 
-class NoPast:
-    async def read(self, generation: int, after: int, limit: int) -> Batch:
-        raise NotImplementedError(generation, after, limit)
-
-
-ACCOUNTS: Final = FakeAccounts()
 SNAPSHOT: Final = Snapshot("ok", "", ORIGIN, RECORD, RECORD[3:10])
 
 
+def replied(
+    path: str,
+    query: dict[str, str] | None = None,
+    snapshot: Snapshot = SNAPSHOT,
+    header: Header | None = None,
+) -> Answer:
+    """The complete answer to a request for a path."""
+    app = make_app(FakeRecords(), Page.of({"index.html": b"", "app.js": b""}))
+    app.hub.snapshot, app.hub.header = snapshot, header
+    try:
+        answer = app.respond(Request("GET", path, query or {}))
+    finally:
+        app.close()
+    return answer if isinstance(answer, Answer) else Answer(200, b"", answer.content_type)
+
+
 def test_every_path_is_answered_and_no_other() -> None:
-    """The table of paths against the routes, with the content types."""
-    page = Page.of({"index.html": b"", "app.js": b""})
+    """The table of paths against that of the code, with the content types."""
     for row in table("Paths"):
-        plan = routes.route("GET", Target(row["path"].strip("`"), {}), {}, SNAPSHOT, page, ACCOUNTS)
-        kind = row["type"].strip("`")
-        if isinstance(plan, Answer):
-            assert plan.status == 200
-            assert plan.content_type.startswith(kind)
-    source = (ROOT / "trio_mpu/web/routes.py").read_text(encoding="utf-8")
-    assert set(re.findall(r'case "(/\w+)"', source)) == set(column("Paths", "path")) - {"/"}
-    assert CONTENT_TYPE.startswith("text/plain; version=0.0.4")
+        answer = replied(row["path"].strip("`"))
+        assert answer.status == 200
+        if row["type"] != "by `format`":
+            assert answer.content_type.startswith(row["type"].strip("`"))
+    assert ROUTES.keys() == set(column("Paths", "path")) - {"/"}
+
+
+def test_every_parameter_is_listed_with_its_path() -> None:
+    """And no other."""
+    for row in table("Paths"):
+        listed = tuple(re.findall(r"`(\w+)`", row["parameters"]))
+        route = ROUTES.get(row["path"].strip("`"))
+        assert listed == (route.parameters if route else ())
 
 
 def test_every_status_is_answered_as_the_page_says() -> None:
@@ -244,15 +258,13 @@ def test_every_status_is_answered_as_the_page_says() -> None:
         if status == "waiting":
             snapshot = snapshot._replace(record=None)
         for path in ("/json", "/healthz"):
-            answer = routes.route("GET", Target(path, {}), {}, snapshot, Page(), ACCOUNTS)
-            assert isinstance(answer, Answer)
-            assert answer.status == int(row[f"`{path}`"]), (status, path)
+            assert replied(path, snapshot=snapshot).status == int(row[f"`{path}`"]), (status, path)
 
 
 def test_the_json_object_has_the_keys_of_the_page_in_order() -> None:
     """Of a sample and of a gap, with their types."""
-    ledger = ACCOUNTS.ledger
-    found = json.loads(formats.sample_json(RECORD, RECORD[3:10], ORIGIN, gap=GAP, ledger=ledger))
+    text = formats.sample_json(RECORD, RECORD[3:10], ORIGIN, gap=GAP, ledger=dict)
+    found = json.loads(text)
     assert list(found) == column("A sample", "key")
     assert list(found["gap"]) == column("Gap", "key")
     assert list(found["sample"]) == list(found["average"]) == list(AXES)
@@ -269,12 +281,8 @@ def test_the_json_object_has_the_keys_of_the_page_in_order() -> None:
 
 def test_verbose_adds_the_keys_of_the_page() -> None:
     """The ledger with all its names, and the device with its own."""
-    app = App(Hub(NoPast(), Metrics()), Page(), Metrics())
-    app.hub.snapshot = SNAPSHOT
-    app.hub.header = HEADER._replace(ledger=dict.fromkeys(LEDGER, 0))
-    answer = app.route("GET", Target("/json", {"verbose": "1"}), {})
-    app.close()
-    assert isinstance(answer, Answer)
+    header = HEADER._replace(ledger=dict.fromkeys(LEDGER, 0))
+    answer = replied("/json", {"verbose": "1"}, header=header)
     more = json.loads(answer.body)
     assert [key for key in more if key not in column("A sample", "key")] == column("More", "key")
     section = TEXT.partition("### Ledger in JSON\n")[2].partition("\n### ")[0]
@@ -298,7 +306,7 @@ def test_history_has_the_formats_and_columns_of_the_page() -> None:
     """CSV in this order, JSON with these keys."""
     assert tuple(column("History", "parameter")) == ("format", "since", "seconds", "limit")
     takes = table("History")[0]["takes"]
-    assert re.findall(r"`(\w+)`", takes) == list(routes.HISTORY_TYPES)
+    assert re.findall(r"`(\w+)`", takes) == list(history.TYPES)
     section = TEXT.partition("A row has these columns")[2]
     columns = re.findall(r"^\| `(\w+)` ", section.partition("\n## ")[0], re.MULTILINE)
     assert tuple(columns) == formats.COLUMNS

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from tests.helpers.fakes import GENERATION, FakeRecords, make_record, make_site
+from tests.helpers.fakes import GENERATION, FakeRecords, make_app, make_record
 from tests.helpers.http_client import Event, parse_event, plain_gap
 from trio_mpu.errors import RingHeld
 from trio_mpu.fanout import direct_write
@@ -42,7 +42,7 @@ def ring(count: int = 3, capacity: int = 1000) -> tuple[FakeRecords, Hub]:
     """Return a ring with so many samples, and a hub that follows it."""
     record_source = FakeRecords(capacity)
     record_source.write(count)
-    return record_source, make_site(record_source).hub
+    return record_source, make_app(record_source).hub
 
 
 def own(seq: int) -> str:
@@ -819,7 +819,7 @@ async def test_a_waiting_client_is_served_without_waking_its_task(
 ) -> None:
     """The chunk goes into its socket; what the socket does not take, its task sends first."""
     record_source = FakeRecords()
-    hub = make_site(record_source).hub
+    hub = make_app(record_source).hub
     written: list[bytes] = []
 
     def write(fd: int, data: bytes) -> int:
@@ -896,7 +896,7 @@ async def test_means_are_the_same_for_everyone_whenever_they_joined(
     """From the start, later, or resumed from an id: the same bytes, and each sample is in one
     window only."""
     record_source = FakeRecords()
-    hub = make_site(record_source).hub
+    hub = make_app(record_source).hub
     sinks = {name: bytearray() for name in ("first", "later", "resumed")}
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stream_of, hub, options, "", sinks["first"])
@@ -934,7 +934,7 @@ async def test_means_are_the_same_for_everyone_whenever_they_joined(
 async def test_several_samples_share_a_write(autojump_clock: MockClock) -> None:
     """With `flush_ms` a chunk comes that often, late by no more, and none is missing."""
     record_source = FakeRecords()
-    hub = make_site(record_source).hub
+    hub = make_app(record_source).hub
     chunks: list[list[int]] = []
     with subscribe(hub, options=StreamOptions(flush_ms=45)) as subscription:
         async with trio.open_nursery() as nursery:
@@ -961,7 +961,7 @@ async def test_several_samples_share_a_write(autojump_clock: MockClock) -> None:
 async def test_a_gap_within_a_window_is_told_with_its_means() -> None:
     """Several of them as one."""
     record_source = FakeRecords()
-    hub = make_site(record_source).hub
+    hub = make_app(record_source).hub
     sink = bytearray()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stream_of, hub, StreamOptions(10.0), "", sink)

@@ -15,14 +15,14 @@ from trio_mpu.errors import RingMissing
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.formats import Origin
 from trio_mpu.metrics.counters import Metrics
-from trio_mpu.metrics.scoreboard import Workers
 from trio_mpu.record import Batch, Record
 from trio_mpu.ring import MAX_RECORDS_A_HOLD
 from trio_mpu.sample import Gap
 from trio_mpu.server import run as server_run
 from trio_mpu.shm import layout
 from trio_mpu.web.app import App
-from trio_mpu.web.routes import Page
+from trio_mpu.web.page import Page
+from trio_mpu.web.routes import respond
 
 GENERATION: Final = 0x0123456789ABCDEF
 PERIOD_NS: Final = 10_000_000
@@ -45,25 +45,6 @@ def make_record(seq: int, **changes: Any) -> Record:  # noqa: ANN401 - fields of
         lost=0,
     )
     return record._replace(**changes)
-
-
-LEDGER_NOW: Final = {"device_errors": 3, "slow_lost": 9}
-
-
-class FakeAccounts:
-    """Four workers, of which three are up, and some losses."""
-
-    def report(self) -> Workers:
-        """Four, and three."""
-        return Workers(4, 3)
-
-    def ledger(self) -> dict[str, int]:
-        """Two of the counters."""
-        return LEDGER_NOW
-
-    def device(self) -> dict[str, object]:
-        """One thing that is known of it."""
-        return {"chip": "MPU-6050"}
 
 
 class FakeRecords:
@@ -118,10 +99,10 @@ class FakeRecords:
         return batch
 
 
-def make_site(record_source: FakeRecords, page: Page | None = None) -> App:
-    """Return a site whose hub follows the ring, as far as it is written."""
+def make_app(record_source: FakeRecords, page: Page | None = None) -> App:
+    """Return an app whose hub follows the ring, as far as it is written."""
     metrics = Metrics()
-    app = App(Hub(record_source, metrics), page or Page(), metrics)
+    app = App(Hub(record_source, metrics), page or Page(), metrics, respond)
     app.hub.begin(record_source.origin, record_source.records.values())
     app.hub.judge("ok", "")
     return app

@@ -18,7 +18,7 @@ from trio_mpu.errors import ServerError
 from trio_mpu.server import listeners
 from trio_mpu.server import run as server_run
 from trio_mpu.server.listeners import open_listeners
-from trio_mpu.server.run import load_page
+from trio_mpu.web.page import Page
 
 # -- listening ----------------------------------------------------------------------
 
@@ -92,7 +92,7 @@ async def test_dead_peers_are_found_by_the_kernel() -> None:
 
 def test_the_page_is_there() -> None:
     """From the package itself."""
-    assert load_page().files["/"].body.lstrip().lower().startswith(b"<!doctype html>")
+    assert Page.load().files["/"].body.lstrip().lower().startswith(b"<!doctype html>")
 
 
 async def test_hundreds_may_connect_at_once() -> None:

@@ -6,14 +6,18 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.helpers.fakes import FakeRecords, make_site
+from tests.helpers.fakes import FakeRecords, make_app
+from trio_mpu.errors import RequestError
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.fanout.snapshot import WAITING
 from trio_mpu.metrics.counters import Metrics
 from trio_mpu.metrics.scoreboard import Scoreboard, scoreboard_bytes
 from trio_mpu.record import NOBODY, Header, Process, State
+from trio_mpu.web.answer import Answer
 from trio_mpu.web.app import App
-from trio_mpu.web.routes import Page
+from trio_mpu.web.page import Page
+from trio_mpu.web.request import Request
+from trio_mpu.web.routes import respond
 
 HEADER: Final = Header(
     capacity=8,
@@ -37,7 +41,7 @@ def app() -> App:
     """A site whose ring holds three samples."""
     record_source = FakeRecords()
     record_source.write(3)
-    return make_site(record_source)
+    return make_app(record_source)
 
 
 async def test_an_idle_connection_has_its_time(app: App, autojump_clock: MockClock) -> None:
@@ -93,7 +97,10 @@ async def test_stopping_ends_the_streams(app: App) -> None:
 
 def numbers_of(app: App) -> dict[str, float]:
     """Return the metrics by name."""
-    lines = [line.split() for line in app.numbers().splitlines() if not line.startswith("#")]
+    answer = app.respond(Request("GET", "/metrics"))
+    assert isinstance(answer, Answer)
+    text = answer.body.decode()
+    lines = [line.split() for line in text.splitlines() if not line.startswith("#")]
     return {name.removeprefix("trio_mpu_"): float(value) for name, value in lines}
 
 
@@ -123,7 +130,7 @@ def test_the_ledger_is_of_the_producer_and_of_all_workers() -> None:
     scoreboard = Scoreboard(memoryview(bytearray(scoreboard_bytes(2))))
     scoreboard.slot(1).add("slow_lost", 30)
     metrics = Metrics(slow_lost=4, gaps_resume=1)
-    app = App(Hub(FakeRecords(), metrics), Page(), metrics, scoreboard.slot(0))
+    app = App(Hub(FakeRecords(), metrics), Page(), metrics, respond, scoreboard.slot(0))
     assert app.ledger()["slow_lost"] == 34
     assert "ticks_lost" not in app.ledger()
     app.hub.header = HEADER
@@ -146,3 +153,25 @@ def test_the_device_is_described_by_the_rings_header(app: App) -> None:
         "pid": 77,
         "started": 1_700_000_000.5,
     }
+
+
+REQUEST: Final = b"GET /json HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def test_a_permission_that_is_taken_away_does_not_live_on_in_the_cache(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known by its bytes passes the gate again each time."""
+    app.request_cache.learn(REQUEST, Request("GET", "/json"))
+    assert app._known_answer(REQUEST).startswith(b"HTTP/1.1 200")
+    asked = []
+
+    def refuse(request: Request) -> None:
+        asked.append(request.path)
+        raise RequestError(401, "no longer")
+
+    monkeypatch.setattr(app, "admit", refuse)
+    assert app._known_answer(REQUEST) == b""
+    assert asked == ["/json"]
+    with pytest.raises(RequestError, match="no longer"):
+        app.respond(Request("GET", "/json"))

@@ -1,5 +1,6 @@
 """A subscription → one client, in virtual time."""
 
+import contextlib
 import itertools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,13 +12,15 @@ import pytest
 import trio
 from trio.testing import MockClock, lockstep_stream_pair, memory_stream_pair, wait_all_tasks_blocked
 
-from tests.helpers.fakes import FakeRecords, later, make_site, tcp_pair
+from tests.helpers.fakes import FakeRecords, later, make_app, tcp_pair
 from trio_mpu.errors import ClientGone
-from trio_mpu.fanout import group
+from trio_mpu.fanout import group, sse
 from trio_mpu.fanout.chunked import framed
 from trio_mpu.fanout.hub import Hub
-from trio_mpu.fanout.subscription import subscribe
-from trio_mpu.web.event_stream import HEARTBEAT_S, MAX_EXTRA_BYTES, stream_events
+from trio_mpu.web.app import App
+from trio_mpu.web.event_stream import HEARTBEAT_S, events
+from trio_mpu.web.pieces import MAX_EXTRA_BYTES, send_pieces
+from trio_mpu.web.request import Request
 from trio_mpu.web.transport import WRITE_S, Transport
 
 
@@ -42,11 +45,16 @@ class Streamed:
 
 
 async def stream_from(
-    hub: Hub, server: trio.abc.HalfCloseableStream, *, chunked: bool = True
+    app: App, server: trio.abc.HalfCloseableStream, *, chunked: bool = True
 ) -> None:
-    """Stream to one client, until either side ends it."""
-    with subscribe(hub) as subscription:
-        await stream_events(Transport(server), subscription, chunked=chunked)
+    """Stream to one client what follows the opening, until either side ends it."""
+    transport = Transport(server)
+    reply = events(Request("GET", "/events"), app)
+    async with contextlib.aclosing(
+        reply.generate(transport.socket_fd if chunked else None)
+    ) as all_:
+        assert (await anext(all_)).payload == sse.OPENING
+        await send_pieces(transport, all_, chunked=chunked, endless=reply.endless)
 
 
 @asynccontextmanager
@@ -59,11 +67,12 @@ async def streaming(
     server, client = pair or memory_stream_pair()
     record_source = FakeRecords()
     record_source.write(3)
-    hub = make_site(record_source).hub
+    app = make_app(record_source)
+    hub = app.hub
     streamed = Streamed(client, record_source, hub)
 
     async def run() -> None:
-        await stream_from(hub, server, chunked=chunked)
+        await stream_from(app, server, chunked=chunked)
         streamed.ended = True
 
     async with trio.open_nursery() as nursery:
@@ -244,18 +253,18 @@ async def test_a_chunk_is_framed_once_for_all(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(group, "framed", counting)
     record_source = FakeRecords()
     record_source.write(3)
-    hub = make_site(record_source).hub
+    app = make_app(record_source)
     clients = []
     async with trio.open_nursery() as nursery:
         for _ in range(5):
             server, client = memory_stream_pair()
             clients.append(client)
-            nursery.start_soon(stream_from, hub, server)
+            nursery.start_soon(stream_from, app, server)
         await wait_all_tasks_blocked()
         framed.clear()
         for client in clients:
             await client.receive_some()
-        hub.publish(record_source.write())
+        app.hub.publish(record_source.write())
         for client in clients:
             assert await client.receive_some() == b"framed"
         assert len(framed) == 1

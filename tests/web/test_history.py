@@ -8,19 +8,18 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.fakes import GENERATION, PERIOD_NS, FakeRecords, make_site
+from tests.helpers.fakes import GENERATION, PERIOD_NS, FakeRecords, make_app
 from trio_mpu.errors import RingError
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.formats import COLUMNS
 from trio_mpu.sample import Flag
 from trio_mpu.web import history
-from trio_mpu.web.history import PIECE_SAMPLES
-from trio_mpu.web.routes import History
+from trio_mpu.web.history import PIECE_SAMPLES, History
 
 
 def hub_of(record_source: FakeRecords) -> Hub:
     """Return a hub that follows the ring."""
-    return make_site(record_source).hub
+    return make_app(record_source).hub
 
 
 def ring(count: int, capacity: int = 1000) -> FakeRecords:
@@ -36,7 +35,7 @@ async def text_of(
     """Return all pieces of an answer; `between` is called after each."""
     pieces = []
     async for piece in history.pieces(hub, asked):
-        pieces.append(piece.decode())
+        pieces.append(piece.payload.decode())
         between()
     return pieces
 

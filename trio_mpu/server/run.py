@@ -16,7 +16,6 @@ listeners, because nobody is served any more; what subscribers have queued is st
 import contextlib
 import errno
 import logging
-from pathlib import Path
 from typing import Final
 
 import trio
@@ -28,8 +27,9 @@ from trio_mpu.metrics.scoreboard import Slot, alone
 from trio_mpu.server.follower import RingRecords, follow_ring
 from trio_mpu.server.listeners import open_listeners
 from trio_mpu.web.app import App
+from trio_mpu.web.page import Page
 from trio_mpu.web.refusal import refuse_connection
-from trio_mpu.web.routes import Page
+from trio_mpu.web.routes import respond
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ async def run_server(
     slot = slot or alone()
     metrics = Metrics(slot.counters())
     record_source = RingRecords()
-    app = App(Hub(record_source, metrics), load_page(), metrics, slot)
+    app = App(Hub(record_source, metrics), Page.load(), metrics, respond, slot)
     with contextlib.closing(app):
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as service:
@@ -80,7 +80,7 @@ async def run_server(
                 service.cancel_scope.cancel()
             app.stop()
             connections.cancel_scope.deadline = trio.current_time() + GRACE_S
-        app.report()
+        app.update_scoreboard()
     if connections.cancel_scope.cancelled_caught:
         log.warning("connections were cut that had not finished within %g s", GRACE_S)
     log.info("stopped")
@@ -89,14 +89,8 @@ async def run_server(
 async def beat(app: App) -> None:
     """Report to the board until cancelled."""
     while True:
-        app.report()
+        app.update_scoreboard()
         await trio.sleep(BEAT_S)
-
-
-def load_page() -> Page:
-    """Read the live page's files, which are few and small."""
-    folder = Path(__file__).parents[1] / "web" / "static"
-    return Page.of({path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()})
 
 
 class Acceptor:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -11,29 +11,32 @@ import trio
 from trio_mpu.errors import RequestError
 from trio_mpu.fanout.encoder import EVERY_SAMPLE, StreamOptions
 from trio_mpu.fanout.hub import Hub
-from trio_mpu.fanout.snapshot import WAITING
 from trio_mpu.fanout.subscription import Subscription, subscribe
 from trio_mpu.metrics.counters import LEDGER, Metrics
-from trio_mpu.metrics.prometheus import render
-from trio_mpu.metrics.scoreboard import UP_NS, Slot, Workers, alone
-from trio_mpu.web import routes
+from trio_mpu.metrics.scoreboard import Slot, Workers, alone
+from trio_mpu.web.answer import Answer
 from trio_mpu.web.idle import IdleConnections
-from trio_mpu.web.request_cache import KnownRequest, RequestCache
+from trio_mpu.web.page import Page
+from trio_mpu.web.pieces import Pieces
+from trio_mpu.web.request import Request
+from trio_mpu.web.request_cache import RequestCache
 from trio_mpu.web.responses import whole_answer
-from trio_mpu.web.routes import Page, Target
+
+Reply = Answer | Pieces
 
 
 @dataclass
 class App:
-    """The hub, the page and the counters; and who may be sent home when the server stops.
+    """The hub, the page and the counters; and which connections end when the server stops.
 
-    Where the server is one of several workers, the seat tells of the others, and them of it.
-    To be closed at the end.
+    `handle` gives the answer to a request, as the table of routes has it. Where the server is one
+    of several workers, they see each other's numbers through `slot`. To be closed at the end.
     """
 
     hub: Hub
     page: Page
     metrics: Metrics
+    handle: Callable[[Request, "App"], Reply]
     slot: Slot = field(default_factory=alone)
     stopping: bool = False
     request_cache: RequestCache = field(default_factory=RequestCache)
@@ -76,36 +79,48 @@ class App:
         """Give everything back, when no connection is left."""
         self.idle_connections.close()
 
-    def route(self, method: str, target: Target, headers: Mapping[str, str]) -> routes.Route:
+    # -- requests -----------------------------------------------------------------------
+
+    def admit(self, request: Request) -> None:
+        """Raise RequestError if this client may not have what it asks for.
+
+        Everything passes here, what the request cache knows included, each time that it is
+        answered. Today everybody may have everything.
+        """
+
+    def respond(self, request: Request) -> Reply:
         """Return what to answer now. Raises RequestError where an error is the answer."""
-        snapshot = self.hub.snapshot
-        return routes.route(method, target, headers, snapshot, self.page, self)
+        self.admit(request)
+        return self.handle(request, self)
 
     def _known_answer(self, data: bytes) -> bytes:
         """Return the whole answer to a request whose bytes were parsed before, else b""."""
-        if self.stopping:
+        if self.stopping or (known := self.request_cache.find(data)) is None:
             return b""
-        known = self.request_cache.answer(data, self.hub.snapshot, int(time.time()), self._made)
-        if known:
-            self.metrics.count("requests")
-        return known
-
-    def _made(self, request: bytes, parsed: KnownRequest) -> bytes:
         try:
-            plan = self.route("GET", parsed.target, parsed.headers)
+            self.admit(known.request)
+            answer = known.answer(self.hub.snapshot, int(time.time()), self._whole_answer)
         except RequestError:
-            return b""
-        return whole_answer(request, plan) if isinstance(plan, routes.Answer) else b""
+            return b""  # the long way gives the client its error
+        if answer:
+            self.metrics.count("requests")
+        return answer
 
-    def report(self) -> Workers:
-        """Write to the board how this process stands; return how all workers stand."""
+    def _whole_answer(self, data: bytes, request: Request) -> bytes:
+        reply = self.respond(request)
+        return whole_answer(data, reply) if isinstance(reply, Answer) else b""
+
+    # -- what handlers ask --------------------------------------------------------------
+
+    def update_scoreboard(self) -> Workers:
+        """Write to the scoreboard how this process stands; return how all workers stand."""
         now_ns = time.monotonic_ns()
         self.slot.report(now_ns, self.hub.attached, self.metrics)
         return self.slot.scoreboard.workers(now_ns)
 
     def ledger(self) -> dict[str, int]:
         """Return the loss ledger of the producer and of all workers together."""
-        self.report()
+        self.update_scoreboard()
         return self.hub.ledger() | {name: self.slot.scoreboard.total(name) for name in LEDGER}
 
     def device(self) -> dict[str, object]:
@@ -120,24 +135,3 @@ class App:
             "pid": header.producer.pid,
             "started": header.started_ns / 1e9,
         }
-
-    def numbers(self) -> str:
-        """Return the metrics of all workers together as Prometheus text."""
-        workers = self.report()
-        scoreboard, snapshot = self.slot.scoreboard, self.hub.snapshot
-        gauges: dict[str, tuple[float, str]] = {
-            "workers": (workers.number, "server processes that there are to be"),
-            "workers_up": (workers.up, f"those with a sign of life in the last {UP_NS / 1e9:g} s"),
-            "connections_open": (scoreboard.total("connections_open"), "connections now"),
-            "streams_open": (scoreboard.total("streams_open"), "streams now"),
-            "streams_attached": (
-                scoreboard.total("streams_attached"),
-                "streams that are up to date",
-            ),
-            "head": (self.hub.head, "sequence number of the newest sample"),
-            "up": (snapshot.status == "ok", "1 while samples are fresh"),
-            "waiting": (snapshot.status == WAITING, "1 before the first sample"),
-        }
-        for name, value in (self.hub.header.ledger if self.hub.header else {}).items():
-            gauges[f"producer_{name}"] = (value, f"the producer's counter {name}")
-        return render(scoreboard.counters(), gauges)

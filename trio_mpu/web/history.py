@@ -1,21 +1,74 @@
-"""What the ring still holds, as a stream of text in pieces."""
+"""`/history`: what the ring still holds, in pieces."""
 
+import re
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import trio
 
-from trio_mpu.errors import RingError
+from trio_mpu.errors import RequestError, RingError
+from trio_mpu.fanout.group import Chunk
 from trio_mpu.fanout.hub import Hub, RecordSource
-from trio_mpu.formats import COLUMNS, Origin, row_csv, row_json
+from trio_mpu.formats import COLUMNS, Origin, parse_event_id, row_csv, row_json
 from trio_mpu.record import Record
 from trio_mpu.sample import Gap
-from trio_mpu.web.routes import History
+from trio_mpu.web.app import App
+from trio_mpu.web.pieces import Pieces
+from trio_mpu.web.request import Request, number
 
+PARAMETERS: Final = ("format", "since", "seconds", "limit")
+TYPES: Final = {
+    "json": "application/json",
+    "csv": "text/csv; charset=utf-8; header=present",
+    "ndjson": "application/x-ndjson",
+}
+# Bound "seconds=, most".
+MAX_SECONDS: Final = 10**6
 PIECE_SAMPLES: Final = 128  # some 30 kB, encoded in 1 ms: streams are not kept waiting
 
 
-async def pieces(hub: Hub, asked: History) -> AsyncGenerator[bytes, None]:
+@dataclass(frozen=True)
+class History:
+    """What was asked for: from after `since` or from `seconds` ago on.
+
+    `limit` samples at most: the oldest of them after `since`, the newest otherwise.
+    """
+
+    format: str = "json"
+    since: tuple[int, int] | None = None
+    seconds: float | None = None
+    limit: int | None = None
+
+    @classmethod
+    def of(cls, request: Request) -> "History":
+        """Read the query. Raises RequestError."""
+        query = request.query
+        kind = query.get("format", "json")
+        if kind not in TYPES:
+            raise RequestError(400, f"format is one of {', '.join(TYPES)}")
+        since = None
+        if "since" in query and (since := parse_event_id(query["since"])) is None:
+            raise RequestError(400, "since is the id of an event, such as 0123456789abcdef-42")
+        limit = None
+        if "limit" in query:
+            if not re.fullmatch(r"\d{1,9}", query["limit"], re.ASCII):
+                raise RequestError(400, "limit is a whole number below 1,000,000,000")
+            limit = int(query["limit"])
+        return cls(kind, since, number(query, "seconds", 0, MAX_SECONDS), limit)
+
+
+def past(request: Request, app: App) -> Pieces:
+    """`/history`: what the ring still holds. Raises RequestError, also before the first sample."""
+    asked = History.of(request)
+    if app.hub.snapshot.record is None:
+        raise RequestError(503, app.hub.snapshot.reason)
+    generate = partial(pieces, app.hub, asked)
+    return Pieces(TYPES[asked.format], generate, (("Cache-Control", "no-store"),))
+
+
+async def pieces(hub: Hub, asked: History, _fd: int | None = None) -> AsyncGenerator[Chunk, None]:
     """Yield the answer piece by piece, from what the ring holds now; what is measured meanwhile
     is left out, so there is an end.
 
@@ -46,9 +99,9 @@ async def pieces(hub: Hub, asked: History) -> AsyncGenerator[bytes, None]:
                 text += separator + _row(asked.format, record, origin, gap)
                 separator, gap = between, None
         after, tells = batch.records[-1].seq, True
-        yield text.encode()
+        yield Chunk(text.encode())
         text = ""
-    yield (text + closing).encode()
+    yield Chunk((text + closing).encode())
 
 
 def _frame(kind: str, origin: Origin) -> tuple[str, str, str]:

@@ -7,7 +7,7 @@ import h11
 import trio
 
 from trio_mpu.errors import ClientGone
-from trio_mpu.web import routes
+from trio_mpu.web.answer import error_answer
 from trio_mpu.web.responses import response
 from trio_mpu.web.transport import Transport
 
@@ -20,7 +20,7 @@ async def refuse_connection(stream: trio.abc.HalfCloseableStream, reason: str) -
     connection, transport = h11.Connection(h11.SERVER), Transport(stream)
     async with stream:
         with contextlib.suppress(ClientGone), trio.move_on_after(REFUSAL_S):
-            answer = routes.error_answer(503, reason)
+            answer = error_answer(503, reason)
             head = response(answer, close=True)
             events = (head, h11.Data(data=answer.body), h11.EndOfMessage())
             await transport.send(b"".join(connection.send(event) or b"" for event in events))

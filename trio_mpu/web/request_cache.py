@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trio_mpu.fanout.snapshot import Snapshot
-from trio_mpu.web.routes import Target
+from trio_mpu.web.request import Request
 
 # Bound "requests known by their bytes".
 MAX_REQUESTS: Final = 64  # arbitrary; the clients of one network send a few different ones
@@ -25,39 +25,50 @@ MAX_REQUEST_BYTES: Final = 2048  # a browser's has some 500
 class KnownRequest:
     """What h11 made of a request's bytes, and the answer to it that was made last."""
 
-    target: Target
-    headers: dict[str, str]
-    snapshot: Snapshot | None = None
-    second: int = 0
-    answer: bytes = b""
+    data: bytes
+    request: Request
+    uses: int = 0
+    _snapshot: Snapshot | None = None
+    _second: int = 0
+    _answer: bytes = b""
+
+    def answer(
+        self, snapshot: Snapshot, second: int, make: Callable[[bytes, Request], bytes]
+    ) -> bytes:
+        """Return the whole answer, b"" if there is no simple one.
+
+        It is made by `make` when there is none yet for this snapshot and this second.
+        """
+        if self._snapshot is not snapshot or self._second != second:
+            self._answer = make(self.data, self.request)
+            self._snapshot, self._second = snapshot, second
+        return self._answer
 
 
 class RequestCache:
-    """The requests that are known by their bytes: the first MAX_REQUESTS that came."""
+    """The requests that are known by their bytes, at most MAX_REQUESTS of them."""
 
     def __init__(self) -> None:
-        self._parsed: dict[bytes, KnownRequest] = {}
+        self._known: dict[bytes, KnownRequest] = {}
 
-    def learn(self, request: bytes, target: Target, headers: dict[str, str]) -> None:
-        """Remember what a request means, if it is short enough and there is room."""
-        if len(request) <= MAX_REQUEST_BYTES and len(self._parsed) < MAX_REQUESTS:
-            self._parsed[request] = KnownRequest(target, headers)
+    def learn(self, data: bytes, request: Request) -> None:
+        """Remember what these bytes mean, if they are not too many.
 
-    def answer(
-        self,
-        request: bytes,
-        snapshot: Snapshot,
-        second: int,
-        make: Callable[[bytes, KnownRequest], bytes],
-    ) -> bytes:
-        """Return the answer to a request that is known, b"" if it is not or has no simple one.
-
-        It is made by `make` when there is none for this snapshot and this second.
+        When there is no room, what was used least makes it. All counts are halved then, so that
+        what was popular yesterday goes, too.
         """
-        parsed = self._parsed.get(request)
-        if parsed is None:
-            return b""
-        if parsed.snapshot is not snapshot or parsed.second != second:
-            parsed.answer = make(request, parsed)
-            parsed.snapshot, parsed.second = snapshot, second
-        return parsed.answer
+        if len(data) > MAX_REQUEST_BYTES or data in self._known:
+            return
+        if len(self._known) >= MAX_REQUESTS:
+            least = min(self._known.values(), key=lambda known: known.uses)
+            del self._known[least.data]
+            for known in self._known.values():
+                known.uses //= 2
+        self._known[data] = KnownRequest(data, request)
+
+    def find(self, data: bytes) -> KnownRequest | None:
+        """Return what these bytes mean, None if that is not known; count the use."""
+        known = self._known.get(data)
+        if known is not None:
+            known.uses += 1
+        return known

@@ -6,8 +6,8 @@ from http import HTTPStatus
 import h11
 
 from trio_mpu.errors import RequestError
-from trio_mpu.web import routes
-from trio_mpu.web.routes import Answer
+from trio_mpu.web.answer import Answer
+from trio_mpu.web.request import Request, parse_target
 
 Headers = list[tuple[str, str]]
 
@@ -39,14 +39,14 @@ def whole_answer(request: bytes, answer: Answer) -> bytes:
     return b"".join(connection.send(event) or b"" for event in events)
 
 
-def sound_target(
-    request: h11.Request, headers: dict[str, str], max_body_bytes: int
-) -> routes.Target:
-    """Return the target of a request that h11 has accepted, if it is one that we can serve."""
+def sound_request(request: h11.Request, max_body_bytes: int) -> Request:
+    """Return a request that h11 has accepted, taken apart. Raises RequestError if it is none that
+    we can serve."""
     if not request.http_version.startswith(b"1."):
         raise RequestError(505, "this is a server for HTTP/1.1")
     hosts = [value for name, value in request.headers if name == b"host"]
-    target = routes.parse_target(request.target, hosts)
+    path, query = parse_target(request.target, hosts)
+    headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
     if int(headers.get("content-length", "0")) > max_body_bytes:
         raise RequestError(413, "the body is too large")
-    return target
+    return Request(request.method.decode(), path, query, headers)

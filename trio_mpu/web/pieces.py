@@ -1,0 +1,86 @@
+"""An answer that comes in pieces: what it is, and how it is sent."""
+
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from trio_mpu.errors import ClientGone
+from trio_mpu.fanout.chunked import framed
+from trio_mpu.fanout.group import Chunk
+from trio_mpu.web.answer import Headers
+from trio_mpu.web.transport import Transport
+
+# Bound "bytes sent into a stream".
+MAX_EXTRA_BYTES: Final = 65_536  # arbitrary: who sends more here speaks another protocol
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """An answer whose end is open.
+
+    `generate` is given the descriptor of the client's socket where something else may write there
+    while the next piece is waited for (fanout's direct writes), else None. The head is sent with
+    the first piece: a RingError before it is answered with 503. An `endless` answer ends when the
+    client leaves, and closes the connection.
+    """
+
+    content_type: str
+    generate: Callable[[int | None], AsyncGenerator[Chunk, None]]
+    headers: Headers = ()
+    endless: bool = False
+
+
+async def send_pieces(
+    transport: Transport, pieces: AsyncGenerator[Chunk, None], *, chunked: bool, endless: bool
+) -> None:
+    """Send the pieces to their end; those of an endless answer, until the client leaves.
+
+    Returns between two pieces, so that a proper end may follow. Raises ClientGone, and what the
+    pieces raise.
+    """
+    sender = _Sender(transport, chunked)
+    if endless:
+        await sender.send_while_client_stays(pieces)
+    else:
+        await sender.send(pieces)
+
+
+class _Sender:
+    def __init__(self, transport: Transport, chunked: bool) -> None:
+        self._transport = transport
+        self._chunked = chunked
+        self._gone: ClientGone | None = None
+
+    async def send(self, pieces: AsyncGenerator[Chunk, None]) -> None:
+        async for chunk in pieces:
+            if self._chunked and chunk.payload and not chunk.framed:
+                chunk.framed = framed(chunk.payload)
+            try:
+                await self._transport.send(chunk.framed if self._chunked else chunk.payload)
+            except trio.Cancelled:
+                self._gone = ClientGone("the client left in the middle of an event")
+                raise
+
+    async def send_while_client_stays(self, pieces: AsyncGenerator[Chunk, None]) -> None:
+        """A reader beside the writer notices a client that leaves while there is nothing to
+        write. What the client sends meanwhile is thrown away, within a bound."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._read, nursery.cancel_scope)
+            try:
+                await self.send(pieces)
+            except ClientGone as gone:
+                self._gone = gone
+            nursery.cancel_scope.cancel()
+        if self._gone is not None:
+            raise self._gone
+
+    async def _read(self, writer: trio.CancelScope) -> None:
+        extra = 0
+        try:
+            while extra <= MAX_EXTRA_BYTES and (data := await self._transport.receive()):
+                extra += len(data)
+        except ClientGone as gone:
+            self._gone = gone
+        writer.cancel()

@@ -1,0 +1,59 @@
+"""Handlers of what is known now: the newest sample, health, metrics."""
+
+from collections.abc import Mapping
+
+from trio_mpu.fanout.snapshot import WAITING, Snapshot
+from trio_mpu.formats import sample_json
+from trio_mpu.metrics.prometheus import CONTENT_TYPE, render
+from trio_mpu.metrics.scoreboard import UP_NS
+from trio_mpu.web.answer import Answer, json_answer, json_body
+from trio_mpu.web.app import App
+from trio_mpu.web.request import Request, switch
+
+
+def latest(request: Request, app: App) -> Answer:
+    """`/json`: the newest sample, fresh or not; 503 before the first one."""
+    more: dict[str, object] = {}
+    if switch(request.query, "verbose"):
+        more = {"ledger": app.ledger(), "device": app.device()}
+    status, _, origin, record, average = app.hub.snapshot
+    if record is None or status == WAITING:
+        return _unavailable(app.hub.snapshot, more)
+    text = sample_json(record, average, origin, status, ledger=app.ledger).encode()
+    # One object of two: `more` may be empty, a sample never is.
+    return Answer(200, text[:-1] + b"," + json_body(more)[1:] if more else text + b"\n")
+
+
+def health(_request: Request, app: App) -> Answer:
+    """`/healthz`: 200 while samples are fresh."""
+    workers = app.update_scoreboard()
+    more = {"workers": workers.number, "workers_up": workers.up}
+    if app.hub.snapshot.status != "ok":
+        return _unavailable(app.hub.snapshot, more)
+    return json_answer(200, {"status": "ok", **more})
+
+
+def _unavailable(snapshot: Snapshot, more: Mapping[str, object]) -> Answer:
+    return json_answer(503, {"status": snapshot.status, "reason": snapshot.reason, **more})
+
+
+def metrics(_request: Request, app: App) -> Answer:
+    """`/metrics`: the counters of all workers together, and gauges, as Prometheus text."""
+    workers, scoreboard, snapshot = app.update_scoreboard(), app.slot.scoreboard, app.hub.snapshot
+    gauges: dict[str, tuple[float, str]] = {
+        "workers": (workers.number, "server processes that there are to be"),
+        "workers_up": (workers.up, f"those with a sign of life in the last {UP_NS / 1e9:g} s"),
+        "connections_open": (scoreboard.total("connections_open"), "connections now"),
+        "streams_open": (scoreboard.total("streams_open"), "streams now"),
+        "streams_attached": (
+            scoreboard.total("streams_attached"),
+            "streams that are up to date",
+        ),
+        "head": (app.hub.head, "sequence number of the newest sample"),
+        "up": (snapshot.status == "ok", "1 while samples are fresh"),
+        "waiting": (snapshot.status == WAITING, "1 before the first sample"),
+    }
+    for name, value in (app.hub.header.ledger if app.hub.header else {}).items():
+        gauges[f"producer_{name}"] = (value, f"the producer's counter {name}")
+    text = render(scoreboard.counters(), gauges).encode()
+    return Answer(200, text, CONTENT_TYPE, reusable=False)
