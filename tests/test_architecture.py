@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = "trio_mpu"
-MAINS = ("calibrate_main.py", "producer_main.py", "server_main.py")
+MAINS = ("producer_main.py", "server_main.py")
 
 # The first line of a file of the pure core: given the same arguments, it gives the same answer.
 MARK = "# Pure: no I/O, no clock, no waiting.\n"

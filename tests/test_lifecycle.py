@@ -4,17 +4,22 @@ import logging
 import os
 import resource
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-import producer_main
-import server_main
 from trio_mpu import lifecycle
+from trio_mpu.__main__ import producer, run, server
 from trio_mpu.errors import DeviceError, RingError, UsageError
+from trio_mpu.producer import run as producer_run
 from trio_mpu.producer.run import run_producer
+from trio_mpu.server import run as server_run
+from trio_mpu.settings import ProducerSettings, ServerSettings
+
+Ready = Callable[[], None]
 
 
 def send(number: signal.Signals) -> None:
@@ -22,7 +27,7 @@ def send(number: signal.Signals) -> None:
     os.kill(os.getpid(), number)
 
 
-async def stoppable(stop: trio.Event) -> None:
+async def stoppable(stop: trio.Event, _ready: Ready) -> None:
     """A program that ends when it is asked to."""
     await stop.wait()
 
@@ -35,7 +40,7 @@ def test_the_first_signal_asks_the_program_to_stop(
     caplog.set_level(logging.INFO)
     said: list[str] = []
 
-    async def program(stop: trio.Event) -> None:
+    async def program(stop: trio.Event, _ready: Ready) -> None:
         send(number)
         await stop.wait()
         await trio.sleep(0.005)
@@ -54,7 +59,7 @@ def test_the_second_signal_leaves_at_once(
     monkeypatch.setattr(lifecycle, "ONE_WISH_S", 0.0)
     cancelled: list[bool] = []
 
-    async def program(stop: trio.Event) -> None:
+    async def program(stop: trio.Event, _ready: Ready) -> None:
         try:
             send(signal.SIGTERM)
             await stop.wait()
@@ -65,7 +70,7 @@ def test_the_second_signal_leaves_at_once(
 
     assert lifecycle.run("test", "info", program) == 0
     assert cancelled == [True]
-    assert caplog.messages == [f"{second.name} again: leaving at once"]
+    assert caplog.messages == [f"{second.name} again: stopping immediately"]
 
 
 def test_two_signals_at_once_are_one_wish(
@@ -76,7 +81,7 @@ def test_two_signals_at_once_are_one_wish(
     monkeypatch.setattr(lifecycle, "ONE_WISH_S", 60.0)
     said: list[str] = []
 
-    async def program(stop: trio.Event) -> None:
+    async def program(stop: trio.Event, _ready: Ready) -> None:
         send(signal.SIGTERM)
         await stop.wait()
         send(signal.SIGTERM)
@@ -91,7 +96,7 @@ def test_two_signals_at_once_are_one_wish(
 def test_a_program_that_ends_by_itself_has_status_0() -> None:
     """Nothing waits for a signal then, and signals have their old meaning again."""
 
-    async def program(_: trio.Event) -> None:
+    async def program(_: trio.Event, _ready: Ready) -> None:
         await trio.lowlevel.checkpoint()
 
     handler = signal.getsignal(signal.SIGTERM)
@@ -109,11 +114,11 @@ def test_a_program_that_ends_by_itself_has_status_0() -> None:
 )
 @pytest.mark.parametrize("depth", [0, 1, 3])
 def test_an_error_that_was_foreseen_is_one_line(
-    error: Exception, status: int, depth: int, capsys: pytest.CaptureFixture[str]
+    error: Exception, status: int, depth: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Out of however many nurseries it comes; the status tells usage from failure."""
 
-    async def program(_: trio.Event) -> None:
+    async def program(_: trio.Event, _ready: Ready) -> None:
         await fail(depth)
 
     async def fail(depth: int) -> None:
@@ -123,17 +128,17 @@ def test_an_error_that_was_foreseen_is_one_line(
             nursery.start_soon(fail, depth - 1)
 
     assert lifecycle.run("test", "info", program) == status
-    assert capsys.readouterr().err == f"test: {error}\n"
+    assert capfd.readouterr().err == f"test: {error}\n"
 
 
-def test_of_several_foreseen_errors_the_first_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_of_several_foreseen_errors_the_first_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     """One line, not a tree."""
 
-    async def program(_: trio.Event) -> None:
+    async def program(_: trio.Event, _ready: Ready) -> None:
         raise ExceptionGroup("", [DeviceError("first"), ExceptionGroup("", [UsageError("second")])])
 
     assert lifecycle.run("test", "info", program) == 1
-    assert capsys.readouterr().err == "test: first\n"
+    assert capfd.readouterr().err == "test: first\n"
 
 
 @pytest.mark.parametrize(
@@ -145,16 +150,16 @@ def test_of_several_foreseen_errors_the_first_is_told(capsys: pytest.CaptureFixt
     ],
 )
 def test_an_error_that_nobody_foresaw_keeps_its_traceback(
-    error: BaseException, capsys: pytest.CaptureFixture[str]
+    error: BaseException, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Also beside a foreseen one: it is a mistake of ours, and to be found."""
 
-    async def program(_: trio.Event) -> None:
+    async def program(_: trio.Event, _ready: Ready) -> None:
         raise error
 
     with pytest.raises((type(error), BaseExceptionGroup)):
         lifecycle.run("test", "info", program)
-    assert capsys.readouterr().err == ""
+    assert capfd.readouterr().err == ""
 
 
 def test_ctrl_c_before_anything_runs_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,28 +210,26 @@ def test_the_limit_on_open_files_is_raised_as_far_as_needed(
 # -- the mains ----------------------------------------------------------------------------------
 
 
-def test_the_producer_is_stopped_by_a_signal(ring_name: str) -> None:
+def test_the_producer_is_stopped_by_a_signal(
+    ring_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From the command line's options to a ring with samples, and status 0."""
 
     async def hurry() -> None:
         await trio.sleep(0.005)
         send(signal.SIGTERM)
 
-    with pytest.MonkeyPatch.context() as patch:
+    async def start(settings: ProducerSettings, *, task_status: trio.TaskStatus[None]) -> None:
+        assert (settings.device, settings.rate, settings.capacity) == ("sim:seed=9", 500, 32)
+        assert (settings.ring, settings.calibration) == (ring_name, "none")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hurry)
+            await run_producer(settings, task_status=task_status)
 
-        async def run(
-            spec: str, rate_hz: float, ring: str, capacity: int, calibration: str
-        ) -> None:
-            assert (spec, rate_hz, ring, capacity) == ("sim:seed=9", 500, ring_name, 32)
-            assert calibration == "none"
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(hurry)
-                await run_producer(spec, rate_hz, ring, capacity)
-
-        patch.setattr(producer_main, "run_producer", run)
-        argv = ["--device=sim:seed=9", "--rate=500", f"--ring={ring_name}", "--capacity=32"]
-        argv += ["--calibration=none"]
-        assert producer_main.main(argv, {}) == 0
+    monkeypatch.setattr(producer_run, "run_producer", start)
+    argv = ["--device=sim:seed=9", "--rate=500", f"--ring={ring_name}", "--capacity=32"]
+    argv += ["--calibration=none"]
+    assert run(producer, argv, {}) == 0
     assert Path(f"/dev/shm/{ring_name}").stat().st_size == 1024 + 32 * 64
 
 
@@ -240,25 +243,62 @@ def test_the_producer_is_stopped_by_a_signal(ring_name: str) -> None:
     ],
 )
 def test_a_producer_without_a_device_says_why_and_leaves_nothing(
-    ring_name: str, spec: str, status: int, message: str, capsys: pytest.CaptureFixture[str]
+    ring_name: str, spec: str, status: int, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """One line, the status, and no ring that nobody writes."""
-    assert producer_main.main(["--device", spec, "--ring", ring_name], {}) == status
-    [line] = capsys.readouterr().err.splitlines()
+    assert run(producer, ["--device", spec, "--ring", ring_name], {}) == status
+    [line] = capfd.readouterr().err.splitlines()
     assert line.startswith(f"producer: {message}")
     assert not Path(f"/dev/shm/{ring_name}").exists()
 
 
 def test_the_server_is_given_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty host means all addresses; descriptors are asked for before anything runs."""
+    """Descriptors are asked for before anything runs."""
     calls: list[object] = []
 
-    async def run_server(*arguments: object) -> None:
+    async def run_server(
+        settings: ServerSettings, stop: trio.Event, *, task_status: trio.TaskStatus[None]
+    ) -> None:
         await trio.lowlevel.checkpoint()
-        calls.append(arguments[:-1])
+        calls.append((settings.host, settings.port, settings.ring, settings.max_clients))
+        task_status.started()
 
-    monkeypatch.setattr(server_main, "run_server", run_server)
+    monkeypatch.setattr(server_run, "run_server", run_server)
     monkeypatch.setattr(lifecycle, "allow_descriptors", calls.append)
-    assert server_main.main(["--max-clients=5", "--ring=r"], {"TRIO_MPU_PORT": "80"}) == 0
-    assert server_main.main(["--host=::1", "--log-level=debug"], {}) == 0
-    assert calls == [5, (None, 80, "r", 5), 2000, ("::1", 3737, "data_buffer", 2000)]
+    assert run(server, ["--max-clients=5", "--ring=r"], {"TRIO_MPU_PORT": "80"}) == 0
+    assert run(server, ["--host=::1", "--log-level=debug"], {}) == 0
+    assert calls == [5, ("", 80, "r", 5), 2000, ("::1", 3737, "data_buffer", 2000)]
+
+
+# -- under a supervisor ---------------------------------------------------------------------------
+
+
+def test_the_supervisor_hears_that_a_program_is_ready_and_its_end_stops_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One byte for ready; nobody writes to the lifeline, so when it can be read, it is closed."""
+    ready_fd, ready_end = os.pipe()
+    lifeline_fd, lifeline_end = os.pipe()
+    said: list[bytes] = []
+
+    async def program(stop: trio.Event, ready: Ready) -> None:
+        ready()
+        said.append(os.read(ready_fd, 9))
+        await trio.testing.wait_all_tasks_blocked()
+        assert not stop.is_set()
+        os.close(lifeline_end)
+        await stop.wait()
+
+    assert lifecycle.run("test", "info", program, (ready_end, lifeline_fd)) == 0
+    assert said == [b"r"]
+    assert caplog.messages == ["the supervisor is gone: stopping"]
+    os.close(ready_fd)
+    os.close(lifeline_fd)
+
+
+def test_descriptors_that_no_supervisor_gave_are_refused(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Who starts a program by hand with them is told so."""
+    assert lifecycle.run("test", "info", stoppable, (1000, 1001)) == 2
+    assert capfd.readouterr().err == "test: --supervisor is for a supervisor to give\n"

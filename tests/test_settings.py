@@ -1,43 +1,48 @@
 """argv and environment → settings, or one line."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
-import calibrate_main
-import producer_main
-import server_main
 from tests.helpers.fake_devices import one_line
 from tests.helpers.processes import python
-from trio_mpu import settings
+from trio_mpu import __version__
+from trio_mpu.__main__ import COMMANDS, run
 from trio_mpu.errors import UsageError
 from trio_mpu.settings import (
-    CALIBRATE_OPTIONS,
-    PRODUCER_OPTIONS,
-    SERVER_OPTIONS,
-    WORKER_OPTIONS,
+    CalibrateSettings,
+    ProducerSettings,
+    ServerSettings,
+    StartSettings,
+    options_of,
     parse,
 )
 
-EVERY = (*PRODUCER_OPTIONS, *SERVER_OPTIONS[:-1])  # both have the ring
-MAINS: dict[str, Callable[[Sequence[str], Mapping[str, str]], int]] = {
-    "calibrate": calibrate_main.main,
-    "producer": producer_main.main,
-    "server": server_main.main,
+KINDS: dict[str, type] = {
+    "calibrate": CalibrateSettings,
+    "producer": ProducerSettings,
+    "server": ServerSettings,
+    "start": StartSettings,
 }
+
+
+def main(program: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run a sub-command."""
+    (command,) = (each for each in COMMANDS if each.__name__ == program)
+    return run(command, argv, environ)
 
 
 def value(argv: list[str], name: str, environ: Mapping[str, str] | None = None) -> object:
     """What an option is set to."""
-    options = parse("program", "It does.", EVERY, argv, environ or {})
+    options = parse(StartSettings, "program", "It does.", argv, environ or {})
     return getattr(options, name)
 
 
 def refusal(*argv: str, environ: Mapping[str, str] | None = None) -> str:
     """The line that says what is wrong."""
     with pytest.raises(UsageError) as caught:
-        parse("program", "It does.", EVERY, argv, environ or {})
+        parse(StartSettings, "program", "It does.", argv, environ or {})
     return one_line(caught.value)
 
 
@@ -129,7 +134,7 @@ def test_a_bad_value_is_one_line_that_names_where_it_stands(name: str, text: str
 def refusal_of_any_length(*argv: str, environ: Mapping[str, str] | None = None) -> str:
     """As refusal(), for values that are quoted in full."""
     with pytest.raises(UsageError) as caught:
-        parse("program", "It does.", EVERY, argv, environ or {})
+        parse(StartSettings, "program", "It does.", argv, environ or {})
     message = str(caught.value)
     assert message.isprintable()
     return message
@@ -158,7 +163,7 @@ def test_a_bad_variable_is_told_even_if_the_command_line_has_the_option() -> Non
 
 def test_a_variable_of_the_other_program_does_not_matter() -> None:
     """One environment serves both programs."""
-    options = parse("producer", "", PRODUCER_OPTIONS, [], {"TRIO_MPU_PORT": "x"})
+    options = parse(ProducerSettings, "producer", "", [], {"TRIO_MPU_PORT": "x"})
     assert not hasattr(options, "port")
 
 
@@ -182,52 +187,55 @@ def test_what_is_no_option_is_refused(argv: list[str]) -> None:
     assert "--help" in refusal(*argv)
 
 
-def test_help_lists_every_option_with_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_every_option_with_its_default(capfd: pytest.CaptureFixture[str]) -> None:
     """And nothing is run: status 0."""
-    for program, main in MAINS.items():
+    for program, kind in KINDS.items():
         with pytest.raises(SystemExit) as caught:
-            main(["--help"], {})
+            main(program, ["--help"], {})
         assert caught.value.code == 0
-        shown = capsys.readouterr()
+        shown = capfd.readouterr()
         assert shown.err == ""
-        for name in (*getattr(settings, f"{program.upper()}_OPTIONS"), "log-level"):
+        for name in options_of(kind):
             assert re.search(rf"^  --{name} ", shown.out, re.MULTILINE)
         assert "data_buffer" in shown.out
 
 
-def test_a_workers_place_is_for_its_supervisor_to_say(capsys: pytest.CaptureFixture[str]) -> None:
-    """Neither the help nor the environment has it, nor the other program; three numbers or none."""
-    environ = {"TRIO_MPU_WORKER": "0:3:4"}
-    assert parse("server", "", WORKER_OPTIONS, [], environ).worker is None
-    assert parse("server", "", WORKER_OPTIONS, ["--worker=1:20:3"], {}).worker == (1, 20, 3)
-    for text in ("", "1", "1:2", "1:2:", "a:b:c", "-1:2:3", "1:2:3:4", "1:2:9999999999"):
-        with pytest.raises(UsageError, match="--worker"):
-            parse("server", "", WORKER_OPTIONS, [f"--worker={text}"], {})
+@pytest.mark.parametrize("name", ["worker", "supervisor"])
+def test_what_a_supervisor_says_is_not_for_people(
+    name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Neither the help nor the environment has it; two numbers or none."""
+    environ = {f"TRIO_MPU_{name.upper()}": "0:3"}
+    assert getattr(parse(ServerSettings, "server", "", [], environ), name) is None
+    assert getattr(parse(ServerSettings, "server", "", [f"--{name}=1:20"], {}), name) == (1, 20)
+    for text in ("", "1", "1:", "a:b", "-1:2", "1:2:3", "1:9999999999"):
+        with pytest.raises(UsageError, match=f"--{name}"):
+            parse(ServerSettings, "server", "", [f"--{name}={text}"], {})
     with pytest.raises(SystemExit):
-        parse("server", "", WORKER_OPTIONS, ["--help"], {})
-    assert not re.search(r"--worker\b", capsys.readouterr().out)
-    assert "--worker" in refusal("--worker=0:3:4")
+        parse(ServerSettings, "server", "", ["--help"], {})
+    assert f"--{name} " not in capfd.readouterr().out
+    assert name not in options_of(ServerSettings)
 
 
 def test_the_calibrations_options() -> None:
     """A number of seconds, a file, and two that take no value and are never taken from the
     environment, since they are of one run."""
     environ = {"TRIO_MPU_SECONDS": "30", "TRIO_MPU_POSITIONS": "1", "TRIO_MPU_SELF_TEST": "1"}
-    options = parse("calibrate", "", CALIBRATE_OPTIONS, ["--output=a b.toml"], environ)
+    options = parse(CalibrateSettings, "calibrate", "", ["--output=a b.toml"], environ)
     assert (options.seconds, options.output) == (30, "a b.toml")
     assert (options.positions, options.self_test) == (False, False)
-    options = parse("calibrate", "", CALIBRATE_OPTIONS, ["--positions", "--self-test"], {})
+    options = parse(CalibrateSettings, "calibrate", "", ["--positions", "--self-test"], {})
     assert (options.seconds, options.output) == (10, "")
     assert (options.positions, options.self_test) == (True, True)
     for wrong in ("--seconds=0.9", "--seconds=86401", "--seconds=nan", "--output=a\nb"):
         with pytest.raises(UsageError, match=wrong.partition("=")[0]):
-            parse("calibrate", "", CALIBRATE_OPTIONS, [wrong], {})
+            parse(CalibrateSettings, "calibrate", "", [wrong], {})
     for wrong in ("--positions=1", "--self-test=no"):
         with pytest.raises(UsageError, match="ignored explicit argument"):
-            parse("calibrate", "", CALIBRATE_OPTIONS, [wrong], {})
+            parse(CalibrateSettings, "calibrate", "", [wrong], {})
 
 
-@pytest.mark.parametrize("program", MAINS)
+@pytest.mark.parametrize("program", KINDS)
 @pytest.mark.parametrize(
     ("argv", "environ", "message"),
     [
@@ -241,23 +249,50 @@ def test_a_wrong_command_line_is_one_line_and_status_2(
     argv: list[str],
     environ: dict[str, str],
     message: str,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """On standard error, with the program's name before it."""
-    assert MAINS[program](argv, environ) == 2
-    shown = capsys.readouterr()
+    assert main(program, argv, environ) == 2
+    shown = capfd.readouterr()
     assert shown.out == ""
     [line] = shown.err.splitlines()
     assert line.startswith(f"{program}: ")
     assert message in line
 
 
-@pytest.mark.parametrize("program", MAINS)
-def test_a_real_process_says_the_same(program: str) -> None:
-    """Run as a script: one line, status 2, no traceback; the environment is looked at."""
-    with python(f"{program}_main.py", environ={"TRIO_MPU_RING": "a/b"}) as process:
+@pytest.mark.parametrize(
+    ("command", "program"),
+    [
+        (["producer_main.py"], "producer"),
+        (["server_main.py"], "server"),
+        (["-m", "trio_mpu", "start"], "start"),
+        (["-m", "trio_mpu", "calibrate"], "calibrate"),
+        (["-P", "trio_mpu/__main__.py", "server"], "server"),
+    ],
+)
+def test_a_real_process_says_the_same(command: list[str], program: str) -> None:
+    """However it is run: one line, status 2, no traceback; the environment is looked at."""
+    with python(*command, environ={"TRIO_MPU_RING": "a/b"}) as process:
         out, err = process.communicate(timeout=30)
     assert process.returncode == 2
     assert out == ""
     assert len(err.splitlines()) == 1
     assert err.startswith(f"{program}: TRIO_MPU_RING: argument --ring: 'a/b' is no name")
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "out", "err"),
+    [
+        (["--version"], 0, f"trio-mpu {__version__}\n", ""),
+        ([], 2, "", "trio-mpu: the following arguments are required: COMMAND"),
+        (["stop"], 2, "", "trio-mpu: argument COMMAND: invalid choice: 'stop'"),
+        (["--port=1"], 2, "", "trio-mpu: "),
+    ],
+)
+def test_the_command_by_itself(argv: list[str], status: int, out: str, err: str) -> None:
+    """Its version, or one line that names the sub-commands."""
+    with python("-m", "trio_mpu", *argv) as process:
+        found_out, found_err = process.communicate(timeout=30)
+    assert (process.returncode, found_out) == (status, out)
+    assert found_err.startswith(err)
+    assert len(found_err.splitlines()) == bool(err)

@@ -3,18 +3,21 @@
 The map. An arrow says what a package may import; everyone may import the vocabulary. The contracts
 in pyproject.toml hold all of it to this, and `lint-imports` checks them.
 
+    supervisor    starts, restarts and stops the programs   → shm, to remove a ring
     producer      device → ring, on time                    → calibration, sensors, ring
     calibration   a sensor's errors, measured and corrected → sensors, ring
     sensors       everything that measures                  → (nothing)
     ring          the ring's writer and reader              → shm
     shm           the shared segment's bytes and locks      → (nothing)
-    server        the task tree, its workers                → http, web, fanout, metrics, ring
+    server        the task tree, its workers                → supervisor, http, web, fanout,
+                                                              metrics, ring
     http          one connection                            → web, fanout, metrics
     web           requests → answers                        → fanout, metrics
     fanout        newest samples → every subscriber         → metrics
     metrics       what is counted, and how it is shown      → (nothing)
 
-    vocabulary    errors, sample, record, formats, device, settings, lifecycle, ticker
+    vocabulary    errors, sample, record, formats, device, settings, lifecycle, logs,
+                  ticker
 
 A program that reads a ring needs only what is exported here:
 
@@ -45,6 +48,8 @@ from trio_mpu.sample import Flag, Gap, Sample
 
 if TYPE_CHECKING:
     from trio_mpu.ring import RingReader
+
+__version__ = "0.1.0"
 
 __all__ = [
     "Batch",

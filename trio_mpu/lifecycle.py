@@ -1,14 +1,16 @@
-"""Signals → cancellation, errors → exit statuses: what both programs' lives have in common."""
+"""Signals → cancellation, errors → exit statuses: what the programs' lives have in common."""
 
+import contextlib
 import logging
+import os
 import resource
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import trio
 
+from trio_mpu import logs
 from trio_mpu.errors import TrioMpuError, UsageError
 
 log = logging.getLogger(__name__)
@@ -18,11 +20,45 @@ ONE_WISH_S: Final = 0.05
 SPARE_DESCRIPTORS: Final = 128  # for refusals, listeners, the ring, and Python itself
 
 
-async def until_signal(program: Callable[[trio.Event], Awaitable[None]]) -> None:
+class Supervisor:
+    """The process that has started this one, if it is to be heard: see the supervisor package.
+
+    It waits for a byte in `ready_fd`, and is gone when `lifeline_fd` can be read: nobody ever
+    writes there, so that means that all who could are dead.
+    """
+
+    def __init__(self, descriptors: tuple[int, int] | None) -> None:
+        """`descriptors` are those that the supervisor gave, None without one. Raises UsageError."""
+        self._descriptors = descriptors
+        for fd in descriptors or ():
+            try:
+                os.fstat(fd)
+            except OSError as error:
+                raise UsageError("--supervisor is for a supervisor to give") from error
+
+    def ready(self) -> None:
+        """Say that this program does what it is for."""
+        if self._descriptors is not None:
+            with contextlib.suppress(OSError):
+                os.write(self._descriptors[0], b"r")
+                os.close(self._descriptors[0])
+
+    async def gone(self) -> None:
+        """Wait until there is no supervisor any more: for ever, if there was none."""
+        if self._descriptors is None:
+            await trio.sleep_forever()
+        else:
+            await trio.lowlevel.wait_readable(self._descriptors[1])
+
+
+Program = Callable[[trio.Event, Callable[[], None]], Awaitable[None]]
+
+
+async def until_signal(program: Program, supervisor: Supervisor) -> None:
     """Run the program until it returns.
 
-    SIGINT or SIGTERM sets the event that it was given: it is to finish. A second signal, later
-    than ONE_WISH_S after the first, cancels it.
+    SIGINT or SIGTERM, and the supervisor's end, set the event that it was given: it is to finish.
+    A second signal, later than ONE_WISH_S after the first, cancels it.
     """
     stop = trio.Event()
     first_s = 0.0
@@ -30,17 +66,23 @@ async def until_signal(program: Callable[[trio.Event], Awaitable[None]]) -> None
         async with trio.open_nursery() as nursery:
 
             async def run() -> None:
-                await program(stop)
+                await program(stop, supervisor.ready)
                 nursery.cancel_scope.cancel()
 
+            async def stop_without_supervisor() -> None:
+                await supervisor.gone()
+                log.warning("the supervisor is gone: stopping")
+                stop.set()
+
             nursery.start_soon(run)
+            nursery.start_soon(stop_without_supervisor)
             async for number in signals:
                 if not stop.is_set():
                     log.info("%s: stopping", signal.Signals(number).name)
                     stop.set()
                     first_s = trio.current_time()
                 elif trio.current_time() - first_s > ONE_WISH_S:
-                    log.warning("%s again: leaving at once", signal.Signals(number).name)
+                    log.warning("%s again: stopping immediately", signal.Signals(number).name)
                     nursery.cancel_scope.cancel()
                     return
 
@@ -51,17 +93,17 @@ async def cancel_at(stop: trio.Event, scope: trio.CancelScope) -> None:
     scope.cancel()
 
 
-def run(name: str, level: str, program: Callable[[trio.Event], Awaitable[None]]) -> int:
+def run(name: str, level: str, program: Program, descriptors: tuple[int, int] | None = None) -> int:
     """Run a whole program and return its exit status; no error that can be foreseen shows a
-    traceback."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=level.upper(),
-        format=f"%(asctime)s {name}: %(message)s",
-        datefmt="%H:%M:%S",
-    )
+    traceback.
+
+    The program is given an event that is set when it is to finish, and a function to call when it
+    does what it is for. `descriptors` are the supervisor's.
+    """
+    logs.fill_standard_descriptors()
+    logs.set_up(name, level)
     try:
-        trio.run(until_signal, program)
+        trio.run(until_signal, program, Supervisor(descriptors))
     except KeyboardInterrupt:  # before the signal receiver was there
         return 0
     except BaseException as error:
@@ -69,10 +111,7 @@ def run(name: str, level: str, program: Callable[[trio.Event], Awaitable[None]])
         # Beside one that was not foreseen, the others don't matter.
         if not all(isinstance(cause, TrioMpuError) for cause in causes):
             raise
-        if isinstance(causes[0], UsageError):
-            return usage(name, causes[0])
-        print(f"{name}: {causes[0]}", file=sys.stderr)
-        return 1
+        return logs.failed(name, causes[0])
     return 0
 
 
@@ -80,12 +119,6 @@ def _leaves(error: BaseException) -> list[BaseException]:
     if not isinstance(error, BaseExceptionGroup):
         return [error]
     return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
-
-
-def usage(name: str, error: UsageError) -> int:
-    """Say what is wrong with the command line; return the exit status."""
-    print(f"{name}: {error}", file=sys.stderr)
-    return 2
 
 
 def allow_descriptors(clients: int) -> None:

@@ -1,31 +1,44 @@
 # Pure: no I/O, no clock, no waiting.
-"""argv and environment → settings, or one line that says what is wrong."""
+"""argv and environment → the settings of a program, or one line that says what is wrong.
+
+A program's options are the fields of its dataclass: `max_clients` is `--max-clients` and, in the
+environment, TRIO_MPU_MAX_CLIENTS. Each field carries its own converter and help.
+"""
 
 import argparse
 import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NoReturn
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Final, NoReturn, TypeVar
 
 from trio_mpu.errors import UsageError
 from trio_mpu.record import MAX_CAPACITY, MIN_CAPACITY
 from trio_mpu.sample import MAX_RATE_HZ, MIN_RATE_HZ
 
-DEFAULT_RING: Final = "data_buffer"
-DEFAULT_PORT: Final = 3737
-DEFAULT_RATE_HZ: Final = 100.0
-DEFAULT_CAPACITY: Final = 65_536  # 11 minutes at 100 Hz, 4 MiB
+T = TypeVar("T")
+
 # Bound "--max-clients".
 DEFAULT_MAX_CLIENTS: Final = 2000
-DEFAULT_SECONDS: Final = 10.0  # density and bias are known well enough
-MAX_SECONDS: Final = 86_400.0  # arbitrary
 # Bound "--workers, most".
 MAX_WORKERS: Final = 64  # each needs one of the ring's 64 doorbells
+MAX_SECONDS: Final = 86_400.0  # of a calibration; arbitrary
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
-class _Parser(argparse.ArgumentParser):
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    return argparse.HelpFormatter(prog, max_help_position=28, width=96)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are UsageErrors, and whose help is as wide everywhere."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - argparse's own
+        # To ask for the terminal's width, argparse imports 1 MB that a supervisor would carry.
+        super().__init__(**options, formatter_class=_formatter, allow_abbrev=False)
+
     def error(self, message: str) -> NoReturn:
+        """Raise UsageError."""
         # The message may quote an argument, which may have any characters.
         raise UsageError(f"{' '.join(message.split())} (--help lists the options)")
 
@@ -66,85 +79,135 @@ def _file(text: str) -> str:
     raise argparse.ArgumentTypeError(f"{text!r} has characters that can't be printed")
 
 
-def _place(text: str) -> tuple[int, ...]:
-    if not re.fullmatch(r"\d{1,4}:\d{1,9}:\d{1,9}", text, re.ASCII):
+def _level(text: str) -> str:
+    if text in LOG_LEVELS:
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(LOG_LEVELS)}")
+
+
+def _descriptors(text: str) -> tuple[int, int]:
+    if not re.fullmatch(r"\d{1,9}:\d{1,9}", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r} is not what a supervisor says")
-    return tuple(int(number) for number in text.split(":"))
+    first, second = map(int, text.split(":"))
+    return first, second
 
 
-# Option: what it takes, its default, its help. The programs choose from these.
-_OPTIONS: Final[dict[str, tuple[Callable[[str], Any], Any, str]]] = {
-    "device": (
-        str,
+def _option(default: T, convert: Callable[[str], Any], text: str) -> T:
+    value: T = field(default=default, metadata={"convert": convert, "help": text})
+    return value
+
+
+def _switch(text: str) -> bool:
+    """An option without a value and without a variable: it is of one run."""
+    value: bool = field(default=False, metadata={"help": text})
+    return value
+
+
+def _internal(convert: Callable[[str], Any]) -> tuple[int, int] | None:
+    """What a supervisor says to the programs that it starts; nobody else has it."""
+    value: tuple[int, int] | None = field(
+        default=None, metadata={"convert": convert, "help": argparse.SUPPRESS}
+    )
+    return value
+
+
+@dataclass(frozen=True)
+class _Common:
+    ring: str = _option(
+        "data_buffer", _ring, "name of the shared memory, for several systems side by side"
+    )
+    log_level: str = _option("info", _level, f"how much is logged: {', '.join(LOG_LEVELS)}")
+
+
+@dataclass(frozen=True)
+class _Sensor(_Common):
+    device: str = _option(
         "auto",
-        "auto, iio[:…], i2c:BUS[:ADDR][,…], sim[:…], replay:FILE or a text device's path",
-    ),
-    "rate": (_number(float, MIN_RATE_HZ, MAX_RATE_HZ), DEFAULT_RATE_HZ, "samples a second"),
-    "calibration": (
-        _file,
-        "",
-        "a file of calibrate_main.py's, or none; empty: the sensor's own, if there is one",
-    ),
-    "capacity": (
+        str,
+        "auto, iio[:…], i2c:BUS[:ADDR][,…], sim[:…], replay:FILE or the path of a text device",
+    )
+    rate: float = _option(100.0, _number(float, MIN_RATE_HZ, MAX_RATE_HZ), "samples a second")
+
+
+@dataclass(frozen=True)
+class ProducerSettings(_Sensor):
+    """What the producer is told."""
+
+    calibration: str = _option(
+        "", _file, "a calibration file, or none; empty: the sensor's own, if there is one"
+    )
+    capacity: int = _option(
+        65_536,  # 11 minutes at 100 Hz, 4 MiB
         _number(int, MIN_CAPACITY, MAX_CAPACITY),
-        DEFAULT_CAPACITY,
         "how many samples the ring holds",
-    ),
-    "host": (_host, "", "the address to listen on; all when empty"),
-    "port": (_number(int, 0, 65535), DEFAULT_PORT, "the TCP port; 0: any that is free"),
-    "max-clients": (_number(int, 1, 100_000), DEFAULT_MAX_CLIENTS, "connections at a time"),
-    "workers": (_number(int, 1, MAX_WORKERS), 1, "processes that share the port"),
-    # What a supervisor tells its workers: SEAT:BOARD_FD:LIFELINE_FD. No other user has it.
-    "worker": (_place, None, argparse.SUPPRESS),
-    "seconds": (
-        _number(float, 1, MAX_SECONDS),
-        DEFAULT_SECONDS,
-        "how long it is measured, at rest",
-    ),
-    "output": (_file, "", "where the calibration goes; empty: where the producer looks for it"),
-    "ring": (_ring, DEFAULT_RING, "the name of the shared memory, for several side by side"),
-}
-# Options that take no value, and have no variable: they are of one run.
-_FLAGS: Final = {
-    "positions": "the accelerometer too: with each of the six faces up, in any order",
-    "self-test": "compare a chip on an I2C bus with what it was in the factory, and save nothing",
-}
-PRODUCER_OPTIONS: Final = ("device", "rate", "calibration", "capacity", "ring")
-SERVER_OPTIONS: Final = ("host", "port", "max-clients", "workers", "ring")
-CALIBRATE_OPTIONS: Final = (
-    *("device", "rate", "seconds", "output", "ring", "positions", "self-test"),
-)
-WORKER_OPTIONS: Final = (*SERVER_OPTIONS, "worker")
+    )
+    supervisor: tuple[int, int] | None = _internal(_descriptors)
+
+
+@dataclass(frozen=True)
+class ServerSettings(_Common):
+    """What the server is told; `host` is empty for all addresses of IPv4 and IPv6."""
+
+    host: str = _option("", _host, "address to listen on; empty: all")
+    port: int = _option(3737, _number(int, 0, 65535), "TCP port; 0: any free one")
+    max_clients: int = _option(
+        DEFAULT_MAX_CLIENTS, _number(int, 1, 100_000), "connections at a time"
+    )
+    workers: int = _option(1, _number(int, 1, MAX_WORKERS), "processes that share the port")
+    supervisor: tuple[int, int] | None = _internal(_descriptors)
+    worker: tuple[int, int] | None = _internal(_descriptors)  # its slot, the scoreboard
+
+
+@dataclass(frozen=True)
+class StartSettings(ServerSettings, ProducerSettings):
+    """What both programs are told when they are started together."""
+
+
+@dataclass(frozen=True)
+class CalibrateSettings(_Sensor):
+    """What a calibration is told."""
+
+    seconds: float = _option(10.0, _number(float, 1, MAX_SECONDS), "how long to measure at rest")
+    output: str = _option("", _file, "file for the result; empty: where the producer looks for it")
+    positions: bool = _switch("calibrate the accelerometer too, in six positions in any order")
+    self_test: bool = _switch("compare an I2C chip with its factory self-test; saves nothing")
+
+
+def options_of(kind: type) -> list[str]:
+    """Return the names of the options that are for people, without their dashes."""
+    return [_name(each) for each in fields(kind) if each.metadata["help"] != argparse.SUPPRESS]
+
+
+def _name(each: "Field[Any]") -> str:
+    return each.name.replace("_", "-")
 
 
 def parse(
-    program: str,
-    description: str,
-    options: Sequence[str],
-    argv: Sequence[str],
-    environ: Mapping[str, str],
-) -> argparse.Namespace:
-    """Return the values of these options, and `log_level`.
+    kind: type[T], program: str, description: str, argv: Sequence[str], environ: Mapping[str, str]
+) -> T:
+    """Return the settings of this kind.
 
-    An option that is not in `argv` is taken from the environment (`--max-clients` from
-    TRIO_MPU_MAX_CLIENTS), else it has its default; an empty variable counts as none. Raises
-    UsageError.
+    An option that is not in `argv` is taken from the environment, else it has its default; an
+    empty variable counts as none. Raises UsageError.
     """
-    parser = _Parser(prog=program, description=description, allow_abbrev=False)
-    for name in options:
-        if name in _FLAGS:
-            parser.add_argument(f"--{name}", action="store_true", help=_FLAGS[name])
-            continue
-        convert, default, text = _OPTIONS[name]
-        shown = text if text is argparse.SUPPRESS else f"{text} (%(default)s)"
-        parser.add_argument(f"--{name}", type=convert, default=default, help=shown)
-    parser.add_argument("--log-level", choices=LOG_LEVELS, default="info", help="(%(default)s)")
+    parser = Parser(prog=f"trio-mpu {program}", description=description)
     values = argparse.Namespace()
-    for name in (*options, "log-level"):
-        variable = "TRIO_MPU_" + name.upper().replace("-", "_")
-        if name not in ("worker", *_FLAGS) and (value := environ.get(variable)):
+    variables = {}
+    for each in fields(kind):  # type: ignore[arg-type]  # each kind is a dataclass
+        name, text = _name(each), each.metadata["help"]
+        if "convert" not in each.metadata:
+            parser.add_argument(f"--{name}", action="store_true", help=text)
+            continue
+        shown = text if text is argparse.SUPPRESS else f"{text} (%(default)s)"
+        parser.add_argument(
+            f"--{name}", type=each.metadata["convert"], default=each.default, help=shown
+        )
+        if text is not argparse.SUPPRESS:
+            variables["TRIO_MPU_" + each.name.upper()] = name
+    for variable, name in variables.items():
+        if value := environ.get(variable):
             try:
                 parser.parse_args([f"--{name}={value}"], values)
             except UsageError as error:
                 raise UsageError(f"{variable}: {error}") from error
-    return parser.parse_args(argv, values)
+    return kind(**vars(parser.parse_args(argv, values)))

@@ -3,6 +3,7 @@ presses Enter."""
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,17 +18,18 @@ from trio_mpu.calibration import collect
 from trio_mpu.calibration import run as calibration_run
 from trio_mpu.calibration.files import default_path, load, save
 from trio_mpu.calibration.model import ONE, ZERO, Calibration
-from trio_mpu.calibration.run import Plan, read_line, run_calibrator
+from trio_mpu.calibration.run import read_line, run_calibrator
 from trio_mpu.errors import CalibrationError, TrioMpuError, UsageError
 from trio_mpu.ring import RingWriter
 from trio_mpu.sensors import simulator
 from trio_mpu.sensors.mpu6050.registers import ACCEL_CONFIG, GYRO_CONFIG
 from trio_mpu.sensors.simulator import Simulator
+from trio_mpu.settings import CalibrateSettings
 
-PLAN = Plan("sim:seed=3,still", 100, 10, "nobody", "", positions=False, self_test=False)
-SIX = PLAN._replace(device="sim:seed=3,still=10.5", positions=True)
-CHIP = PLAN._replace(device="i2c:1,rate=200")
-TEST = CHIP._replace(self_test=True)
+PLAN = CalibrateSettings(device="sim:seed=3,still", ring="nobody")
+SIX = replace(PLAN, device="sim:seed=3,still=10.5", positions=True)
+CHIP = replace(PLAN, device="i2c:1,rate=200")
+TEST = replace(CHIP, self_test=True)
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +47,7 @@ def output(home: Path) -> Path:
     return home / "x.toml"
 
 
-def run(plan: Plan, keys: bytes = b"") -> None:
+def run(plan: CalibrateSettings, keys: bytes = b"") -> None:
     """Calibrate in virtual time, with these keys pressed."""
     there, here = os.pipe()
     os.write(here, keys)
@@ -60,7 +62,7 @@ def run(plan: Plan, keys: bytes = b"") -> None:
         os.close(there)
 
 
-def refusal(plan: Plan, keys: bytes = b"") -> str:
+def refusal(plan: CalibrateSettings, keys: bytes = b"") -> str:
     """Why it is not done, in one line."""
     with pytest.raises(TrioMpuError) as caught:
         run(plan, keys)
@@ -79,7 +81,7 @@ def truth() -> Calibration:
 
 def test_at_rest_the_bias_is_found(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """To the mean's own uncertainty; figures of each axis are shown, and where it was saved."""
-    run(PLAN._replace(output=str(output)))
+    run(replace(PLAN, output=str(output)))
     found = load(output)
     assert found.identity == "sim:seed=3,still"
     assert found.bias_dps == pytest.approx(truth().bias_dps, abs=5 * 0.05 / 1000**0.5)
@@ -99,7 +101,7 @@ def test_at_rest_the_bias_is_found(output: Path, capsys: pytest.CaptureFixture[s
 
 def test_what_moves_is_not_calibrated(output: Path) -> None:
     """The figure and the threshold are told, and nothing is saved."""
-    message = refusal(PLAN._replace(device="sim", output=str(output)))
+    message = refusal(replace(PLAN, device="sim", output=str(output)))
     assert message.startswith("not at rest: g")
     assert "°/s, and 1 °/s is the limit" in message
     assert not output.exists()
@@ -119,7 +121,7 @@ def test_missed_periods_are_told(
 ) -> None:
     """The figures of stability take readings for equally far apart."""
     monkeypatch.setattr(simulator, "STALL_S", 0.035)
-    run(PLAN._replace(device="sim:still,fault=stall"))
+    run(replace(PLAN, device="sim:still,fault=stall"))
     assert "4 periods were missed: density and instability are uncertain" in capsys.readouterr().out
 
 
@@ -129,12 +131,12 @@ def test_a_recording_cant_be_calibrated(home: Path) -> None:
         '{"seq":1,"id":"0000000000000001-1","t_ns":1,"time_ns":1,"ax":0,"ay":0,"az":1,"gx":0,'
         '"gy":0,"gz":0,"temp":25,"flags":[],"lost":0,"source":"x","gap":null}\n'
     )
-    assert "can't be calibrated" in refusal(PLAN._replace(device=f"replay:{home / 'r.ndjson'}"))
+    assert "can't be calibrated" in refusal(replace(PLAN, device=f"replay:{home / 'r.ndjson'}"))
 
 
 def test_too_short_a_time_is_refused() -> None:
     """Before anything is measured."""
-    assert "10 readings, and it takes 100" in refusal(PLAN._replace(seconds=0.1))
+    assert "10 readings, and it takes 100" in refusal(replace(PLAN, seconds=0.1))
 
 
 def test_the_gyroscope_alone_keeps_what_six_positions_have_found(
@@ -143,7 +145,7 @@ def test_the_gyroscope_alone_keeps_what_six_positions_have_found(
     """It is calibrated more often, as its bias wanders."""
     before = CALIBRATION._replace(identity="sim:seed=3,still")
     save(output, before.text(""))
-    run(PLAN._replace(output=str(output)))
+    run(replace(PLAN, output=str(output)))
     found = load(output)
     assert (found.offset_g, found.scale) == (before.offset_g, before.scale)
     assert found.bias_dps == pytest.approx(truth().bias_dps, abs=0.01)
@@ -164,7 +166,7 @@ def test_what_is_replaced_is_told(
 ) -> None:
     """Another sensor's, or a broken file; nothing of it is kept."""
     save(output, text)
-    run(PLAN._replace(output=str(output)))
+    run(replace(PLAN, output=str(output)))
     assert reason in caplog.text
     assert (load(output).offset_g, load(output).scale) == (ZERO, ONE)
 
@@ -176,7 +178,7 @@ def test_six_positions_find_offset_and_scale(
     output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And what is left of the errors is the mean's uncertainty."""
-    run(SIX._replace(output=str(output)), b"\n" * 6)
+    run(replace(SIX, output=str(output)), b"\n" * 6)
     found, true = load(output), truth()
     assert found.bias_dps == pytest.approx(true.bias_dps, abs=0.005)
     assert found.offset_g == pytest.approx(true.offset_g, abs=0.0005)
@@ -192,12 +194,12 @@ def test_a_position_that_is_not_right_is_taken_again(
     output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One that was left too early, and one that was there before, are told and asked for again."""
-    plan = SIX._replace(device="sim:seed=3,still=15.75", output=str(output))
+    plan = replace(SIX, device="sim:seed=3,still=15.75", output=str(output))
     run(plan, b"\n" * 9)
     shown = capsys.readouterr().out
     assert shown.count("again, please: not at rest: a") == 3
     assert load(output).scale == pytest.approx(truth().scale, abs=0.0005)
-    run(SIX._replace(device="sim:seed=3,still=21", output=str(output)), b"x\nyes\n" + b"\n" * 9)
+    run(replace(SIX, device="sim:seed=3,still=21", output=str(output)), b"x\nyes\n" + b"\n" * 9)
     assert capsys.readouterr().out.count(" is up again, and was measured before") == 5
 
 
@@ -205,7 +207,7 @@ def test_a_position_that_is_not_right_is_taken_again(
 def test_who_leaves_early_changes_no_file(keys: bytes, output: Path) -> None:
     """The end of the input is said with what is missing."""
     save(output, CALIBRATION.text(""))
-    message = refusal(SIX._replace(output=str(output)), keys)
+    message = refusal(replace(SIX, output=str(output)), keys)
     assert message.startswith("the input ended, and ")
     assert message.endswith("-y are missing: nothing was saved")
     assert load(output) == CALIBRATION
@@ -220,7 +222,7 @@ async def test_ctrl_c_changes_no_file(
 
     async def stopped() -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(run_calibrator, PLAN._replace(output=str(output)), stop, there)
+            nursery.start_soon(run_calibrator, replace(PLAN, output=str(output)), stop, there)
             await trio.sleep(3)
             stop.set()
 
@@ -229,7 +231,7 @@ async def test_ctrl_c_changes_no_file(
     assert caught.group_contains(CalibrationError, match="stopped before the end")
     os.write(here, b"\n")
     with trio.move_on_after(60):
-        await run_calibrator(SIX._replace(output=str(output)), trio.Event(), there)
+        await run_calibrator(replace(SIX, output=str(output)), trio.Event(), there)
     assert capsys.readouterr().out.count("press Enter") == 2
     assert not output.exists()
     os.close(there)
@@ -269,7 +271,7 @@ def on_the_bus(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     monkeypatch.setattr(collect, "monotonic_ns", clock.now_ns)
 
 
-def run_chip(chip: StillChip, plan: Plan) -> None:
+def run_chip(chip: StillChip, plan: CalibrateSettings) -> None:
     """Calibrate or test this chip."""
     with installed(chip):
         try:
@@ -296,7 +298,7 @@ def test_a_healthy_chip_passes_its_self_test(
 ) -> None:
     """Each axis is told; the chip measures as before afterwards, and no file is written."""
     chip = StillChip(clock, health=(1, 0.9, 1.1, 1, 1.13, 0.87))
-    run_chip(chip, CHIP._replace(device="i2c:1,accel=16,gyro=500", self_test=True))
+    run_chip(chip, replace(CHIP, device="i2c:1,accel=16,gyro=500", self_test=True))
     head, *lines = capsys.readouterr().out.splitlines()
     assert head == (
         "factory self-test of i2c:1:0x68, MPU-6050 with factory codes 8a5c7f1b; ±14 % pass"
@@ -366,13 +368,13 @@ def test_a_chip_that_dies_in_the_test_is_told(
 @pytest.mark.parametrize(
     "plan",
     [
-        TEST._replace(device="sim"),
-        TEST._replace(device="auto"),
-        TEST._replace(positions=True),
-        TEST._replace(output="x"),
+        replace(TEST, device="sim"),
+        replace(TEST, device="auto"),
+        replace(TEST, positions=True),
+        replace(TEST, output="x"),
     ],
 )
-def test_the_self_test_is_for_chips_and_alone(plan: Plan) -> None:
+def test_the_self_test_is_for_chips_and_alone(plan: CalibrateSettings) -> None:
     """Anything else is a wrong command line."""
     with pytest.raises(UsageError, match="--self-test is for a chip"):
         run(plan)
@@ -410,7 +412,7 @@ async def test_a_device_in_use_is_refused(
     writer = await RingWriter.open(ring_name, 16)
     producing.append(writer)
     await writer.start(source, 10**7)
-    plan = PLAN._replace(device=spec, ring=ring_name, self_test=self_test)
+    plan = replace(PLAN, device=spec, ring=ring_name, self_test=self_test)
     with pytest.raises(ExceptionGroup) as caught:
         await run_calibrator(plan, trio.Event())
     [error] = caught.value.exceptions

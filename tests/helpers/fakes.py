@@ -19,6 +19,7 @@ from trio_mpu.record import Batch, Record
 from trio_mpu.ring import MAX_RECORDS_A_HOLD
 from trio_mpu.sample import Gap
 from trio_mpu.server import run as server_run
+from trio_mpu.settings import ServerSettings
 from trio_mpu.shm import layout
 from trio_mpu.web.app import App
 from trio_mpu.web.page import Page
@@ -192,9 +193,8 @@ async def serving(
         await trio.sleep_forever()
 
     async def run(*, task_status: trio.TaskStatus[list[trio.SocketListener]]) -> None:
-        await server_run.run_server(
-            host, 0, "fake", max_clients, served.stop, task_status=task_status
-        )
+        settings = ServerSettings(host=host or "", port=0, ring="fake", max_clients=max_clients)
+        await server_run.run_server(settings, served.stop, task_status=task_status)
         served.stopped.set()
 
     with mock.patch.multiple(

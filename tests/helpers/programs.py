@@ -1,6 +1,7 @@
 """Producer and server as a user starts them, for tests."""
 
 import contextlib
+import itertools
 import json
 import random
 import signal
@@ -131,22 +132,37 @@ def _heed_signals() -> None:
 
 def programs(ring: str) -> dict[str, int]:
     """The pids of the producer and the server of this ring, not of the server's workers."""
-    return {
-        command[1].removesuffix("_main.py"): pid
-        for pid, command in _commands()
-        if f"--ring={ring}" in command
-        and command[1].endswith("_main.py")
-        and not command[-1].startswith("--worker=")
-    }
+    found = {}
+    for pid, command in _commands():
+        name = _program(command)
+        is_worker = any(word.startswith("--worker=") for word in command)
+        if name in ("producer", "server") and _has_ring(command, ring) and not is_worker:
+            found[name] = pid
+    return found
 
 
 def workers(ring: str) -> dict[int, int]:
-    """The pids of the server's workers of this ring, by their seats."""
-    return {
-        int(command[-1].removeprefix("--worker=").partition(":")[0]): pid
-        for pid, command in _commands()
-        if (ring in command or f"--ring={ring}" in command) and command[-1].startswith("--worker=")
-    }
+    """The pids of the server's workers of this ring, by their slots."""
+    found = {}
+    for pid, command in _commands():
+        for word in command:
+            if word.startswith("--worker=") and _has_ring(command, ring):
+                found[int(word.removeprefix("--worker=").partition(":")[0])] = pid
+    return found
+
+
+def _has_ring(command: list[str], ring: str) -> bool:
+    return f"--ring={ring}" in command or ring in command
+
+
+def _program(command: list[str]) -> str:
+    """Which of our programs a command is; "" for others."""
+    for word, after in itertools.pairwise([*command, ""]):
+        if word.endswith("trio_mpu/__main__.py"):
+            return after
+        if word.endswith("_main.py"):
+            return Path(word).name.removesuffix("_main.py")
+    return ""
 
 
 def _commands() -> Iterator[tuple[int, list[str]]]:

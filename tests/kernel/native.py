@@ -14,6 +14,7 @@ from trio_mpu.ring import RingReader
 from trio_mpu.sample import Sample
 from trio_mpu.sensors import i2c
 from trio_mpu.sensors.mpu6050.options import parse_chip
+from trio_mpu.settings import ProducerSettings
 
 CAPACITY: Final = 16_384
 SETTLED_S: Final = 5.0
@@ -62,7 +63,8 @@ async def run(seconds: float, rate_hz: float) -> Native:
     records: list[Record] = []
     try:
         async with trio.open_nursery() as nursery:
-            await nursery.start(run_producer, "i2c:1", rate_hz, ring, CAPACITY)
+            settings = ProducerSettings(device="i2c:1", rate=rate_hz, ring=ring, capacity=CAPACITY)
+            await nursery.start(run_producer, settings)
             with RingReader(ring) as reader:
                 await trio.sleep(SETTLED_S)
                 used_s, begun_s = time.process_time() - chip.used_s, time.monotonic()

@@ -11,6 +11,7 @@ import trio
 from trio_mpu.producer.run import run_producer
 from trio_mpu.record import Record
 from trio_mpu.ring import RingReader
+from trio_mpu.settings import ProducerSettings
 
 RING: Final = "kernel_trial"
 
@@ -52,7 +53,8 @@ async def producing(spec: str, rate_hz: float) -> AsyncIterator[Watched]:
     for path in (f"/dev/shm/{RING}", f"/dev/shm/sem.{RING}_sem"):
         Path(path).unlink(missing_ok=True)
     async with trio.open_nursery() as nursery:
-        await nursery.start(run_producer, spec, rate_hz, RING, 16_384)
+        settings = ProducerSettings(device=spec, rate=rate_hz, ring=RING, capacity=16_384)
+        await nursery.start(run_producer, settings)
         with RingReader(RING) as reader:
             watched = Watched(reader)
             await watched.until(5)

@@ -8,12 +8,14 @@ import trio
 from tests.helpers.fake_devices import FakeTicker
 from tests.helpers.software_chip import Clock, Fault, SoftwareChip, installed, number_of
 from trio_mpu.formats import Origin, parse_row, row_csv, row_json
-from trio_mpu.producer import run as producer_run
-from trio_mpu.producer.run import BEAT_S, run_producer
+from trio_mpu.producer import sampler
+from trio_mpu.producer.publisher import BEAT_S
+from trio_mpu.producer.run import run_producer
 from trio_mpu.record import Record
 from trio_mpu.ring import RingReader
 from trio_mpu.sample import Flag, Sample
 from trio_mpu.sensors.mpu6050.options import parse_chip
+from trio_mpu.settings import ProducerSettings
 
 SPEC = "i2c:1,rate=500,accel=4,gyro=500,dlpf=2"
 
@@ -24,11 +26,12 @@ def test_a_chip_with_faults_is_in_the_ring_as_it_was(
     """Its name and setup in the header, each reading once, and each loss counted once."""
     clock = Clock()
     chip = SoftwareChip(clock, parse_chip(SPEC.removeprefix("i2c:"), 100).setup, who=0x98)
-    monkeypatch.setattr(producer_run, "Ticker", FakeTicker)
+    monkeypatch.setattr(sampler, "Ticker", FakeTicker)
 
     async def program() -> None:
         async with trio.open_nursery() as nursery:
-            await nursery.start(run_producer, SPEC, 100, ring_name, 4096)
+            settings = ProducerSettings(device=SPEC, ring=ring_name, capacity=4096)
+            await nursery.start(run_producer, settings)
             await trio.sleep(1)
             chip.plan[chip.transfers] = Fault.NACK
             await trio.sleep(0.1)

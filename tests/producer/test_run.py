@@ -36,21 +36,29 @@ from trio_mpu.errors import (
 )
 from trio_mpu.producer import backlog as backlog_module
 from trio_mpu.producer import run as producer_run
+from trio_mpu.producer import sampler
 from trio_mpu.producer.backlog import Backlog
-from trio_mpu.producer.run import BEAT_S, ERRORS_BEFORE_RETRY, GOODBYE_S, QUIET_S, RETRY_S
+from trio_mpu.producer.publisher import BEAT_S, GOODBYE_S
+from trio_mpu.producer.sampler import ERRORS_BEFORE_RETRY, QUIET_S, RETRY_S, sample_device
 from trio_mpu.record import LEDGER, Header, Record, State
 from trio_mpu.ring import RingReader, RingWriter
 from trio_mpu.sample import Flag, Sample
+from trio_mpu.settings import ProducerSettings
 from trio_mpu.shm.segment import Segment
 
 CAPACITY = 4096
 FAILED = DeviceError("it does not answer")
 
 
+def settings(device: str, ring: str, rate: float = 100) -> ProducerSettings:
+    """What a producer of this device is told."""
+    return ProducerSettings(device=device, ring=ring, rate=rate, capacity=CAPACITY)
+
+
 @pytest.fixture(autouse=True)
 def virtual_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
     """The period is one of virtual time."""
-    monkeypatch.setattr(producer_run, "Ticker", FakeTicker)
+    monkeypatch.setattr(sampler, "Ticker", FakeTicker)
 
 
 @pytest.fixture(autouse=True)
@@ -99,9 +107,9 @@ class Sampled:
             return list(await read(periods))
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(producer_run, "Ticker", ticker)
+            patch.setattr(sampler, "Ticker", ticker)
             patch.setattr(self.device, "read", counted_read)
-            await producer_run.sample_device(self.device, queue, self.ledger, self._publish)
+            await sample_device(self.device, queue, self.ledger, self._publish)
         assert all(ticker.closed for ticker in tickers)
         self.ticks = tickers[-1].seen if tickers else 0
         self.seconds = trio.current_time()
@@ -254,9 +262,10 @@ async def producing(
         raise device
 
     async def run(task_status: trio.TaskStatus[None]) -> None:
-        await producer_run.run_producer(
-            "fake", 100, ring, capacity, calibration, task_status=task_status
+        settings = ProducerSettings(
+            device="fake", ring=ring, capacity=capacity, calibration=calibration
         )
+        await producer_run.run_producer(settings, task_status=task_status)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(producer_run, "open_device", opened)
@@ -644,7 +653,7 @@ async def test_a_second_producer_is_refused_by_name(
     async with producing(ring_name, FakeDevice()):
         await trio.sleep(0.1)
         with pytest.raises(RingError, match=f"process {os.getpid()}, since") as caught:
-            await producer_run.run_producer("sim", 100, ring_name, CAPACITY)
+            await producer_run.run_producer(settings("sim", ring_name))
         one_line(caught.value)
         await trio.sleep(0.1)
         header, records = await look(ring_name)
@@ -743,7 +752,7 @@ async def test_a_producer_that_is_stopped_while_it_opens_the_device_leaves_nothi
 
     monkeypatch.setattr(producer_run, "open_device", never)
     with trio.move_on_after(1):
-        await producer_run.run_producer("fake", 100, ring_name, CAPACITY)
+        await producer_run.run_producer(settings("fake", ring_name))
     assert files(ring_name) == []
 
 
@@ -828,7 +837,7 @@ async def test_the_simulator_runs_on_the_real_clock(
     """The real ticker, the real simulator and a real ring together."""
     monkeypatch.undo()
     async with trio.open_nursery() as nursery:
-        await nursery.start(producer_run.run_producer, "sim:seed=3", 2000, ring_name, CAPACITY)
+        await nursery.start(producer_run.run_producer, settings("sim:seed=3", ring_name, 2000))
         with RingReader(ring_name) as reader, trio.fail_after(5):
             while (await reader.header()).head < 20:
                 await reader.bell.rung()

@@ -15,9 +15,10 @@ import trio
 from tests.helpers.fakes import FakeRecords, serving, until
 from tests.helpers.http_client import PATIENCE_S, Client, Event, NoMore, connect, request
 from trio_mpu.errors import ServerError
-from trio_mpu.server import listeners
+from trio_mpu.server import acceptor, listeners
 from trio_mpu.server import run as server_run
 from trio_mpu.server.listeners import open_listeners
+from trio_mpu.settings import ServerSettings
 from trio_mpu.web.page import Page
 
 # -- listening ----------------------------------------------------------------------
@@ -45,8 +46,9 @@ async def test_a_port_in_use_is_one_line() -> None:
     async with serving() as served:
         with pytest.raises(ServerError, match=f"port {served.port} is in use .* --port"):
             await open_listeners("127.0.0.1", served.port)
+        settings = ServerSettings(host="127.0.0.1", port=served.port, ring="fake")
         with pytest.raises(ServerError, match="in use"):
-            await server_run.run_server("127.0.0.1", served.port, "fake", 1, trio.Event())
+            await server_run.run_server(settings, trio.Event())
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
@@ -194,7 +196,7 @@ async def test_too_many_clients_are_told_so(caplog: pytest.LogCaptureFixture) ->
 
 async def test_even_refusals_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound a connection is closed unanswered."""
-    monkeypatch.setattr(server_run, "MAX_REFUSALS", 2)
+    monkeypatch.setattr(acceptor, "MAX_REFUSALS", 2)
     async with (
         serving(max_clients=1) as served,
         served.connect() as client,
@@ -243,7 +245,7 @@ async def test_accepting_waits_while_there_is_no_room(
 ) -> None:
     """Quietly: one line when it begins, one when it is over."""
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(server_run, "DESCRIPTOR_PAUSE_S", 0.005)
+    monkeypatch.setattr(acceptor, "DESCRIPTOR_PAUSE_S", 0.005)
 
     async def listen(host: str, port: int, *, shared: bool) -> list[Any]:
         assert not shared
@@ -263,10 +265,10 @@ async def test_another_failure_of_accepting_is_an_error() -> None:
     (listener,) = await open_listeners("127.0.0.1", 0)
     broken: Any = Exhausted(listener, errno.EINVAL, 1)
     async with serving() as served:
-        acceptor = server_run.Acceptor(broken, served.app, 1)
+        accepting = acceptor.Acceptor(broken, served.app, 1)
         async with trio.open_nursery() as connections:
             with pytest.raises(OSError, match="no room"):
-                await acceptor.run(connections)
+                await accepting.run(connections)
     assert listener.socket.fileno() == -1
 
 

@@ -1,4 +1,4 @@
-"""From calibrate_main.py's report to the producer's ring: real processes."""
+"""From calibrate's report to the producer's ring: real processes."""
 
 import contextlib
 import os
@@ -29,9 +29,9 @@ TEXT: Final = (
 
 
 def calibrate(*options: str, keys: str = "") -> "subprocess.CompletedProcess[str]":
-    """Run calibrate_main.py to its end, with these keys pressed."""
+    """Run calibrate to its end, with these keys pressed."""
     return subprocess.run(
-        [sys.executable, "calibrate_main.py", "--log-level=warning", *options],
+        [sys.executable, "-m", "trio_mpu", "calibrate", "--log-level=warning", *options],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         input=keys,
@@ -117,7 +117,7 @@ def test_the_end_of_the_input_and_a_signal_change_no_file(tmp_path: Path) -> Non
         "calibrate: the input ended, and +z -z +x -x +y -y are missing: nothing was saved"
     ]
     closed = subprocess.run(
-        ["bash", "-c", '"$0" "$@" <&-', sys.executable, "calibrate_main.py", *options],
+        ["bash", "-c", '"$0" "$@" <&-', sys.executable, "-m", "trio_mpu", "calibrate", *options],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -126,7 +126,7 @@ def test_the_end_of_the_input_and_a_signal_change_no_file(tmp_path: Path) -> Non
     assert closed.returncode == 1
     assert closed.stderr == done.stderr
     with subprocess.Popen(
-        [sys.executable, "calibrate_main.py", "--log-level=warning", *options],
+        [sys.executable, "-m", "trio_mpu", "calibrate", "--log-level=warning", *options],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -75,17 +75,39 @@ def test_one_command_serves_and_a_signal_ends_it_cleanly(
 
 
 @pytest.mark.parametrize("victim", ["producer", "server"])
-def test_when_one_program_dies_the_other_is_stopped_and_it_is_said(
+def test_a_program_that_is_killed_is_started_again_and_it_is_said(
     ring_name: str, victim: str
 ) -> None:
-    """The message names the one that died; nothing is left."""
-    with started(ring_name) as (script, _):
-        os.kill(programs(ring_name)[victim], signal.SIGKILL)
+    """The other one goes on, and the page answers with samples again; nothing is left at the end."""
+    with started(ring_name) as (script, url):
+        before = programs(ring_name)
+        os.kill(before[victim], signal.SIGKILL)
+        eventually(lambda: programs(ring_name).keys() == before.keys(), "not started again")
+        eventually(lambda: get(url + "/healthz")[0] == 200, "no samples again")
+        after = programs(ring_name)
+        assert {name for name in before if before[name] != after[name]} == {victim}
+        script.send_signal(signal.SIGTERM)
         _, complaints = script.communicate(timeout=PATIENCE_S)
-    assert f"start.sh: the {victim} ended by itself (exit status 137)" in complaints
-    assert script.returncode == 137
+    assert script.returncode == 0
+    assert f"start: {victim} was killed by SIGKILL; starting it again in 0.5 s" in complaints
     assert left_behind(ring_name) == []
     assert programs(ring_name) == {}
+
+
+def test_when_the_supervisor_is_killed_both_programs_stop(ring_name: str) -> None:
+    """By themselves, in good order. The ring is left, and the next start goes on with it."""
+    with started(ring_name) as (script, url):
+        last = json.loads(get(url + "/json")[1])
+        script.kill()
+        eventually(lambda: programs(ring_name) == {}, "a program is left")
+    with started(ring_name) as (script, url):
+        eventually(lambda: get(url + "/healthz")[0] == 200, "no samples again")
+        sample = json.loads(get(url + "/json")[1])
+        assert sample["id"].partition("-")[0] == last["id"].partition("-")[0]
+        assert sample["seq"] > last["seq"]
+        script.send_signal(signal.SIGTERM)
+        assert script.wait(PATIENCE_S) == 0
+    assert left_behind(ring_name) == []
 
 
 def test_a_second_start_is_refused_and_leaves_the_first_alone(ring_name: str) -> None:
@@ -98,7 +120,9 @@ def test_a_second_start_is_refused_and_leaves_the_first_alone(ring_name: str) ->
             _, complaints = second.communicate(timeout=PATIENCE_S)
         assert second.returncode == 1
         assert f"has a producer already: process {pid}" in complaints
-        assert "the producer ended by itself" in complaints
+        assert (
+            "start: producer ended with exit status 1 before it was ready: stopping" in complaints
+        )
         assert get(url + "/json")[0] == 200
         first.send_signal(signal.SIGTERM)
         assert first.wait(PATIENCE_S) == 0

@@ -358,7 +358,7 @@ def test_a_second_signal_ends_all_at_once(ring_name: str, tmp_path: Path) -> Non
             server.send_signal(signal.SIGTERM)
             assert server.wait(PATIENCE_S) == 0
         assert workers(ring_name) == {}
-        assert "SIGTERM again: leaving at once" in log.read_text()
+        assert "SIGTERM again: stopping immediately" in log.read_text()
         assert "Traceback" not in log.read_text()
 
 
@@ -441,7 +441,7 @@ def test_any_free_port_is_the_same_for_all(ring_name: str, tmp_path: Path) -> No
         server.send_signal(signal.SIGINT)
         assert server.wait(PATIENCE_S) == 0
         assert workers(ring_name) == {}
-        assert log.read_text().count("stopped\n") == 4
+        assert log.read_text().count("stopped\n") == 3
 
 
 @pytest.mark.parametrize("option", ["--workers=0", "--workers=65", "--workers=two", "--worker=x"])
@@ -452,7 +452,7 @@ def test_a_bad_value_is_one_line(option: str) -> None:
     assert f"argument {option.partition('=')[0]}: " in line
 
 
-@pytest.mark.parametrize("place", ["0:0:0", "0:1000:0", "0:0:1000"])
+@pytest.mark.parametrize("place", ["0:0", "0:1000"])
 def test_a_worker_without_a_supervisor_is_refused(place: str) -> None:
     """Who starts one by hand is told what to use."""
     status, (line,) = says(f"--worker={place}", "--port=0")

@@ -39,6 +39,7 @@ from trio_mpu.record import Record
 from trio_mpu.ring import RingReader, RingWriter
 from trio_mpu.sample import Sample
 from trio_mpu.server.run import run_server
+from trio_mpu.settings import ProducerSettings, ServerSettings
 from trio_mpu.shm.process_id import find
 from trio_mpu.shm.segment import remove
 from trio_mpu.shm.semaphore import semaphore_name
@@ -116,12 +117,12 @@ async def produce(ring: str) -> None:
         return ConsistentDevice()
 
     vars(producer_run).update(open_device=open_device)
-    await run_producer("", 0, ring, CAPACITY)
+    await run_producer(ProducerSettings(ring=ring, capacity=CAPACITY))
 
 
 async def serve(ring: str, port: int) -> None:
     """Be a real server."""
-    await run_server("127.0.0.1", port, ring, 100, trio.Event())
+    await run_server(ServerSettings(host="127.0.0.1", port=port, ring=ring), trio.Event())
 
 
 # -- what watches -----------------------------------------------------------------------

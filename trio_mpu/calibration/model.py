@@ -85,7 +85,7 @@ class Calibration(NamedTuple):
     def text(self, note: str) -> str:
         """Return it as TOML, with a note of one line; `parse` reads it back to the same."""
         lines = [
-            "# The calibration of one sensor, for trio-mpu's producer. Made by calibrate_main.py.",
+            "# The calibration of one sensor, for trio-mpu's producer. Made by `trio-mpu calibrate`.",
             "# angular rate = reading - bias_dps;  acceleration = scale * (reading - offset_g)",
             f"# {note}",
             f"version = {VERSION}",

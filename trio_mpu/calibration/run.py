@@ -6,7 +6,7 @@ import os
 import statistics
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import trio
 
@@ -27,6 +27,7 @@ from trio_mpu.sensors.mpu6050.device import Mpu6050
 from trio_mpu.sensors.mpu6050.options import parse_chip
 from trio_mpu.sensors.mpu6050.registers import Setup
 from trio_mpu.sensors.registry import open_device
+from trio_mpu.settings import CalibrateSettings
 
 log = logging.getLogger(__name__)
 
@@ -36,20 +37,7 @@ SELF_TEST_S: Final = 1.0  # the means are known to a thousandth of what the limi
 RESTORE_S: Final = 2.0  # to reset the chip at the end; it takes 0.2 s
 
 
-class Plan(NamedTuple):
-    """What is asked for: a device, how it is measured, and where its calibration goes (empty: its
-    place in the user's configuration). `ring` is one whose producer may have the device."""
-
-    device: str
-    rate_hz: float
-    seconds: float
-    ring: str
-    output: str
-    positions: bool
-    self_test: bool
-
-
-async def run_calibrator(plan: Plan, stop: trio.Event, stdin_fd: int = 0) -> None:
+async def run_calibrator(settings: CalibrateSettings, stop: trio.Event, stdin_fd: int = 0) -> None:
     """Do what is asked for, talking with the person; leave off when `stop` is set.
 
     Raises a TrioMpuError with the reason when it can't be done, when a test has failed, and when
@@ -58,8 +46,8 @@ async def run_calibrator(plan: Plan, stop: trio.Event, stdin_fd: int = 0) -> Non
     finished = False
     async with trio.open_nursery() as nursery:
         nursery.start_soon(lifecycle.cancel_at, stop, nursery.cancel_scope)
-        await refuse_if_in_use(plan.device, plan.ring)
-        await (_test(plan) if plan.self_test else _calibrate(plan, stdin_fd))
+        await refuse_if_in_use(settings.device, settings.ring)
+        await (_test(settings) if settings.self_test else _calibrate(settings, stdin_fd))
         finished = True
         nursery.cancel_scope.cancel()
     if not finished:
@@ -96,16 +84,18 @@ def _may_be_one(spec: str, source: str) -> bool:
     return spec in ("auto", source)
 
 
-async def _calibrate(plan: Plan, stdin_fd: int) -> None:
-    device = await open_device(plan.device, plan.rate_hz)
+async def _calibrate(settings: CalibrateSettings, stdin_fd: int) -> None:
+    device = await open_device(settings.device, settings.rate)
     try:
         if not device.identity:
             raise UsageError(f"{device.source} can't be calibrated: it has been recorded")
-        count = count_of(device, plan.seconds)
-        if plan.positions:
-            measured = await _six(device, count, plan.seconds, stdin_fd)
+        count = count_of(device, settings.seconds)
+        if settings.positions:
+            measured = await _six(device, count, settings.seconds, stdin_fd)
         else:
-            print(f"measuring {device.source} for {plan.seconds:g} s: leave it alone", flush=True)
+            print(
+                f"measuring {device.source} for {settings.seconds:g} s: leave it alone", flush=True
+            )
             measurement = await measure(device, count)
             measured = {"": (at_rest(measurement.samples), measurement)}
     finally:
@@ -114,10 +104,10 @@ async def _calibrate(plan: Plan, stdin_fd: int) -> None:
     await _tell(device, first_rest, first)
     rests = {face: rest for face, (rest, _) in measured.items()}
     simulated = bool(first.samples[0].flags & Flag.SIMULATED)
-    if simulated and not plan.output:
+    if simulated and not settings.output:
         print("nothing was saved, as it is simulated: --output FILE saves it all the same")
         return
-    _save(plan, device, rests)
+    _save(settings, device, rests)
 
 
 async def _six(
@@ -167,9 +157,9 @@ async def _tell(device: Device, rest: Rest, measurement: Measurement) -> None:
         print(f"{measurement.missing} periods were missed: density and instability are uncertain")
 
 
-def _save(plan: Plan, device: Device, rests: dict[str, Rest]) -> None:
-    path = Path(plan.output) if plan.output else default_path(device.source)
-    if plan.positions:
+def _save(settings: CalibrateSettings, device: Device, rests: dict[str, Rest]) -> None:
+    path = Path(settings.output) if settings.output else default_path(device.source)
+    if settings.positions:
         offset_g, scale = solve({face: rest.accel_g for face, rest in rests.items()})
     else:
         offset_g, scale = _accelerometer_so_far(path, device.identity)
@@ -219,15 +209,15 @@ async def read_line(fd: int) -> bool:
     return False
 
 
-async def _test(plan: Plan) -> None:
+async def _test(settings: CalibrateSettings) -> None:
     """Push the chip's masses and compare. Raises CalibrationError when an axis fails."""
-    kind, _, rest = plan.device.partition(":")
-    if kind != "i2c" or plan.positions or plan.output:
+    kind, _, rest = settings.device.partition(":")
+    if kind != "i2c" or settings.positions or settings.output:
         raise UsageError(
             "--self-test is for a chip at --device i2c:…, and alone: it neither takes positions "
             "nor writes a file"
         )
-    spec = parse_chip(rest, plan.rate_hz)
+    spec = parse_chip(rest, settings.rate)
     means = list[list[float]]()
     try:
         for setup in (SELF_TEST, SELF_TEST._replace(self_test=True)):

@@ -1,0 +1,294 @@
+"""Keeping programs running: the supervisor over small shell scripts."""
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.programs import eventually
+from trio_mpu.supervisor import program as program_module
+from trio_mpu.supervisor.keeper import Supervisor
+from trio_mpu.supervisor.program import SOUND_S, Pauses, Program, how_it_ended, our_command
+
+# The shell's first argument is --supervisor=READY_FD:LIFELINE_FD.
+PROLOGUE = """
+    descriptors=${1#--supervisor=}
+    ready() { eval "echo >&${descriptors%:*}"; }
+    until_lifeline() { eval "read -r _ <&${descriptors#*:}"; }
+    echo $$ >>"$LOG"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(program_module, "MIN_PAUSE_S", 0.01)
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file in which each program writes its pid."""
+    path = tmp_path / "log"
+    path.touch()
+    monkeypatch.setenv("LOG", str(path))
+    return path
+
+
+def shell(name: str, script: str) -> Program:
+    """A program that is a shell script."""
+    return Program(name, ["/bin/bash", "-c", PROLOGUE + script, name], _pauses=Pauses(0.01))
+
+
+WAITS = "ready; trap 'exit 0' TERM; while :; do sleep 0.01; done"
+
+
+@contextlib.contextmanager
+def meanwhile(act: Callable[[], None]) -> Iterator[None]:
+    """Do something in a thread, and then stop the supervisor, which runs in the main thread."""
+    is_over = False
+
+    def run() -> None:
+        try:
+            act()
+        finally:
+            if not is_over:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over = True
+        thread.join()
+
+
+def runs(log: Path) -> list[int]:
+    """The pids of all runs so far."""
+    return [int(line) for line in log.read_text().split()]
+
+
+def wait_for(log: Path, count: int) -> None:
+    """Wait until there were so many runs."""
+    eventually(lambda: len(runs(log)) >= count, f"never {count} runs")
+
+
+# -- pauses -------------------------------------------------------------------------
+
+
+def test_the_pause_doubles_up_to_its_limit() -> None:
+    """As long as none runs long enough."""
+    pauses = Pauses(0.5)
+    assert [pauses.after(SOUND_S - 0.01) for _ in range(9)] == [
+        *(0.5, 1, 2, 4, 8, 16),
+        *(30, 30, 30),
+    ]
+
+
+def test_a_run_that_was_long_enough_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was wrong then is over."""
+    monkeypatch.setattr(program_module, "MIN_PAUSE_S", 0.5)
+    pauses = Pauses(0.5)
+    assert [pauses.after(ran_s) for ran_s in (0, 0, SOUND_S, 0, 100, 100)] == [
+        *(0.5, 1, 0.5, 1),
+        *(0.5, 0.5),
+    ]
+
+
+def test_an_end_is_said_in_words() -> None:
+    """Exit status, signal, and a signal without a name."""
+    assert how_it_ended(3) == "ended with exit status 3"
+    assert how_it_ended(-9) == "was killed by SIGKILL"
+    assert how_it_ended(-60) == "was killed by signal 60"
+
+
+# -- programs ------------------------------------------------------------------------
+
+
+def test_a_stop_reaches_all_and_ends_with_status_0(
+    log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is left: no process, no descriptor."""
+    before = set(Path("/proc/self/fd").iterdir())
+    supervisor = Supervisor([shell("one", WAITS), shell("two", WAITS)], 5)
+    with meanwhile(lambda: wait_for(log, 2)):
+        assert supervisor.run() == 0
+    assert caplog.messages == ["SIGTERM: stopping"]
+    assert set(Path("/proc/self/fd").iterdir()) == before
+    for pid in runs(log):
+        assert not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize(
+    ("last_act", "how"),
+    [
+        ("kill -KILL $$", "was killed by SIGKILL"),
+        ("kill -SEGV $$", "was killed by SIGSEGV"),
+        ("exit 0", "ended with exit status 0"),
+        ("ready; exit 3", "ended with exit status 3"),
+    ],
+)
+def test_what_ends_is_started_again(
+    log: Path, caplog: pytest.LogCaptureFixture, last_act: str, how: str
+) -> None:
+    """Killed or crashed at any time, or failed after it was ready; said in one line each time."""
+    ended, restarted = [], []
+    program = shell("one", last_act)
+    program.ended, program.restarted = lambda: ended.append(1), lambda: restarted.append(1)
+    with meanwhile(lambda: wait_for(log, 3)):
+        assert Supervisor([program], 5).run() == 0
+    assert caplog.messages[:2] == [
+        f"one {how}; starting it again in 0.01 s",
+        f"one {how}; starting it again in 0.02 s",
+    ]
+    assert len(ended) == len(runs(log))
+    assert len(restarted) == len(ended) - 1
+
+
+def test_a_failure_before_it_was_ready_ends_all(
+    log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With its exit status: that won't get better by itself."""
+    programs = [shell("one", WAITS), shell("two", "exit 2")]
+    assert Supervisor(programs, 5).run() == 2
+    assert caplog.messages == ["two ended with exit status 2 before it was ready: stopping"]
+    assert len(runs(log)) == 2
+
+
+def test_another_rule_may_decide_what_is_hopeless(log: Path) -> None:
+    """Workers go on while any of them ever was ready."""
+    programs = [shell("one", WAITS), shell("two", "sleep 0.05; exit 2")]
+
+    def check() -> None:
+        wait_for(log, 3)
+        assert not programs[1].was_ready
+
+    with meanwhile(check):
+        assert Supervisor(programs, 5, is_hopeless=lambda _: False).run() == 0
+
+
+def test_a_program_that_can_not_be_started_counts_as_failed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """With the system's reason."""
+    assert Supervisor([Program("one", ["/no/such/program"])], 5).run() == 1
+    assert caplog.messages[0] == "one can't be started: No such file or directory"
+
+
+def test_what_does_not_stop_in_time_is_killed(log: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """And it is said."""
+    deaf = shell("deaf", "trap '' TERM; ready; while :; do sleep 0.01; done")
+    begun_s = 0.0
+
+    def begin() -> None:
+        nonlocal begun_s
+        wait_for(log, 2)
+        begun_s = time.monotonic()
+
+    with meanwhile(begin):
+        assert Supervisor([deaf, shell("two", WAITS)], 0.2).run() == 0
+    assert 0.2 <= time.monotonic() - begun_s < 2
+    assert caplog.messages == ["SIGTERM: stopping", "deaf has not ended in time: killing it"]
+
+
+def test_a_second_signal_is_handed_on_and_leaves_less_time(
+    log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A program that is deaf to the first can leave at the second."""
+    script = (
+        'trap \'trap "exit 0" TERM; echo 0 >>"$LOG"\' TERM; ready; while :; do sleep 0.01; done'
+    )
+
+    def signal_twice() -> None:
+        wait_for(log, 1)
+        os.kill(os.getpid(), signal.SIGINT)
+        wait_for(log, 2)
+        time.sleep(0.06)  # sooner it would be one wish
+
+    with meanwhile(signal_twice):
+        assert Supervisor([shell("one", script)], 60).run() == 0
+    assert caplog.messages == ["SIGINT: stopping", "SIGTERM again: stopping immediately"]
+
+
+def test_programs_are_in_groups_of_their_own_without_a_terminal(log: Path) -> None:
+    """Ctrl-C reaches the supervisor alone, and nobody reads what is typed."""
+    found: dict[str, object] = {}
+
+    def look() -> None:
+        wait_for(log, 1)
+        (pid,) = runs(log)
+        found["group"] = os.getpgid(pid) == pid
+        found["input"] = str(Path(f"/proc/{pid}/fd/0").readlink())
+
+    with meanwhile(look):
+        Supervisor([shell("one", WAITS)], 5).run()
+    assert found == {"group": True, "input": "/dev/null"}
+
+
+def test_a_program_sees_the_end_of_its_supervisor(log: Path, tmp_path: Path) -> None:
+    """Of whatever kind it is: the lifeline can be read then, and only then."""
+    seen = tmp_path / "seen"
+    script = f"ready; until_lifeline; : >{seen}"
+    pid = os.fork()
+    if pid == 0:
+        Supervisor([shell("one", script)], 60).run()
+        os._exit(0)
+    wait_for(log, 1)
+    assert not seen.exists()
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    eventually(seen.exists, "the program did not see it")
+
+
+def test_the_end_of_a_supervisor_above_is_a_stop(
+    log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As for any program."""
+    lifeline_fd, end = os.pipe()
+
+    def cut() -> None:
+        wait_for(log, 1)
+        os.close(end)
+
+    thread = threading.Thread(target=cut)
+    thread.start()
+    assert Supervisor([shell("one", WAITS)], 5, above=(-1, lifeline_fd)).run() == 0
+    thread.join()
+    os.close(lifeline_fd)
+    assert caplog.messages == ["the supervisor is gone: stopping"]
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_a_hangup_stops_unless_it_was_ignored(
+    log: Path, caplog: pytest.LogCaptureFixture, ignored: bool
+) -> None:
+    """As nohup(1) starts programs."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+
+    def hang_up() -> None:
+        wait_for(log, 1)
+        os.kill(os.getpid(), signal.SIGHUP)
+        if not ignored:
+            eventually(lambda: bool(caplog.messages), "no stop")
+
+    try:
+        with meanwhile(hang_up):
+            assert Supervisor([shell("one", WAITS)], 5).run() == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert caplog.messages[0] == ("SIGTERM: stopping" if ignored else "SIGHUP: stopping")
+
+
+def test_our_own_programs_are_run_from_this_very_copy() -> None:
+    """By the path of the file, so that no other copy and no other module can be meant."""
+    python, safe, path, *rest = our_command("server", "--port=1")
+    assert Path(python).exists()
+    assert safe == "-P"
+    assert Path(path) == Path(program_module.__file__).parents[1] / "__main__.py"
+    assert rest == ["server", "--port=1"]

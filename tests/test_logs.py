@@ -1,0 +1,144 @@
+"""The log's lines: whole, and never in the way."""
+
+import contextlib
+import logging
+import os
+import select
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.helpers.processes import python
+from trio_mpu import logs
+from trio_mpu.logs import WRITE_S, LineWriter
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """A pipe: the end to read, the end to write."""
+    ends = os.pipe()
+    yield ends
+    for fd in ends:
+        with contextlib.suppress(OSError):
+            os.close(fd)
+
+
+def fill(fd: int) -> None:
+    """Leave no room in a pipe."""
+    os.set_blocking(fd, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(fd, bytes(select.PIPE_BUF))
+    os.set_blocking(fd, True)
+
+
+def test_a_line_is_one_write(pipe: tuple[int, int]) -> None:
+    """So that it can't be torn by another program's line; print() makes two writes of it."""
+    reader, writer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with reader, writer:
+        LineWriter(writer.fileno()).write("one line ü")
+        assert reader.recv(100) == "one line ü\n".encode()
+
+
+def test_two_programs_with_one_standard_error_do_not_mix_their_lines() -> None:
+    """Thousands of lines of four processes, each line whole."""
+    program = (
+        "import logging, os; from trio_mpu import logs; logs.set_up('x', 'info')\n"
+        "for n in range(500): logging.info('%d begins and ends %d', n, n)\n"
+    )
+    reader, writer = os.pipe()
+    processes = [python("-c", program, output=writer) for _ in range(4)]
+    os.close(writer)
+    with os.fdopen(reader) as file:
+        lines = file.read().splitlines()
+    for process in processes:
+        assert process.wait(30) == 0
+    assert len(lines) == 2000
+    for line in lines:
+        words = line.split()
+        assert words[1:] == ["x:", words[2], "begins", "and", "ends", words[2]]
+
+
+def test_a_reader_that_has_stopped_costs_a_moment_once(pipe: tuple[int, int]) -> None:
+    """And what was dropped meanwhile is counted in the next line that gets through."""
+    reader, writer = pipe
+    lines = LineWriter(writer)
+    fill(writer)
+    begun_s = time.monotonic()
+    for number in range(1000):
+        lines.write(f"line {number}")
+    assert time.monotonic() - begun_s < 50 * WRITE_S  # not 1,000 times
+    assert lines.dropped == 1000
+    assert os.get_blocking(writer)  # others have this end, too
+    os.read(reader, 1_000_000)
+    lines.write("back again")
+    text = os.read(reader, 65_536).decode()
+    assert text == "(1000 lines were dropped: standard error had no room)\nback again\n"
+    assert lines.dropped == 0
+
+
+@pytest.mark.parametrize("how", ["closed", "broken"])
+def test_a_standard_error_that_is_gone_stops_nothing(pipe: tuple[int, int], how: str) -> None:
+    """Lines are dropped."""
+    reader, writer = pipe
+    lines = LineWriter(writer)
+    os.close(reader)
+    if how == "closed":
+        os.close(writer)
+    lines.write("unheard")
+    assert lines.dropped == 1
+
+
+def test_a_full_disk_stops_nothing() -> None:
+    """As /dev/full has it."""
+    fd = os.open("/dev/full", os.O_WRONLY)
+    lines = LineWriter(fd)
+    lines.write("unheard")
+    os.close(fd)
+    assert lines.dropped == 1
+
+
+def test_a_long_traceback_is_written_whole(pipe: tuple[int, int]) -> None:
+    """In pieces that a pipe takes, also when it is larger than the pipe's rest."""
+    reader, writer = pipe
+    text = "\n".join(f"line {number} of a traceback" for number in range(1500))
+    LineWriter(writer).write(text)
+    assert os.read(reader, 1_000_000).decode() == text + "\n"
+
+
+def test_what_can_not_be_encoded_is_escaped(pipe: tuple[int, int]) -> None:
+    """A file's name may be any bytes."""
+    reader, writer = pipe
+    LineWriter(writer).write("can't read \udcff")
+    assert os.read(reader, 100) == b"can't read \\udcff\n"
+
+
+def test_closed_standard_descriptors_are_filled() -> None:
+    """The next file would be opened in their place, and the log written into it."""
+    program = (
+        "import os; [os.close(fd) for fd in (0, 1, 2)]\n"
+        "from trio_mpu import logs\n"
+        "logs.fill_standard_descriptors(); logs.set_up('x', 'info')\n"
+        "fd = os.open('/proc/self/stat', os.O_RDONLY)\n"
+        "import logging; logging.info('lost'); os._exit(fd)\n"
+    )
+    with python("-c", program) as process:
+        process.communicate(timeout=30)
+    assert process.returncode > 2
+
+
+def test_an_error_in_a_message_is_no_error_of_the_program(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A message that does not fit its arguments is logged as it is."""
+    handler = logs._Handler()
+    logger = logging.getLogger("test_logs")
+    logger.propagate = False
+    logger.addHandler(handler)
+    try:
+        logger.warning("%d", "no number")
+    finally:
+        logger.removeHandler(handler)
+    assert capfd.readouterr().err == "'%d' with ('no number',)\n"

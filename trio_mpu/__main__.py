@@ -1,0 +1,131 @@
+"""The command `trio-mpu`, and what producer_main.py and server_main.py run.
+
+Each sub-command imports what it needs when it is run: `start` stays small while both programs run.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+if not __package__:  # run as a file, by a supervisor: see supervisor/program.py
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from trio_mpu import __version__, logs
+from trio_mpu.errors import TrioMpuError, UsageError
+from trio_mpu.settings import (
+    CalibrateSettings,
+    Parser,
+    ProducerSettings,
+    ServerSettings,
+    StartSettings,
+    parse,
+)
+
+Argv = Sequence[str]
+Environ = Mapping[str, str]
+
+
+def start(argv: Argv, environ: Environ) -> int:
+    """Run producer and server together until Ctrl-C, and restart what ends by itself."""
+    from trio_mpu.supervisor.start import run_start
+
+    settings = parse(StartSettings, "start", str(start.__doc__), argv, environ)
+    logs.fill_standard_descriptors()
+    logs.set_up("start", settings.log_level)
+    return run_start(settings, argv)
+
+
+def producer(argv: Argv, environ: Environ) -> int:
+    """Read the sensor and write the ring."""
+    import trio
+
+    from trio_mpu import lifecycle
+    from trio_mpu.producer.run import run_producer
+
+    settings = parse(ProducerSettings, "producer", str(producer.__doc__), argv, environ)
+
+    async def program(stop: trio.Event, ready: Callable[[], None]) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lifecycle.cancel_at, stop, nursery.cancel_scope)
+            await nursery.start(run_producer, settings)
+            ready()
+
+    return lifecycle.run("producer", settings.log_level, program, settings.supervisor)
+
+
+def server(argv: Argv, environ: Environ) -> int:
+    """Read the ring and serve it to browsers and programs."""
+    from trio_mpu import lifecycle
+
+    settings = parse(ServerSettings, "server", str(server.__doc__), argv, environ)
+    lifecycle.allow_descriptors(settings.max_clients)
+    if settings.workers > 1 and settings.worker is None:
+        from trio_mpu.server.workers import run_workers
+
+        logs.fill_standard_descriptors()
+        logs.set_up("server", settings.log_level)
+        return run_workers(settings, argv)
+    import trio
+
+    from trio_mpu.server.run import run_server
+
+    async def program(stop: trio.Event, ready: Callable[[], None]) -> None:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(run_server, settings, stop)
+            ready()
+
+    name = "server" if settings.worker is None else f"worker {settings.worker[0]}"
+    return lifecycle.run(name, settings.log_level, program, settings.supervisor)
+
+
+def calibrate(argv: Argv, environ: Environ) -> int:
+    """Calibrate a sensor at rest or in six positions, or run its factory self-test."""
+    import trio
+
+    from trio_mpu import lifecycle
+    from trio_mpu.calibration.run import run_calibrator
+
+    settings = parse(CalibrateSettings, "calibrate", str(calibrate.__doc__), argv, environ)
+    # Without standard input the number 0 is some other file's.
+    stdin_fd = 0 if sys.stdin else -1
+
+    async def program(stop: trio.Event, ready: Callable[[], None]) -> None:
+        ready()
+        await run_calibrator(settings, stop, stdin_fd)
+
+    return lifecycle.run("calibrate", settings.log_level, program)
+
+
+COMMANDS: Final = (start, producer, server, calibrate)
+
+
+def run(command: Callable[[Argv, Environ], int], argv: Argv, environ: Environ) -> int:
+    """Run a sub-command; return its exit status. What can be foreseen is one line."""
+    try:
+        return command(argv, environ)
+    except TrioMpuError as error:
+        return logs.failed(command.__name__, error)
+
+
+def main() -> int:
+    """Run the sub-command that the command line names."""
+    parser = Parser(
+        prog="trio-mpu",
+        description="From an MPU-6050 to every browser and program on the network.",
+        epilog="trio-mpu COMMAND --help lists the options of a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"trio-mpu {__version__}")
+    names = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        names.add_parser(command.__name__, help=command.__doc__, add_help=False)
+    try:
+        chosen = parser.parse_args(sys.argv[1:2]).command
+    except UsageError as error:
+        return logs.failed("trio-mpu", error)
+    (command,) = (each for each in COMMANDS if each.__name__ == chosen)
+    return run(command, sys.argv[2:], os.environ)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

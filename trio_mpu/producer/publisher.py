@@ -1,0 +1,132 @@
+"""Backlog → ring, and a new ring when the old one has vanished."""
+
+import logging
+from typing import Final
+
+import trio
+
+from trio_mpu.device import Device
+from trio_mpu.errors import RingError
+from trio_mpu.producer.backlog import Backlog
+from trio_mpu.ring import MAX_RECORDS_A_HOLD, RingWriter
+
+log = logging.getLogger(__name__)
+
+BEAT_S: Final = 1.0  # how often heartbeat and ledger are published and the ring's names checked
+RETRY_S: Final = 0.1  # a ring that can't be written is tried this often
+GOODBYE_S: Final = 0.5  # arbitrary: to write what is measured and to say "stopped"
+
+
+async def replace(writer: RingWriter, ring: str, capacity: int) -> RingWriter:
+    """Return the writer of a new ring in place of this writer's."""
+    writer.unlink()
+    writer.close()
+    return await RingWriter.open(ring, capacity)
+
+
+class Publisher:
+    """Moves the backlog into the ring, and makes a new ring when the old one has vanished."""
+
+    def __init__(
+        self, backlog: Backlog, writer: RingWriter, device: Device, ring: str, capacity: int
+    ) -> None:
+        self._backlog = backlog
+        self._writer: RingWriter | None = writer
+        self._ledger = writer.ledger
+        self._device = device
+        self._ring = ring
+        self._capacity = capacity
+        self._wanted = trio.Event()  # `run` has something to do before the next beat
+        self._waits = False  # `run` does nothing now, and the ring is in good order
+        self._ended = False
+
+    def publish(self) -> None:
+        """Write the backlog: here and now if that needs no waiting, else let `run` do it."""
+        if not (self._waits and self._write_now()):
+            self._wanted.set()
+
+    def _write_now(self) -> bool:
+        assert self._writer is not None
+        samples = self._backlog.first(MAX_RECORDS_A_HOLD + 1)
+        if len(samples) > MAX_RECORDS_A_HOLD or not self._writer.write_now(samples):
+            return False
+        self._backlog.drop(len(samples))
+        return True
+
+    def end(self) -> None:
+        """Note that no sample will come any more."""
+        self._ended = True
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Write what `publish` could not, and beat, until cancelled.
+
+        After the last sample of a recording the ring says "stopped", and stays.
+        """
+        next_beat_s = 0.0
+        trouble = ""
+        while True:
+            with trio.move_on_at(next_beat_s):
+                self._waits = not trouble
+                await self._wanted.wait()
+            self._waits = False
+            if not self._ended:
+                self._wanted = trio.Event()
+            try:
+                if trio.current_time() >= next_beat_s:
+                    # When this fails, nothing else is tried before it has succeeded.
+                    writer = await self._beat()
+                    next_beat_s = trio.current_time() + BEAT_S
+                    if trouble:
+                        log.warning("the ring is written again")
+                    trouble = ""
+                await self._flush(writer)
+                if self._ended:
+                    await writer.stop()
+                    await trio.sleep_until(next_beat_s)
+            except RingError as error:
+                if str(error) != trouble:
+                    log.warning("samples wait: %s", error)
+                trouble = str(error)
+                self._wanted.set()
+                await trio.sleep(RETRY_S)
+
+    async def _beat(self) -> RingWriter:
+        """Publish heartbeat and ledger in the ring that readers find now; return it."""
+        if self._writer is not None and self._writer.is_current():
+            await self._writer.beat()
+            return self._writer
+        if self._writer is not None:
+            # When only the semaphore has vanished, our own lock would keep us out.
+            self._writer.close()
+            self._writer = None
+        writer = await RingWriter.open(self._ring, self._capacity)
+        try:
+            if writer.head:  # of a producer that came and went meanwhile
+                writer = await replace(writer, self._ring, self._capacity)
+            writer.ledger = self._ledger
+            device = self._device
+            await writer.start(device.source, device.period_ns, device.chip, device.calibration)
+        except BaseException:
+            writer.close()  # the next attempt takes it over
+            raise
+        log.warning("ring %s had vanished; there is a new one", self._ring)
+        self._writer = writer
+        return writer
+
+    async def _flush(self, writer: RingWriter) -> None:
+        while samples := self._backlog.first(MAX_RECORDS_A_HOLD):
+            await writer.write(samples)
+            self._backlog.drop(len(samples))
+
+    async def stop(self) -> None:
+        """Write what is measured, say in the ring that this was all, and give it up for a
+        successor; all within GOODBYE_S."""
+        if self._writer is None:
+            return
+        with trio.move_on_after(GOODBYE_S, shield=True) as goodbye:
+            await self._flush(self._writer)
+            await self._writer.stop()
+        if goodbye.cancelled_caught:
+            log.warning("the ring is held: what was not written by now is lost")
+        self._writer.close()

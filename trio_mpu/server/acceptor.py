@@ -1,0 +1,82 @@
+"""Accepting connections, up to the limit."""
+
+import errno
+import logging
+from typing import Final
+
+import trio
+
+from trio_mpu.http import serve_connection
+from trio_mpu.web.app import App
+from trio_mpu.web.refusal import refuse_connection
+
+log = logging.getLogger(__name__)
+
+# Bound "refusals in progress".
+MAX_REFUSALS: Final = 64  # at a time; arbitrary
+# Bound "pause without descriptors, s".
+DESCRIPTOR_PAUSE_S: Final = 0.1
+_NO_ROOM: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class Acceptor:
+    """Accepts connections on one listener, up to a limit that all listeners of all workers share."""
+
+    def __init__(self, listener: trio.SocketListener, app: App, max_clients: int) -> None:
+        self._listener = listener
+        self._app = app
+        self._max_clients = max_clients
+        self._refusals = 0
+        self._full = False
+        self._out_of_descriptors = False
+
+    async def run(self, connections: trio.Nursery) -> None:
+        """Accept until cancelled, and close the listener then."""
+        async with self._listener:
+            while True:
+                stream = await self._accept()
+                app = self._app
+                app.metrics.count("connections")
+                if app.slot.admit(self._max_clients):
+                    self._full = False
+                    connections.start_soon(self._serve, stream)
+                elif self._refusals < MAX_REFUSALS:
+                    self._refusals += 1
+                    connections.start_soon(self._refuse, stream)
+                else:
+                    app.metrics.count("connections_dropped")
+                    await trio.aclose_forcefully(stream)
+
+    async def _accept(self) -> trio.SocketStream:
+        while True:
+            try:
+                stream = await self._listener.accept()
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    raise
+                self._app.metrics.count("descriptors_exhausted")
+                if not self._out_of_descriptors:
+                    log.warning("no new clients for now: %s", error.strerror)
+                self._out_of_descriptors = True
+                await trio.sleep(DESCRIPTOR_PAUSE_S)
+            else:
+                if self._out_of_descriptors:
+                    log.warning("new clients again")
+                self._out_of_descriptors = False
+                return stream
+
+    async def _serve(self, stream: trio.SocketStream) -> None:
+        try:
+            await serve_connection(stream, self._app)
+        finally:
+            self._app.slot.add("connections_open", -1)
+
+    async def _refuse(self, stream: trio.SocketStream) -> None:
+        self._app.metrics.count("connections_refused")
+        if not self._full:
+            log.warning("refusing clients: there are %d already", self._max_clients)
+        self._full = True
+        try:
+            await refuse_connection(stream, f"{self._max_clients} clients are connected already")
+        finally:
+            self._refusals -= 1

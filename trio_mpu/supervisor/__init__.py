@@ -1,0 +1,1 @@
+"""Starts programs, starts again those that end, and stops them all; loads nothing large."""

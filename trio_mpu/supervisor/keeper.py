@@ -1,0 +1,180 @@
+"""Keeps programs running until it is told to stop.
+
+- A program ends, by whatever death: it is started again, after a pause that grows while that goes
+  on and begins anew after one that ran for SOUND_S.
+- A program fails (with an exit status) before it was ever ready: that won't get better by itself
+  (no sensor, port taken), so all are stopped, and its exit status is that of the supervisor.
+- SIGINT, SIGTERM or SIGHUP: each program gets SIGTERM; what is left `stop_s` later is killed. A
+  second signal is handed on, too, and leaves them LEAVE_S. SIGHUP stays ignored under nohup(1).
+- The supervisor is killed: the kernel closes its end of the lifeline, a pipe whose other end each
+  program watches (lifecycle.py). (PR_SET_PDEATHSIG would tell of the death of a thread.)
+
+Programs are in process groups of their own, so that Ctrl-C reaches the supervisor only. There is
+no event loop beneath: the supervisor stays while everything else runs, and memory may be short.
+"""
+
+import contextlib
+import logging
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from trio_mpu.supervisor.program import Program, how_it_ended
+
+log = logging.getLogger(__name__)
+
+ONE_WISH_S: Final = 0.05  # two signals within it are one wish to stop: see lifecycle.py
+LEAVE_S: Final = 0.5  # arbitrary: to leave after a second signal
+
+_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Supervisor:
+    """Runs programs; to be used once, in the main thread."""
+
+    def __init__(
+        self,
+        programs: Sequence[Program],
+        stop_s: float,
+        is_hopeless: Callable[[Program], bool] = lambda program: not program.was_ready,
+        above: tuple[int, int] | None = None,
+    ) -> None:
+        """`is_hopeless` decides whether the failure of a program ends all; `above` are the
+        descriptors that a supervisor above this one gave: see lifecycle.py."""
+        self._programs = programs
+        self._stop_s = stop_s
+        self._is_hopeless = is_hopeless
+        self._above = above
+        self._lifeline_fd = -1
+        self._status = 0
+        self._signals: list[int] = []
+        self._asked_s: float | None = None  # when the stop began
+        self._kill_s = 0.0
+
+    def run(self) -> int:
+        """Run until a stop is complete; return the exit status. No program is left in any case."""
+        with self._woken_by_signals() as wakeup_fd, self._lifeline():
+            try:
+                while True:
+                    self._reap()
+                    self._heed_signals()
+                    if self._asked_s is None:
+                        self._start_due()
+                    elif not self._running:
+                        return self._status
+                    elif time.monotonic() >= self._kill_s:
+                        self._kill()
+                    self._sleep(wakeup_fd)
+            finally:
+                self._kill()
+
+    @property
+    def _running(self) -> list[Program]:
+        return [program for program in self._programs if program.pid]
+
+    @contextlib.contextmanager
+    def _lifeline(self) -> Iterator[None]:
+        lifeline_fd, end = os.pipe()
+        os.set_inheritable(lifeline_fd, True)
+        self._lifeline_fd = lifeline_fd
+        try:
+            yield
+        finally:
+            os.close(lifeline_fd)
+            os.close(end)
+
+    @contextlib.contextmanager
+    def _woken_by_signals(self) -> Iterator[int]:
+        """Let signals end a sleep: Python writes a byte for each into a pipe."""
+        read_fd, write_fd = os.pipe()
+        os.set_blocking(read_fd, False)
+        os.set_blocking(write_fd, False)
+        before = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
+        handlers = {signal.SIGCHLD: signal.signal(signal.SIGCHLD, lambda *_: None)}
+        for number in _STOP_SIGNALS:
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                handlers[number] = signal.signal(number, lambda got, _: self._signals.append(got))
+        try:
+            yield read_fd
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(before)
+            os.close(read_fd)
+            os.close(write_fd)
+
+    def _sleep(self, wakeup_fd: int) -> None:
+        poll = select.poll()
+        poll.register(wakeup_fd, select.POLLIN)
+        if self._above is not None and self._asked_s is None:
+            poll.register(self._above[1], select.POLLIN)
+        times_s = [program.due_s for program in self._programs if not program.pid]
+        if self._asked_s is not None:
+            times_s = [self._kill_s]
+        timeout_ms = None
+        if times_s:
+            timeout_ms = max(0.0, min(times_s) - time.monotonic()) * 1000 + 1
+        for fd, _ in poll.poll(timeout_ms):
+            if fd == wakeup_fd:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(wakeup_fd, 4096)
+            else:
+                log.warning("the supervisor is gone: stopping")
+                self._stop()
+
+    # -- programs -----------------------------------------------------------------------
+
+    def _start_due(self) -> None:
+        for program in self._programs:
+            if not program.pid and time.monotonic() >= program.due_s:
+                if program.start(self._lifeline_fd):
+                    log.debug("%s is process %d", program.name, program.pid)
+                else:
+                    self._ended(program, 1)
+
+    def _reap(self) -> None:
+        for program in self._programs:
+            if (status := program.poll()) is not None:
+                self._ended(program, status)
+
+    def _ended(self, program: Program, status: int) -> None:
+        if self._asked_s is not None:
+            return
+        how = how_it_ended(status)
+        if status > 0 and self._is_hopeless(program):
+            log.error("%s %s before it was ready: stopping", program.name, how)
+            self._status = status
+            self._stop()
+            return
+        log.warning("%s %s; starting it again in %g s", program.name, how, program.pause())
+
+    # -- the end ------------------------------------------------------------------------
+
+    def _heed_signals(self) -> None:
+        while self._signals:
+            name = signal.Signals(self._signals.pop(0)).name
+            if self._asked_s is None:
+                log.info("%s: stopping", name)
+                self._stop()
+            elif time.monotonic() - self._asked_s > ONE_WISH_S:
+                log.warning("%s again: stopping immediately", name)
+                for program in self._running:
+                    program.signal(signal.SIGTERM)
+                self._kill_s = min(self._kill_s, time.monotonic() + LEAVE_S)
+
+    def _stop(self) -> None:
+        self._asked_s = time.monotonic()
+        self._kill_s = self._asked_s + self._stop_s
+        for program in self._running:
+            program.signal(signal.SIGTERM)
+
+    def _kill(self) -> None:
+        for program in self._running:
+            log.warning("%s has not ended in time: killing it", program.name)
+            program.signal(signal.SIGKILL)
+            os.waitpid(program.pid, 0)
+            program.pid = 0
+            program.ended()

@@ -1,0 +1,126 @@
+"""One program that is kept running."""
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+log = logging.getLogger(__name__)
+
+# Bound "first pause before a restart, s".
+MIN_PAUSE_S: Final = 0.5  # before a program is started again…
+# Bound "longest pause before a restart, s".
+MAX_PAUSE_S: Final = 30.0  # …doubled each time up to this…
+# Bound "run that resets the pause, s".
+SOUND_S: Final = 10.0  # …until one has run for so long
+
+
+@dataclass
+class Pauses:
+    """How long to wait before a program is started again."""
+
+    _next_s: float = MIN_PAUSE_S
+
+    def after(self, ran_s: float) -> float:
+        """Return the pause after a run of so many seconds."""
+        if ran_s >= SOUND_S:
+            self._next_s = MIN_PAUSE_S
+        pause_s, self._next_s = self._next_s, min(2 * self._next_s, MAX_PAUSE_S)
+        return pause_s
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass
+class Program:
+    """A program to be kept running: its name in messages, and the whole command.
+
+    `ended` is called after each end, `restarted` after each start but the first.
+    """
+
+    name: str
+    command: Sequence[str]
+    ended: Callable[[], None] = _nothing
+    restarted: Callable[[], None] = _nothing
+    pid: int = 0  # 0 while it does not run
+    was_ready: bool = False  # in any of its runs
+    due_s: float = 0.0  # when it is to be started, by time.monotonic()
+    _begun_s: float = 0.0
+    _runs: int = 0
+    _ready_fd: int = -1
+    _pauses: Pauses = field(default_factory=Pauses)
+
+    def start(self, lifeline_fd: int) -> bool:
+        """Start it; tell whether that was possible."""
+        self._ready_fd, ready_fd = os.pipe()
+        os.set_blocking(self._ready_fd, False)
+        os.set_inheritable(ready_fd, True)
+        try:
+            self.pid = os.posix_spawn(
+                self.command[0],
+                [*self.command, f"--supervisor={ready_fd}:{lifeline_fd}"],
+                os.environ,
+                file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)],
+                setpgroup=0,
+            )
+        except OSError as error:
+            log.warning("%s can't be started: %s", self.name, error.strerror)
+            os.close(self._ready_fd)
+            return False
+        finally:
+            os.close(ready_fd)
+        self._begun_s = time.monotonic()
+        self._runs += 1
+        if self._runs > 1:
+            self.restarted()
+        return True
+
+    def poll(self) -> int | None:
+        """Return the exit status, negative for a signal, if it has just ended; None otherwise."""
+        pid, status = os.waitpid(self.pid, os.WNOHANG) if self.pid else (0, 0)
+        if not pid:
+            return None
+        self.pid = 0
+        with contextlib.suppress(BlockingIOError):  # a child of its own may have the other end
+            self.was_ready |= bool(os.read(self._ready_fd, 1))
+        os.close(self._ready_fd)
+        self.ended()
+        return os.waitstatus_to_exitcode(status)
+
+    def pause(self) -> float:
+        """Return how long to wait before the next start, and plan that."""
+        now_s = time.monotonic()
+        pause_s = self._pauses.after(now_s - self._begun_s if self._begun_s else 0.0)
+        self.due_s = now_s + pause_s
+        return pause_s
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, if it runs."""
+        if self.pid:
+            os.kill(self.pid, number)
+
+
+def how_it_ended(status: int) -> str:
+    """Return an exit status in words; negative ones are signals."""
+    if status < 0:
+        with contextlib.suppress(ValueError):  # most real-time signals have no name
+            return f"was killed by {signal.Signals(-status).name}"
+        return f"was killed by signal {-status}"
+    return f"ended with exit status {status}"
+
+
+def our_command(name: str, *options: str) -> list[str]:
+    """Return the command that runs one of our own programs, whatever folder this is called in.
+
+    The file is run, not the module: so it is this very copy, and -P keeps its folder, in which
+    `http` would hide the standard library's, off the module search path.
+    """
+    main = f"{os.path.dirname(os.path.dirname(__file__))}/__main__.py"
+    return [sys.executable, "-P", main, name, *options]

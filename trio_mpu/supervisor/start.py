@@ -1,0 +1,42 @@
+"""`trio-mpu start`: producer and server together, and nothing left behind."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from trio_mpu.settings import ProducerSettings, ServerSettings, StartSettings, options_of
+from trio_mpu.supervisor.keeper import Supervisor
+from trio_mpu.supervisor.program import Program, our_command
+
+# Bound "time before start kills a program, s".
+STOP_S: Final = 3.5  # the server gives its clients 3 s, and its workers a little more
+
+
+def run_start(settings: StartSettings, argv: Sequence[str]) -> int:
+    """Run both programs until a signal; return the exit status.
+
+    `argv` are the options that `settings` were made of: each program gets those that it has. The
+    rest is in the environment, which all share, as is the working folder.
+    """
+    given = _given(argv)
+    programs = [
+        Program(name, our_command(name, *(f"--{key}={given[key]}" for key in keys if key in given)))
+        for name, keys in (
+            ("producer", options_of(ProducerSettings)),
+            ("server", options_of(ServerSettings)),
+        )
+    ]
+    status = Supervisor(programs, STOP_S).run()
+    # Not before: it loads much, and the supervisor is to be small while everything runs.
+    from trio_mpu.shm.segment import remove  # noqa: PLC0415
+
+    remove(settings.ring)  # unless another producer has it by now
+    return status
+
+
+def _given(argv: Sequence[str]) -> dict[str, str]:
+    """Return the options of a sound command line by their names; all of them take a value."""
+    given, words = {}, iter(argv)
+    for word in words:
+        name, equals, value = word.removeprefix("--").partition("=")
+        given[name] = value if equals else next(words)
+    return given
