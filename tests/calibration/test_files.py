@@ -9,7 +9,7 @@ import pytest
 from tests.helpers.calibrations import CALIBRATION
 from tests.helpers.fake_devices import one_line
 from tests.helpers.processes import killed, python
-from trio_mpu.calibration.files import MAX_BYTES, default_path, load, save
+from trio_mpu.calibration.files import MAX_BYTES, default_path, load, named, save
 from trio_mpu.errors import CalibrationError, NoCalibration
 
 TEXT = CALIBRATION.text("")
@@ -181,3 +181,10 @@ def test_who_is_killed_before_the_end_leaves_the_old_file(tmp_path: Path) -> Non
     assert len(list(tmp_path.iterdir())) == 2
     save(path, TEXT.replace("version = 1", "version = 2"))
     assert "version 2" in refusal(path)
+
+
+def test_a_tilde_is_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell leaves it alone behind an equals sign."""
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert named("~/x y.toml") == Path("/home/somebody/x y.toml")
+    assert named("a/~/b") == Path("a/~/b")

@@ -250,3 +250,15 @@ async def test_a_wrong_option_and_a_missing_recording_are_usage_errors(tmp_path:
     for spec in ("sim:speed=9", f"replay:{tmp_path}/none", f"replay:{tmp_path}"):
         with pytest.raises(UsageError):
             await open_device(spec, 100)
+
+
+async def test_a_tilde_is_the_home_wherever_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shell leaves it alone behind a colon."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "text").write_bytes(TEXT)
+    device = await open_device("~/text", 100)
+    assert device.source == str(tmp_path / "text")
+    with pytest.raises(UsageError, match=f"{tmp_path}/none.csv"):
+        await open_device("replay:~/none.csv", 100)

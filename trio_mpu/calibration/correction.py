@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from trio_mpu.calibration.files import default_path, load
+from trio_mpu.calibration.files import default_path, load, named
 from trio_mpu.calibration.model import Calibration
 from trio_mpu.device import Device
 from trio_mpu.errors import CalibrationError, NoCalibration
@@ -51,7 +51,7 @@ def choose(device: Device, choice: str) -> Correct:
     if choice == "":
         calibration = _default(device)
     elif choice != NONE:
-        calibration = _fitting(Path(choice), device)
+        calibration = _fitting(named(choice), device)
     if calibration is None:
         return uncalibrated
     device.calibration = calibration.id

@@ -34,6 +34,11 @@ def default_path(source: str) -> Path:
     return folder / "trio-mpu" / f"calibration-{name[-MAX_NAME:]}.toml"
 
 
+def named(text: str) -> Path:
+    """Return the path that a person wrote; `~` is their home, also where a shell leaves it."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - pathlib fails where there is no home
+
+
 def load(path: Path) -> Calibration:
     """Return the calibration in this file.
 

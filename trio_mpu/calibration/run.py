@@ -14,7 +14,7 @@ from trio_mpu import lifecycle
 from trio_mpu.calibration import report
 from trio_mpu.calibration.allan import stability
 from trio_mpu.calibration.collect import Measurement, count_of, measure
-from trio_mpu.calibration.files import default_path, load, save
+from trio_mpu.calibration.files import default_path, load, named, save
 from trio_mpu.calibration.model import ONE, ZERO, Calibration, Vector
 from trio_mpu.calibration.six_positions import solve
 from trio_mpu.calibration.stillness import FACES, Rest, at_rest
@@ -158,7 +158,7 @@ async def _tell(device: Device, rest: Rest, measurement: Measurement) -> None:
 
 
 def _save(settings: CalibrateSettings, device: Device, rests: dict[str, Rest]) -> None:
-    path = Path(settings.output) if settings.output else default_path(device.source)
+    path = named(settings.output) if settings.output else default_path(device.source)
     if settings.positions:
         offset_g, scale = solve({face: rest.accel_g for face, rest in rests.items()})
     else:

@@ -49,6 +49,7 @@ async def open_device(spec: str, rate_hz: float) -> Device:
     if not spec.isprintable():
         # The spec becomes a name in log lines, in the ring's header and in each JSON object.
         raise UsageError(f"{spec!r} is no device: its name has characters that can't be printed")
+    spec = _with_home(spec)
     kind, _, rest = spec.partition(":")
     if spec == "auto":
         return await _found(rate_hz)
@@ -66,6 +67,13 @@ async def open_device(spec: str, rate_hz: float) -> Device:
         f"{spec!r} is no device: give auto, iio[:NAME-OR-NUMBER], i2c:BUS, sim[:KEY=VALUE,…], "
         "replay:FILE or the path of a text device"
     )
+
+
+def _with_home(spec: str) -> str:
+    """Return the spec with `~` as the home, also behind a colon, where a shell leaves it alone."""
+    path = spec.removeprefix("replay:")
+    kind = spec[: len(spec) - len(path)]
+    return kind + os.path.expanduser(path)  # noqa: PTH111 - pathlib fails where there is no home
 
 
 async def _found(rate_hz: float) -> Device:
