@@ -275,7 +275,7 @@ async def test_before_the_first_sample_the_answer_is_503(path: str) -> None:
         assert (answer.headers["retry-after"], answer.closes) == ("2", False)
         assert answer.json["reason"] == "no sample yet"
         served.publish()
-        served.hub.judge("ok", "")
+        served.hub.set_status("ok", "")
         assert (await client.get(path)).status == 200
 
 
@@ -579,7 +579,7 @@ async def test_gaps_and_status_are_told_in_the_stream() -> None:
         assert plain_gap(first.json) == {"from": 10, "to": 70, "lost": 59, "reason": "lapped"}
         while (await client.event()).json["seq"] < 100:
             pass
-        served.hub.judge("stale", "")
+        served.hub.set_status("stale", "")
         event = await client.event()
         assert (event.name, event.id, event.json["status"]) == ("status", "", "stale")
 
@@ -855,14 +855,14 @@ async def test_a_known_request_has_todays_answer() -> None:
     async with serving() as served, served.connect() as client:
         for path in ("/json", "/history"):
             assert (await client.get(path)).status == 200
-        served.hub.judge("stale", "no sample")
+        served.hub.set_status("stale", "no sample")
         assert (await client.get("/json")).json["status"] == "stale"
         served.record_source.replace(7)
         served.begin()
         for path in ("/json", "/history"):
             assert (await client.get(path)).status == 503
         served.publish()
-        served.hub.judge("ok", "")
+        served.hub.set_status("ok", "")
         assert (await client.get("/json")).json["seq"] == 1
         served.app.stopping = True
         answer = await client.get("/json")

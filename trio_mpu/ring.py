@@ -50,7 +50,7 @@ class RingWriter:
         self.head = header.head
         self.source = header.source  # a predecessor's, until start()
         self.ledger = dict(header.ledger)  # a predecessor's counts go on
-        self._told = dict(header.ledger)  # what readers find
+        self._published_ledger = dict(header.ledger)  # what readers find
         self.last = last  # the newest record at the time of opening: a predecessor's, if any
         self._segment = segment
         self._ringer = Ringer(name, header.generation)
@@ -122,8 +122,8 @@ class RingWriter:
             for record in records:
                 layout.put_record(buffer, capacity, record)
             # Before the head: who reads of a gap finds it accounted for.
-            if self.ledger != self._told:
-                self._tell()
+            if self.ledger != self._published_ledger:
+                self._publish_ledger()
             layout.publish(buffer, records[-1].seq)
 
         return section
@@ -138,13 +138,13 @@ class RingWriter:
 
         def section() -> None:
             layout.put(self._segment.buffer, "heartbeat_ns", time.monotonic_ns())
-            self._tell()
+            self._publish_ledger()
 
         await self._segment.run(section)
 
-    def _tell(self) -> None:
+    def _publish_ledger(self) -> None:
         layout.put_ledger(self._segment.buffer, self.ledger)
-        self._told = dict(self.ledger)
+        self._published_ledger = dict(self.ledger)
 
     async def stop(self) -> None:
         """Say that no more records will come."""

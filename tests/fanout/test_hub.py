@@ -267,7 +267,7 @@ async def test_a_ring_that_is_replaced_is_told(count: int) -> None:
         record_source.replace(OTHER)
         record_source.write(count)
         hub.begin(record_source.origin, record_source.records.values())
-        hub.judge("ok", "")
+        hub.set_status("ok", "")
         assert numbers(await take(subscription, 1)) == [51], "what is queued is still handed out"
         if not count:
             await nothing_comes(subscription)
@@ -454,7 +454,7 @@ async def test_a_change_of_status_is_told() -> None:
     with subscribe(hub, own(3)) as subscription:
         await nothing_comes(subscription)
         for status in ("ok", "stale", "stale", "stopped", "ok"):
-            hub.judge(status, "why")
+            hub.set_status(status, "why")
         events = await take(subscription, 3)
         await nothing_comes(subscription)
         hub.publish(record_source.write())
@@ -472,7 +472,7 @@ async def test_a_change_of_status_is_told() -> None:
 async def test_who_comes_while_samples_are_old_is_told_so() -> None:
     """After the newest sample."""
     _, hub = ring()
-    hub.judge("stale", "")
+    hub.set_status("stale", "")
     with subscribe(hub) as subscription:
         events = await take(subscription, 2)
     assert [(event.name, event.json["seq"]) for event in events] == [("", 3), ("status", 3)]
@@ -484,11 +484,11 @@ async def test_a_status_that_did_not_fit_into_the_queue_is_told_afterwards() -> 
     record_source, hub = ring()
     with subscribe(hub, own(3)) as subscription:
         await nothing_comes(subscription)
-        hub.judge("stale", "")
+        hub.set_status("stale", "")
         for _ in range(QUEUE_CHUNKS):
             hub.publish(record_source.write())
         assert hub.attached == 0
-        hub.judge("ok", "")
+        hub.set_status("ok", "")
         events = await take(subscription, QUEUE_CHUNKS + 2)
     assert [event.json["status"] for event in events if event.name] == ["stale", "ok"]
     assert events[-1].name == "status"
@@ -504,7 +504,7 @@ async def test_a_status_known_only_after_the_start_is_told() -> None:
     with subscribe(hub) as subscription:
         assert numbers(await take(subscription, 1)) == [3]
         await nothing_comes(subscription)
-        hub.judge("stopped", "")
+        hub.set_status("stopped", "")
         assert (await take(subscription, 1))[0].json["status"] == "stopped"
 
 
@@ -513,17 +513,17 @@ async def test_a_new_ring_without_samples_has_no_latest_sample() -> None:
     record_source, hub = ring()
     with subscribe(hub, own(3)) as old:
         await nothing_comes(old)
-        hub.judge("stopped", "")
+        hub.set_status("stopped", "")
         assert (await take(old, 1))[0].json["status"] == "stopped"
         record_source.replace(OTHER)
         hub.begin(record_source.origin, [])
         assert (hub.snapshot.record, hub.snapshot.status, hub.head) == (None, WAITING, 0)
-        hub.judge(WAITING, "no sample yet")
+        hub.set_status(WAITING, "no sample yet")
         with subscribe(hub) as new:
             await nothing_comes(old)
             await nothing_comes(new)
             hub.publish(record_source.write())
-            hub.judge("ok", "")
+            hub.set_status("ok", "")
             events = await take(old, 2)
             assert [event.name for event in events] == ["", "status"]
             assert events[1].json["status"] == "ok"
@@ -668,7 +668,7 @@ class Schedule:
     def status(self, number: int) -> None:
         """Judge."""
         if self.hub.snapshot.record is not None:
-            self.hub.judge(("ok", "stale", "stopped")[number % 3], "")
+            self.hub.set_status(("ok", "stale", "stopped")[number % 3], "")
 
     def newcomer(self, _: int) -> None:
         """Follow from now on."""
@@ -770,7 +770,7 @@ class Schedule:
                 before = follower.delivered
                 await self.consume(number + 40 * len(self.followers))
             assert follower.last == (self.record_source.generation, self.record_source.head)
-            assert follower.status == self.hub.told
+            assert follower.status == self.hub.announced
         assert self.hub.attached == len(self.followers)
         self.stack.close()
         assert self.hub.attached == 0

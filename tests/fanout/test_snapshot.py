@@ -3,7 +3,7 @@
 import pytest
 
 from tests.helpers.fake_devices import sample
-from trio_mpu.fanout.snapshot import STALE_NS, WAITING, Snapshot, judge
+from trio_mpu.fanout.snapshot import STALE_NS, WAITING, Snapshot, assess
 from trio_mpu.record import Record, State
 
 TAKEN_NS = 10**12
@@ -27,7 +27,7 @@ def test_a_sample_is_stale_after_a_second_and_five_periods(
 ) -> None:
     """Both have to be over, and the reason says that it is the sensor."""
     now_ns = TAKEN_NS + age_ns
-    found, reason = judge(RECORD, period_ns, State.RUNNING, producer_lives=True, now_ns=now_ns)
+    found, reason = assess(RECORD, period_ns, State.RUNNING, producer_lives=True, now_ns=now_ns)
     assert found == status
     assert ("sensor" in reason) == (status == "stale")
 
@@ -46,14 +46,14 @@ def test_without_a_producer_at_work_the_stream_has_stopped(
     state: State, lives: bool, reason: str, age_ns: int
 ) -> None:
     """However fresh or old the sample is; the reason tells an end from a death."""
-    found = judge(RECORD, 10**7, state, producer_lives=lives, now_ns=TAKEN_NS + age_ns)
+    found = assess(RECORD, 10**7, state, producer_lives=lives, now_ns=TAKEN_NS + age_ns)
     assert found == ("stopped", reason)
 
 
 @pytest.mark.parametrize("state", [State.STARTING, State.RUNNING])
 def test_a_producer_that_has_just_begun_is_no_fault(state: State) -> None:
     """While a successor opens its device, a fresh sample of the predecessor is good."""
-    assert judge(RECORD, 10**7, state, producer_lives=True, now_ns=TAKEN_NS) == ("ok", "")
+    assert assess(RECORD, 10**7, state, producer_lives=True, now_ns=TAKEN_NS) == ("ok", "")
 
 
 def test_a_snapshot_of_nothing_has_no_record() -> None:

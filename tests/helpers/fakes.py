@@ -105,7 +105,7 @@ def make_app(record_source: FakeRecords, page: Page | None = None) -> App:
     metrics = Metrics()
     app = App(Hub(record_source, metrics), page or Page(), metrics, respond)
     app.hub.begin(record_source.origin, record_source.records.values())
-    app.hub.judge("ok", "")
+    app.hub.set_status("ok", "")
     return app
 
 
@@ -152,7 +152,7 @@ class Served:
         """Let the hub follow the ring that there is now."""
         self.hub.begin(self.record_source.origin, self.record_source.records.values())
         if self.record_source.head:
-            self.hub.judge("ok", "")
+            self.hub.set_status("ok", "")
 
     def publish(self, count: int = 1, **changes: Any) -> None:  # noqa: ANN401
         """Let the producer write and the follower publish."""

@@ -165,15 +165,16 @@ async def test_a_silent_sensor_is_stale(
 @pytest.mark.parametrize(
     ("age_ns", "ends", "verdict"), [(0, True, "stopped"), (40 * 10**9, False, "stale")]
 )
-async def test_no_ill_is_told_before_all_that_was_measured(
+async def test_a_status_never_overtakes_a_sample(
     followed: Followed, monkeypatch: pytest.MonkeyPatch, age_ns: int, ends: bool, verdict: str
 ) -> None:
-    """A sample that comes while its predecessor is being judged is published first."""
+    """A sample that comes while its predecessor is being assessed is published first."""
     monkeypatch.setattr("trio_mpu.fanout.snapshot.STALE_NS", 20 * 10**9)
     writer = await new_writer(followed.ring)
     (first,) = samples(1)
     await writer.write([first._replace(t_ns=first.t_ns - age_ns)])
-    header, judge, told = RingReader.header, followed.hub.judge, list[tuple[str, int]]()
+    header, set_status = RingReader.header, followed.hub.set_status
+    announced: list[tuple[str, int]] = []
 
     async def overtaken(reader: RingReader) -> Header:
         if followed.hub.head and writer.head == 1:
@@ -183,15 +184,15 @@ async def test_no_ill_is_told_before_all_that_was_measured(
         return await header(reader)
 
     def noted(status: str, reason: str) -> None:
-        told.append((status, followed.hub.head))
-        judge(status, reason)
+        announced.append((status, followed.hub.head))
+        set_status(status, reason)
 
     monkeypatch.setattr(RingReader, "header", overtaken)
-    monkeypatch.setattr(followed.hub, "judge", noted)
+    monkeypatch.setattr(followed.hub, "set_status", noted)
     async with followed.running():
         await followed.until(lambda: followed.hub.head == 2)
-        await followed.until(lambda: told[-1] == ("stopped" if ends else "ok", 2))
-    assert (verdict, 1) not in told
+        await followed.until(lambda: announced[-1] == ("stopped" if ends else "ok", 2))
+    assert (verdict, 1) not in announced
     writer.close()
 
 

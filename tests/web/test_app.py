@@ -119,9 +119,9 @@ def test_the_numbers_tell_how_things_are(app: App) -> None:
     assert (numbers["up"], numbers["waiting"]) == (1, 0)
     assert numbers["producer_ticks_lost"] == 9
     assert numbers["requests_total"] == 3
-    app.hub.judge("stale", "")
+    app.hub.set_status("stale", "")
     assert (numbers_of(app)["up"], numbers_of(app)["waiting"]) == (0, 0)
-    app.hub.judge(WAITING, "")
+    app.hub.set_status(WAITING, "")
     assert (numbers_of(app)["up"], numbers_of(app)["waiting"]) == (0, 1)
 
 

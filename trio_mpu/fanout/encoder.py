@@ -72,7 +72,7 @@ class EverySample(Encoder):
     def add(self, record: Record, average: Values, gap: Gap | None) -> bytes:
         """Return the record's event."""
         self.seq = record.seq
-        return self._event(record, average, gap and told(record, gap), None)
+        return self._event(record, average, gap and with_noted_gap(record, gap), None)
 
 
 class WindowMeans(Encoder):
@@ -97,7 +97,7 @@ class WindowMeans(Encoder):
         self._number = number
         self._records.append(record)
         self._average = average
-        self._gap = joined(self._gap, told(record, gap))
+        self._gap = merged_gap(self._gap, with_noted_gap(record, gap))
         return payload
 
     def _close(self) -> bytes:
@@ -118,7 +118,7 @@ class WindowMeans(Encoder):
         return payload
 
 
-def told(record: Record, gap: Gap | None) -> Gap | None:
+def with_noted_gap(record: Record, gap: Gap | None) -> Gap | None:
     """Return what is to be told with a record: the reader's own gap, with what the producer
     noted before the same sample."""
     noted = gap_of(record)
@@ -127,7 +127,7 @@ def told(record: Record, gap: Gap | None) -> Gap | None:
     return gap._replace(lost=gap.lost + (noted.lost or 0))
 
 
-def joined(first: Gap | None, second: Gap | None) -> Gap | None:
+def merged_gap(first: Gap | None, second: Gap | None) -> Gap | None:
     """Return two gaps of one window as one, for the first one's reason."""
     if first is None or second is None:
         return first or second

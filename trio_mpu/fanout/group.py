@@ -43,7 +43,7 @@ class Chunk:
     framed: bytes = b""
 
     @property
-    def place(self) -> tuple[int, int, str]:
+    def position(self) -> tuple[int, int, str]:
         """Where its receiver stands."""
         return self.generation, self.seq, self.status
 
@@ -103,7 +103,7 @@ class Group:
             self.flush_s = math.inf
             self._offer(payload)
 
-    def tell(self, status: str, event: bytes) -> None:
+    def announce(self, status: str, event: bytes) -> None:
         """Flush, and offer the event that tells a new status."""
         self.flush(now=True)
         self._status = status
@@ -119,7 +119,7 @@ class Group:
         for subscriber, rest in self._asleep.give(chunk.framed):
             subscriber.at = chunk
             self._awake.add(subscriber)
-            subscriber.offer(Chunk(b"", *chunk.place, rest))
+            subscriber.offer(Chunk(b"", *chunk.position, rest))
 
     # -- who is there -----------------------------------------------------------------
 

@@ -52,7 +52,7 @@ class Hub:
         self.head = 0
         self.header: Header | None = None  # of the ring, as last read
         self.closed = False
-        self.told = "ok"  # the status that all attached subscribers know
+        self.announced = "ok"  # the status that all attached subscribers know
         self.news = trio.lowlevel.ParkingLot()  # for those who have read the ring to its end
         self._average = Average()
         self._groups: dict[StreamOptions, Group] = {}
@@ -112,25 +112,25 @@ class Hub:
         status, reason, origin, *_ = self.snapshot
         self.snapshot = Snapshot(status, reason, origin, record, self._average.add(record))
 
-    def judge(self, status: str, reason: str) -> None:
+    def set_status(self, status: str, reason: str) -> None:
         """Set the stream's status, and tell everyone when it has changed."""
         self.snapshot = self.snapshot._replace(status=status, reason=reason)
-        if status not in (WAITING, self.told):
-            self.told = status
+        if status not in (WAITING, self.announced):
+            self.announced = status
             event = self.status_event()
             for group in self._groups.values():
-                group.tell(status, event)
+                group.announce(status, event)
 
     def status_event(self) -> bytes:
         """Return the event that tells the last status, with the newest sample."""
         record = self.snapshot.record
         assert record is not None
         text = sample_json(
-            record, self.snapshot.average, self.origin, self.told, ledger=self.ledger
+            record, self.snapshot.average, self.origin, self.announced, ledger=self.ledger
         )
         return sse.event(text, name="status")
 
-    def place(self, last_event_id: str) -> tuple[int, Gap | None]:
+    def cursor_after(self, last_event_id: str) -> tuple[int, Gap | None]:
         """Return the cursor that an event id asks for, and the gap to be told from the start.
 
         An id that is no id, or one that was never given, counts as none: from the newest on.
@@ -148,7 +148,7 @@ class Hub:
         """Return the group of this form; to be left again."""
         group = self._groups.get(options)
         if group is None:
-            group = Group(options, self.ledger, self.origin, self.head, self.told)
+            group = Group(options, self.ledger, self.origin, self.head, self.announced)
             self._groups[options] = group
         group.members += 1
         return group

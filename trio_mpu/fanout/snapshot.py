@@ -29,7 +29,7 @@ class Snapshot(NamedTuple):
 WAITING: Final = "waiting"
 
 
-def judge(
+def assess(
     record: Record, period_ns: int, state: State, *, producer_lives: bool, now_ns: int
 ) -> tuple[str, str]:
     """Return status and reason for the newest record at `now_ns` of CLOCK_MONOTONIC."""

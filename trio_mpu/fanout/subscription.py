@@ -157,7 +157,7 @@ class Subscription:
 
     def _knows_status(self) -> bool:
         """Tell whether the client needs not be told the stream's status (with a sample, if so)."""
-        return self.at.status == self._hub.told
+        return self.at.status == self._hub.announced
 
     def _new_encoder(self) -> Encoder:
         return self._group.options.encoder(self._hub.origin, self._hub.ledger)
@@ -168,7 +168,7 @@ class Subscription:
         if generation == at.generation:
             return
         if at.generation == 0:
-            cursor, self._gap = self._hub.place(self._last_event_id)
+            cursor, self._gap = self._hub.cursor_after(self._last_event_id)
             self._reason = "lapped"
         else:
             # The ring that this place belongs to is gone; nobody can say what was in it.
@@ -183,7 +183,7 @@ class Subscription:
         if self._knows_status():
             return None
         event = self._hub.status_event()
-        return Chunk(event, self.at.generation, self.at.seq, self._hub.told)
+        return Chunk(event, self.at.generation, self.at.seq, self._hub.announced)
 
     def _encode(self, batch: Batch, reading: "_Reading") -> Chunk | None:
         """Return what the records become; `reading` and the gap to be told move on."""

@@ -21,7 +21,7 @@ from trio_mpu.metrics.counters import COUNTERS
 UP_NS: Final = 2 * 10**9  # four beats: a busy machine may be late with some
 
 _GAUGES: Final = ("beat_ns", "connections_open", "streams_open", "streams_attached")
-_PLACES: Final = {name: place for place, name in enumerate((*_GAUGES, *COUNTERS))}
+_COLUMNS: Final = {name: column for column, name in enumerate((*_GAUGES, *COUNTERS))}
 
 
 class Workers(NamedTuple):
@@ -33,7 +33,7 @@ class Workers(NamedTuple):
 
 def scoreboard_bytes(slots: int) -> int:
     """Return how much memory a board needs; it is to be filled with zeros."""
-    return 8 * len(_PLACES) * slots
+    return 8 * len(_COLUMNS) * slots
 
 
 class Scoreboard:
@@ -44,18 +44,18 @@ class Scoreboard:
         self._numbers = memory.cast("Q")
 
     def __len__(self) -> int:
-        return len(self._numbers) // len(_PLACES)
+        return len(self._numbers) // len(_COLUMNS)
 
     def slot(self, number: int) -> "Slot":
         """Return a row, counted from 0. Raises IndexError."""
         if not 0 <= number < len(self):
             raise IndexError(number)
-        begin = number * len(_PLACES)
-        return Slot(self, self._numbers[begin : begin + len(_PLACES)])
+        begin = number * len(_COLUMNS)
+        return Slot(self, self._numbers[begin : begin + len(_COLUMNS)])
 
     def total(self, name: str) -> int:
         """Return the sum of a column."""
-        return sum(self._numbers[_PLACES[name] :: len(_PLACES)])
+        return sum(self._numbers[_COLUMNS[name] :: len(_COLUMNS)])
 
     def counters(self) -> dict[str, int]:
         """Return the totals of all counters."""
@@ -64,7 +64,7 @@ class Scoreboard:
     def workers(self, now_ns: int) -> Workers:
         """Judge by the beats, at `now_ns` of CLOCK_MONOTONIC, who is up."""
         # In signed numbers: a beat may be newer than `now_ns`, by the instant since that was read.
-        beats = self._numbers[_PLACES["beat_ns"] :: len(_PLACES)]
+        beats = self._numbers[_COLUMNS["beat_ns"] :: len(_COLUMNS)]
         return Workers(len(self), sum(beat > 0 and now_ns - beat < UP_NS for beat in beats))
 
 
@@ -77,11 +77,11 @@ class Slot:
 
     def get(self, name: str) -> int:
         """Return one number."""
-        return int(self._row[_PLACES[name]])
+        return int(self._row[_COLUMNS[name]])
 
     def add(self, name: str, by: int) -> None:
         """Add to a number, which is never negative."""
-        self._row[_PLACES[name]] += by
+        self._row[_COLUMNS[name]] += by
 
     def admit(self, limit: int) -> bool:
         """Count a connection, unless there are `limit` of them in all seats together."""
@@ -93,10 +93,10 @@ class Slot:
 
     def report(self, now_ns: int, attached: int, counters: Mapping[str, int]) -> None:
         """Give a sign of life, at `now_ns` of CLOCK_MONOTONIC, with the numbers of now."""
-        self._row[_PLACES["beat_ns"]] = now_ns
-        self._row[_PLACES["streams_attached"]] = attached
+        self._row[_COLUMNS["beat_ns"]] = now_ns
+        self._row[_COLUMNS["streams_attached"]] = attached
         for name, value in counters.items():
-            self._row[_PLACES[name]] = value
+            self._row[_COLUMNS[name]] = value
 
     def counters(self) -> dict[str, int]:
         """Return the counters of this seat's workers so far."""
@@ -105,7 +105,7 @@ class Slot:
     def clear(self) -> None:
         """Forget what died with the worker: all but the counters."""
         for name in _GAUGES:
-            self._row[_PLACES[name]] = 0
+            self._row[_COLUMNS[name]] = 0
 
 
 def alone() -> Slot:

@@ -9,7 +9,7 @@ import trio
 from trio_mpu.errors import RingError, RingHeld, RingMissing
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.fanout.moving_average import AVERAGE_SAMPLES
-from trio_mpu.fanout.snapshot import WAITING, judge
+from trio_mpu.fanout.snapshot import WAITING, assess
 from trio_mpu.formats import Origin, gap_of
 from trio_mpu.metrics.counters import Metrics
 from trio_mpu.record import Batch
@@ -66,7 +66,7 @@ async def _wait_for_ring(ring: str, hub: Hub) -> RingReader:
             if str(error) != trouble:
                 trouble = str(error)
                 log.info("waiting for samples: %s", trouble)
-            hub.judge(WAITING, f"no sample yet: {trouble}")
+            hub.set_status(WAITING, f"no sample yet: {trouble}")
         await trio.sleep(LOOK_S)
 
 
@@ -85,10 +85,10 @@ async def _follow(
                 return
             if trio.current_time() >= next_look_s:
                 next_look_s = trio.current_time() + LOOK_S
-                await follower.judge()
+                await follower.update_status()
         except RingHeld as error:
             metrics.count("ring_held")
-            hub.judge("stale" if hub.snapshot.record else WAITING, str(error))
+            hub.set_status("stale" if hub.snapshot.record else WAITING, str(error))
         now_s = trio.current_time()
         if now_s >= next_check_s and record_source.successor is None:
             next_check_s = now_s + CHECK_S
@@ -137,7 +137,7 @@ class _Follower:
         self._cursor = batch.records[-1].seq
         self._hub.publish(batch)
         if self._hub.snapshot.status != "ok":
-            await self.judge()
+            await self.update_status()
         return True
 
     async def _begin(self) -> int:
@@ -149,14 +149,14 @@ class _Follower:
         log.info("following ring %s: %s, %d samples so far", self._ring, header.source, header.head)
         return self._hub.head
 
-    async def judge(self) -> None:
+    async def update_status(self) -> None:
         """Tell the hub how the newest sample stands."""
         lives = self._reader.producer_lives()  # before the header, which has a dead one's last
         header = self._hub.header = await self._reader.header()
         self._period_s = header.period_ns / 1e9
         record = self._hub.snapshot.record
         if record is not None:
-            status, reason = judge(
+            status, reason = assess(
                 record,
                 header.period_ns,
                 header.state,
@@ -167,10 +167,10 @@ class _Follower:
             # stopped would be told before its last samples, and a sample that is old because
             # this server was kept waiting would be taken for a silent sensor.
             if status == "ok" or header.head <= self._hub.head:
-                self._hub.judge(status, reason)
+                self._hub.set_status(status, reason)
         else:
             waiting = "the sensor has given none" if lives else "the producer has stopped"
-            self._hub.judge(WAITING, f"no sample yet: {waiting}")
+            self._hub.set_status(WAITING, f"no sample yet: {waiting}")
 
 
 def _successor(ring: str, reader: RingReader) -> RingReader | None:

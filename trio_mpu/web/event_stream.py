@@ -47,12 +47,12 @@ async def _events(
     with app.stream(last_id, options) as subscription:
         subscription.socket_fd = socket_fd
         while True:
-            chunk, place = heartbeat, subscription.at.place
+            chunk, position = heartbeat, subscription.at.position
             with trio.move_on_after(HEARTBEAT_S):
                 try:
                     chunk = await subscription.next()
                 except trio.EndOfChannel:
                     return
-            if chunk is heartbeat and place != subscription.at.place:
+            if chunk is heartbeat and position != subscription.at.position:
                 continue  # it was not silent: the hub has written into the socket itself
             yield chunk
