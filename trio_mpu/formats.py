@@ -1,5 +1,5 @@
 # Pure: no I/O, no clock, no waiting.
-"""A record as text: the JSON object of the stream, rows of JSON and CSV for the past, and back.
+"""A record as text: the JSON object of the stream, and rows of JSON and CSV, also back again.
 
 Numbers are written with seven significant digits, the precision of the float32 in which the
 ring holds them.
@@ -32,29 +32,28 @@ _EVENT_ID = re.compile("([0-9a-fA-F]{16})-([0-9]{1,20})")
 _GAP_FLAGS: Final = int(Flag.DEVICE_GAP | Flag.RESTART_GAP)
 _FLAG_NAMES: Final = {flag: str(flag.name).lower() for flag in Flag}
 
-# What the readers of CSV and JSON, and int() and float() of what they found, may raise.
+# What parsing CSV or JSON, and int() and float() of the fields, may raise.
 _NO_ROW: Final = (ValueError, OverflowError, KeyError, TypeError, csv.Error, RecursionError)
 
 
-# Gives the loss ledger as it stands now: the counters of metrics.LEDGER and LEDGER.
+# Returns the current loss ledger: the producer's counters and the server's.
 Ledger = Callable[[], Mapping[str, int]]
 
 
 class Origin(NamedTuple):
-    """What all records of one ring have in common: its generation and the device's name."""
+    """What all records of one ring share: its generation and the device's name."""
 
     generation: int
     source: str
 
 
 def event_id(generation: int, seq: int) -> str:
-    """Return the id of a sample, unique over all rings."""
+    """Return the id of a sample, which is unique across all rings."""
     return f"{generation:016x}-{seq}"
 
 
 def parse_event_id(text: str) -> tuple[int, int] | None:
-    """Return generation and sequence number of an id; None, and never an error, for any other
-    text."""
+    """Return the generation and sequence number of an id, or None for any other text."""
     found = _EVENT_ID.fullmatch(text)
     return (int(found[1], 16), int(found[2])) if found else None
 
@@ -68,7 +67,7 @@ def gap_of(record: Record) -> Gap | None:
 
 
 class Window(NamedTuple):
-    """What an event has of the samples that it stands for: how many, their means and, if asked
+    """What an event has of the samples that it summarizes: how many, their means and, if asked
     for, their extremes."""
 
     n: int
@@ -88,9 +87,9 @@ def sample_json(
 ) -> str:
     """Return the JSON object of one sample on one line; docs/protocol.md lists its keys.
 
-    `gap` is what this reader missed before it; without one, what the producer noted is told.
-    With a window its means take the place of the record's values. The counters of `ledger` go
-    with a gap.
+    `gap` is what this reader missed before the sample; without it, the gap that the producer
+    noted is reported. The means of a `window` replace the record's values. A gap includes the
+    counters of `ledger`.
     """
     seconds, nanoseconds = divmod(record.time_ns, 10**9)
     return _EVENT % (
@@ -112,7 +111,7 @@ def sample_json(
 
 
 def row_json(record: Record, origin: Origin, gap: Gap | None = None) -> str:
-    """Return the JSON object of one sample of the past on one line; `gap` as in sample_json."""
+    """Return one row of the history as a JSON object on one line; `gap` as in sample_json."""
     seconds, nanoseconds = divmod(record.time_ns, 10**9)
     return _ROW % (
         record.seq,
@@ -130,7 +129,7 @@ def row_json(record: Record, origin: Origin, gap: Gap | None = None) -> str:
 
 
 def row_csv(record: Record, origin: Origin) -> str:
-    """Return one line of CSV, without its end; COLUMNS names the columns."""
+    """Return one row of the history as CSV, without the line's end; COLUMNS names the columns."""
     seconds, nanoseconds = divmod(record.time_ns, 10**9)
     source = origin.source.replace('"', '""')
     return _CSV % (
@@ -146,9 +145,9 @@ def row_csv(record: Record, origin: Origin) -> str:
 
 
 def parse_row(line: str) -> tuple[int, Sample]:
-    """Return sequence number and sample of one row, of CSV or of NDJSON.
+    """Return the sequence number and the sample of one row, of CSV or of NDJSON.
 
-    Raises DeviceError, naming what is wrong, for everything else.
+    Raises DeviceError, which names what is wrong, for any other text.
     """
     try:
         if line.startswith("{"):

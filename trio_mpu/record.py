@@ -1,5 +1,5 @@
 # Pure: no I/O, no clock, no waiting.
-"""A numbered sample, and what a ring says of itself: the words that both sides of it share."""
+"""A numbered sample, and what a ring's header says: the vocabulary of the ring's two sides."""
 
 from enum import IntEnum
 from typing import Final, NamedTuple
@@ -7,26 +7,26 @@ from typing import Final, NamedTuple
 from trio_mpu.sample import Gap, Sample
 
 MIN_CAPACITY: Final = 2
-MAX_CAPACITY: Final = 2**24  # a GiB of records: surely a mistake beyond
+MAX_CAPACITY: Final = 2**24  # a GiB of records: more is surely a mistake
 
-# The producer's counters, in the order in which the header holds them (16 places). Readings
-# lost in the device and on the way into the ring are the sum of those that end in "_lost".
+# The producer's counters, in the header's order (it has 16 places). The readings lost in the
+# device and on the way into the ring are the sum of those that end in "_lost".
 LEDGER: Final = (
-    "device_errors",  # reads that failed or gave no usable text
-    "device_lost",  # periods without a reading because of that, and what a device tells itself
+    "device_errors",  # reads that failed or returned unusable text
+    "device_lost",  # periods without a reading because of that, and what a device itself reports
     "ticks_lost",  # periods that the producer slept through
-    "backlog_lost",  # readings dropped because the ring could not be had for long
+    "backlog_lost",  # readings dropped because the ring was unavailable for too long
     "restart_lost",  # readings that nobody took between one producer and the next
     "semaphore_recoveries",  # times the producer posted the semaphore for a dead holder
-    "device_retries",  # transfers on the bus that failed and were made again at once
-    "fifo_overflows",  # times the chip's queue was full, or nearly, and was emptied
-    "bus_reopens",  # times the bus was opened again after a failure
-    "chip_resets",  # times the chip had lost its settings and got them again
+    "device_retries",  # transfers on the bus that failed and were repeated immediately
+    "fifo_overflows",  # times the chip's queue was full, or nearly full, and was emptied
+    "bus_reopens",  # times the bus was reopened after a failure
+    "chip_resets",  # times the chip had lost its settings and was set up again
 )
 
 
 class State(IntEnum):
-    """What the producer says of itself; it cannot say that it was killed."""
+    """What the producer says about itself; a killed producer leaves the state as it was."""
 
     STARTING = 0
     RUNNING = 1
@@ -34,7 +34,7 @@ class State(IntEnum):
 
 
 class Record(NamedTuple):
-    """A sample as it stands in the ring: numbered, and with the wall-clock time of its reading.
+    """A sample in the ring: numbered, and with the wall-clock time of its reading.
 
     `t_ns` is CLOCK_MONOTONIC and `time_ns` CLOCK_REALTIME, both in nanoseconds.
     """
@@ -67,8 +67,8 @@ def values_of(record: Record) -> Values:
 
 
 class Process(NamedTuple):
-    """A process for certain: a pid alone can be reused. `start` is field 22 of /proc/PID/stat,
-    in clock ticks since boot. Zeros mean nobody."""
+    """A process, identified for certain: a pid alone can be reused. `start` is field 22 of
+    /proc/PID/stat, in clock ticks since boot. Zeros mean nobody."""
 
     pid: int = 0
     start: int = 0
@@ -96,7 +96,7 @@ class Header(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What one read of the ring gave: consecutive records, and what was missing before them."""
+    """The result of one read of the ring: consecutive records, and the gap before them."""
 
     records: list[Record]
     gap: Gap | None

@@ -3,23 +3,23 @@
 Invariants:
 
 1. There is one writer, for as long as it holds the writer's lock (segment.py).
-2. Everything in the segment is read and written under the semaphore, except what is written
-   before the magic number, while nobody looks. A critical section copies at most
+2. Everything in the segment is read and written under the semaphore, except what the writer
+   writes before the magic number, which no reader looks at. A critical section copies at most
    MAX_RECORDS_A_HOLD records and contains no await.
-3. A record is published by moving `head`, after its slot is full. The slot after the newest
-   record is never read (layout.py).
-4. A segment never changes its size once it has one: whoever has it mapped would die of SIGBUS.
-   A ring of another capacity is a new segment under the same name, with a new generation.
+3. Moving `head` publishes a record, after its slot is full. The slot after the newest record is
+   never read (layout.py).
+4. A segment never changes its size once it has one: a process that has it mapped would die of
+   SIGBUS. A ring of another capacity is a new segment under the same name, with a new generation.
 
 Failures:
 
-- A writer or a reader is killed anywhere: the semaphore recovers (semaphore.py), the writer's
-  lock and the bell's address are free at once. The reading in flight is lost, no other.
+- A writer or a reader is killed anywhere: the semaphore recovers (semaphore.py), and the kernel
+  frees the writer's lock and the bell's address immediately. Only the reading in flight is lost.
 - The segment or the semaphore vanishes (systemd-logind removes a user's at logout): both sides
   notice that the names lead elsewhere (`is_current`); the producer makes a new ring, and
   readers open that.
-- A reader sleeps for too long: its next read tells from where to where it was lapped. It can't
-  slow the writer.
+- A reader sleeps for too long: its next read reports which records it missed. It can't slow the
+  writer down.
 """
 
 import secrets
@@ -42,14 +42,14 @@ MAX_RECORDS_A_HOLD: Final = 512  # 32 KiB: some 10 µs of copying while others w
 
 
 class RingWriter:
-    """The producer's end. Open it with `await RingWriter.open(…)`, and close it."""
+    """The producer's end. Open it with `await RingWriter.open(…)`, and close it in the end."""
 
     def __init__(self, name: str, segment: Segment, header: Header, last: Record | None) -> None:
         """For `open` only."""
         self.generation = header.generation
         self.head = header.head
         self.source = header.source  # a predecessor's, until start()
-        self.ledger = dict(header.ledger)  # a predecessor's counts go on
+        self.ledger = dict(header.ledger)  # a predecessor's counts continue
         self._published_ledger = dict(header.ledger)  # what readers find
         self.last = last  # the newest record at the time of opening: a predecessor's, if any
         self._segment = segment
@@ -60,8 +60,8 @@ class RingWriter:
         """Take over the ring of this name from a dead producer, or make a new one.
 
         A ring of another capacity is replaced. Raises RingError when a living producer has it,
-        when it is not ours to use, or when there is no memory for it. Cancellation leaves a
-        ring that the next producer takes over.
+        when we may not use it, or when there is no memory for it. Cancellation leaves a ring
+        that the next producer takes over.
         """
         segment = _own(name, capacity)
         try:
@@ -72,16 +72,16 @@ class RingWriter:
             raise
 
     def continues(self, source: str) -> bool:
-        """Tell whether the ring's records are of this source: a name too long for the header
-        counts by its beginning."""
+        """Return whether the ring's records are from this source. Of a name that is too long for
+        the header, only the beginning counts."""
         return self.source == layout.fitted("source", source)
 
     async def start(
         self, source: str, period_ns: int, chip: str = "", calibration: str = ""
     ) -> None:
-        """Say what is being read, and that records will come, one each `period_ns`. `chip` is
-        for people: the die, how it measures; empty when unknown. `calibration` is the id of what
-        the samples are corrected by; empty when by nothing."""
+        """Announce what is read, and that a record will come every `period_ns`. `chip` is for
+        people: the chip and its settings; empty when unknown. `calibration` is the id of the
+        calibration that the samples are corrected with; empty without one."""
 
         def section() -> None:
             layout.put_text(self._segment.buffer, "source", source)
@@ -103,7 +103,7 @@ class RingWriter:
         self._written(len(samples))
 
     def write_now(self, samples: Sequence[Sample]) -> bool:
-        """As `write`, if that needs no waiting for the semaphore; tell whether it was done."""
+        """Do as `write` does if the semaphore is free; return False, without waiting, if not."""
         if not self._segment.run_now(self._section(samples)):
             return False
         self._written(len(samples))
@@ -121,7 +121,7 @@ class RingWriter:
         def section() -> None:
             for record in records:
                 layout.put_record(buffer, capacity, record)
-            # Before the head: who reads of a gap finds it accounted for.
+            # Before the head: a reader that sees a gap finds it counted.
             if self.ledger != self._published_ledger:
                 self._publish_ledger()
             layout.publish(buffer, records[-1].seq)
@@ -147,13 +147,13 @@ class RingWriter:
         self._published_ledger = dict(self.ledger)
 
     async def stop(self) -> None:
-        """Say that no more records will come."""
+        """Announce that no more records will come."""
         await self.beat()
         await self._segment.run(lambda: layout.put(self._segment.buffer, "state", State.STOPPED))
         self._ringer.ring(time.monotonic())
 
     def is_current(self) -> bool:
-        """Tell whether readers that open the ring now find this one."""
+        """Return whether readers that open the ring now find this one."""
         return self._segment.is_current()
 
     def unlink(self) -> None:
@@ -161,7 +161,7 @@ class RingWriter:
         self._segment.unlink()
 
     def close(self) -> None:
-        """Give up the writer's lock; the ring stays for a successor."""
+        """Release the writer's lock; the ring stays for a successor."""
         self._ringer.close()
         self._segment.close()
 
@@ -183,7 +183,7 @@ def _own(name: str, capacity: int) -> Segment:
 
 
 def _prepare(segment: Segment, capacity: int) -> bool:
-    """Make an owned segment ready for use; False: it was removed, to be made anew."""
+    """Make an owned segment ready for use; False: it was removed, and has to be made again."""
     if segment.size == 0:
         try:
             segment.allocate(capacity)
@@ -209,7 +209,7 @@ def _prepare(segment: Segment, capacity: int) -> bool:
 
 
 def _sign(segment: Segment) -> tuple[Header, Record | None]:
-    """Note this process as the producer; return the header and the newest record."""
+    """Enter this process as the producer; return the header and the newest record."""
     buffer = segment.buffer
     layout.put(buffer, "producer", *myself())
     layout.put(buffer, "state", State.STARTING)
@@ -234,12 +234,12 @@ def _taken(segment: Segment) -> str:
 
 
 class RingReader:
-    """One reader's end, with its own bell; several may share a ring and a process."""
+    """One reader's end, with its own bell. A process may have several of the same ring."""
 
     def __init__(self, name: str) -> None:
         """Open the ring of this name.
 
-        Raises RingMissing while there is none that is ready, RingError when it can't be used.
+        Raises RingMissing while none is ready, RingError when it can't be used.
         """
         self._segment = Segment(name)
         try:
@@ -267,8 +267,8 @@ class RingReader:
     async def read(self, after: int, limit: int = MAX_RECORDS_A_HOLD) -> Batch:
         """Return the oldest records with numbers above `after`, at most `limit` of them.
 
-        The batch is empty when there is none yet. Its `gap` tells what was there once and is
-        not any more. Raises RingHeld; nothing is lost by that or by cancellation.
+        The batch is empty when there is none yet. Its `gap` says which records after `after`
+        the ring has overwritten. Raises RingHeld; neither that nor cancellation loses anything.
         """
         buffer, capacity = self._segment.buffer, self._segment.capacity
 
@@ -287,14 +287,14 @@ class RingReader:
         return Batch(records, gap, head)
 
     def producer_lives(self) -> bool:
-        """Tell whether there is a writer, by the kernel's word."""
+        """Return whether there is a living writer, according to the kernel."""
         return self._segment.writer_lives()
 
     def is_current(self) -> bool:
-        """Tell whether this is the ring that its name leads to."""
+        """Return whether the ring's name still leads to this one."""
         return self._segment.is_current()
 
     def close(self) -> None:
-        """Give everything back."""
+        """Release the bell and the segment."""
         self.bell.close()
         self._segment.close()

@@ -225,7 +225,7 @@ def test_a_capacity_out_of_bounds_is_refused(capacity: int) -> None:
     """Even when the segment has just that size."""
     buffer = bytearray(layout.segment_bytes(min(capacity, 4)))
     layout.lay_out(buffer, capacity, 1)
-    with pytest.raises(RingError, match=f"not those of {capacity} records"):
+    with pytest.raises(RingError, match=f"does not fit {capacity} records"):
         layout.check(buffer, "it")
 
 
@@ -233,7 +233,7 @@ def test_a_capacity_out_of_bounds_is_refused(capacity: int) -> None:
 def test_a_segment_of_the_wrong_size_is_refused(change: int) -> None:
     """Larger is as wrong as smaller: its bytes would be looked for in the wrong places."""
     buffer = ring() + bytearray(RECORD_BYTES)
-    with pytest.raises(RingError, match="not those of 8 records"):
+    with pytest.raises(RingError, match="does not fit 8 records"):
         layout.check(buffer[: layout.segment_bytes(8) + change], "it")
 
 

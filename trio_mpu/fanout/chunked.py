@@ -23,13 +23,13 @@ _FRAMER: Final = _template()
 
 @lru_cache(maxsize=1024)
 def _frame(size: int) -> tuple[bytes, bytes]:
-    """Return what h11 puts before and after so many bytes: nothing else decides on it."""
+    """Return what h11 puts before and after this many bytes; it depends on nothing else."""
     payload = bytes(size)
     before, _, after = (_FRAMER.send(h11.Data(data=payload)) or b"").partition(payload)
     return before, after
 
 
 def framed(payload: bytes) -> bytes:
-    """Return the payload, which is not empty, as one chunk of an answer whose end is open."""
+    """Return the payload, which must not be empty, as one chunk of an answer that continues."""
     before, after = _frame(len(payload))
     return before + payload + after

@@ -1,13 +1,13 @@
-"""The short cut of the fan-out: from the hub straight into the sockets of sleeping clients.
+"""Direct write: from the hub straight into the sockets of clients whose tasks sleep.
 
-To wake a task for each client and each sample, only to make the same system call in each of them,
+Waking a task for each client and each sample, only to make the same system call in each of them,
 costs four times as much as the calls themselves. So a task that goes to sleep with nothing to
-send leaves its socket's descriptor here, and takes it away when it wakes, whatever woke it. In
-between nobody else writes to that socket and nobody closes it.
+send leaves its socket's descriptor here, and takes it back when it wakes, whatever woke it. In
+between, no other code writes to that socket or closes it.
 
-Per client and sample this touches one integer and makes one system call. All the rest, a client's
-place in the stream above all, is the same for everybody here, and is known from the chunk that was
-given last.
+Per client and sample this touches one integer and makes one system call. Everything else, above
+all the client's position in the stream, is the same for all sockets here and is known from the
+chunk that was written last.
 """
 
 import os
@@ -19,7 +19,7 @@ write = os.write
 
 
 class DirectWriters(Generic[T]):
-    """Who sleeps, by the descriptors of their non-blocking sockets."""
+    """The sleeping subscribers, by the descriptors of their non-blocking sockets."""
 
     def __init__(self) -> None:
         self._by_fd: dict[int, T] = {}
@@ -28,24 +28,24 @@ class DirectWriters(Generic[T]):
         return len(self._by_fd)
 
     def add(self, fd: int, sleeper: T) -> None:
-        """Note that this one sleeps."""
+        """Add a subscriber that sleeps."""
         self._by_fd[fd] = sleeper
 
     def remove(self, fd: int) -> bool:
-        """Note that this one is awake; tell whether it was still here."""
+        """Remove a subscriber that has woken; return whether it was still here."""
         return self._by_fd.pop(fd, None) is not None
 
     def remove_all(self) -> list[T]:
-        """Empty this, and return who was here."""
+        """Remove all, and return them."""
         sleepers = list(self._by_fd.values())
         self._by_fd.clear()
         return sleepers
 
     def give(self, data: bytes) -> list[tuple[T, bytes]]:
-        """Hand everyone what the kernel takes at once.
+        """Write the data to every socket, as far as the kernel takes it without waiting.
 
-        Whoever did not take all is here no more, and is returned with the rest. Whoever is gone
-        counts among them: the one who sends that rest sees the error.
+        A subscriber whose socket did not take everything is removed, and returned with the rest.
+        That includes a client that is gone: the task that sends the rest sees the error.
         """
         size, short = len(data), []
         for fd in self._by_fd:

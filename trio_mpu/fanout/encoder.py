@@ -1,9 +1,10 @@
 # Pure: no I/O, no clock, no waiting.
-"""Records, in order → the events of one form of the stream.
+"""Records, in order → the events of a stream with given options.
 
-Everybody who asked for the same form gets the same events, whenever they joined: windows are cut
-by the samples' own clock (`t_ns` divided by the window's length), not by who began when. So one
-shaper serves all who are up to date, and whoever catches up by himself arrives at the same bytes.
+All subscribers with the same options get the same events, whenever they joined: windows are cut
+by the samples' own clock (`t_ns` divided by the window's length), not by when a client connected.
+So one encoder serves all who are up to date, and a subscriber that catches up with an encoder of
+its own produces the same bytes.
 """
 
 import math
@@ -24,15 +25,15 @@ MAX_FLUSH_MS: Final = 1000
 
 
 class StreamOptions(NamedTuple):
-    """What a client asked for: every sample (`rate_hz` 0) or means at that rate, with their
-    extremes or without; at once or several in one write, at most `flush_ms` late."""
+    """What a client asked for: every sample (`rate_hz` 0) or means at that rate, with or without
+    extremes; each in its own write, or several in one, at most `flush_ms` late."""
 
     rate_hz: float = 0.0
     stats: bool = False
     flush_ms: int = 0
 
     def encoder(self, origin: Origin, ledger: Ledger) -> "Encoder":
-        """Return a shaper that has seen nothing yet; it tells the ledger with each gap."""
+        """Return a new encoder; it adds the ledger to each gap."""
         return WindowMeans(origin, ledger, self) if self.rate_hz else EverySample(origin, ledger)
 
 
@@ -40,8 +41,8 @@ EVERY_SAMPLE: Final = StreamOptions()
 
 
 class Encoder(ABC):
-    """Takes records and gives events. `seq` is the newest sample in what it has given, None
-    before it has given anything that is whole."""
+    """Turns records into events. `seq` is the newest sample in the events so far; None before
+    the first event."""
 
     seq: int | None = None
 
@@ -59,7 +60,7 @@ class Encoder(ABC):
     def _event(
         self, record: Record, average: Values, gap: Gap | None, window: Window | None
     ) -> bytes:
-        # Without a gap of this stream's own, sample_json tells what the producer noted.
+        # Without a gap of this stream's own, sample_json reports what the producer noted.
         text = sample_json(
             record, average, self._origin, gap=gap, window=window, ledger=self._ledger
         )
@@ -76,8 +77,8 @@ class EverySample(Encoder):
 
 
 class WindowMeans(Encoder):
-    """An event for each window of time that has samples: their means, under the newest one's
-    number. It comes with the first sample after the window."""
+    """An event for each window of time that has samples: their means, with the newest one's
+    sequence number. The first sample after a window completes it."""
 
     def __init__(self, origin: Origin, ledger: Ledger, options: StreamOptions) -> None:
         super().__init__(origin, ledger)
@@ -89,7 +90,7 @@ class WindowMeans(Encoder):
         self._gap: Gap | None = None
 
     def add(self, record: Record, average: Values, gap: Gap | None) -> bytes:
-        """Return the event of the window that this record is the first one after."""
+        """Return the event of the previous window if this record is the first one after it."""
         number = math.floor(record.t_ns / self._window_ns)
         payload = b""
         if number != self._number and self._number is not None:
@@ -119,8 +120,8 @@ class WindowMeans(Encoder):
 
 
 def with_noted_gap(record: Record, gap: Gap | None) -> Gap | None:
-    """Return what is to be told with a record: the reader's own gap, with what the producer
-    noted before the same sample."""
+    """Return the gap to report with a record: the reader's own, including what the producer noted
+    before the same sample."""
     noted = gap_of(record)
     if gap is None or noted is None or gap.lost is None:
         return gap or noted
@@ -128,7 +129,7 @@ def with_noted_gap(record: Record, gap: Gap | None) -> Gap | None:
 
 
 def merged_gap(first: Gap | None, second: Gap | None) -> Gap | None:
-    """Return two gaps of one window as one, for the first one's reason."""
+    """Return two gaps of one window as one, with the reason of the first."""
     if first is None or second is None:
         return first or second
     lost = None if first.lost is None or second.lost is None else first.lost + second.lost

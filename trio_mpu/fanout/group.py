@@ -1,4 +1,4 @@
-"""The subscribers who asked for the same form of the stream, and what is on its way to them."""
+"""The subscribers with the same stream options, and what is on its way to them."""
 
 import math
 from dataclasses import dataclass
@@ -15,43 +15,44 @@ from trio_mpu.sample import Gap
 
 
 class Subscriber(Protocol):
-    """Whoever takes part; see subscription.py."""
+    """A member of a group; see subscription.py."""
 
-    at: "Chunk"  # the last one that was handed out: there the client stands
+    at: "Chunk"  # the last one that was handed out: the client's position
 
     def offer(self, chunk: "Chunk") -> bool:
-        """Take a chunk; False if that can't be done at once: it is attached no more then."""
+        """Take a chunk without waiting; False if that is impossible: the group then detaches it."""
         ...
 
     def detach(self) -> None:
-        """Note that it is attached no more."""
+        """Note that it is no longer attached."""
         ...
 
 
 @dataclass(slots=True, eq=False)
 class Chunk:
-    """Whole events, after which the receiver has seen sample `seq` and been told `status`.
+    """Whole events, after which the receiver has seen sample `seq` and knows `status`.
 
-    `framed` is what is sent to clients of HTTP/1.1: whole chunks of it, or, if there is no
-    payload, the rest of one whose beginning was sent.
+    `framed` is what HTTP/1.1 clients receive: one whole chunk, or, without a payload, the rest
+    of a chunk whose beginning was sent.
     """
 
     payload: bytes
     generation: int = 0  # 0: none yet
     seq: int = 0
-    status: str = "ok"  # as long as nothing else was told
+    status: str = "ok"  # until another is announced
     framed: bytes = b""
 
     @property
     def position(self) -> tuple[int, int, str]:
-        """Where its receiver stands."""
+        """The receiver's position in the stream: generation, sequence number, known status."""
         return self.generation, self.seq, self.status
 
 
 class Group:
-    """Attached subscribers stand exactly at `seq` and know `status`: hub.py, invariant 3.
+    """Attached subscribers are exactly at `seq` and know the status: hub.py, invariant 3.
 
-    One who is attached is asleep (handover.py) or awake, and is offered chunks by its queue then.
+    An attached subscriber either sleeps (direct_write.py) or is awake; chunks then go into its
+    queue.
     """
 
     def __init__(
@@ -62,15 +63,15 @@ class Group:
         self._ledger = ledger
         self.members = 0  # subscriptions, attached or not
         self.seq: int | None
-        self.flush_s: float  # when what is pending has waited long enough
+        self.flush_s: float  # when pending events have waited long enough
         self._status = status
         self._asleep: DirectWriters[Subscriber] = DirectWriters()
         self._awake: set[Subscriber] = set()
-        self._last: Chunk | None = None  # of this ring, that was offered
+        self._last: Chunk | None = None  # the last one that was offered, of this ring
         self.begin(origin, head)
 
     def begin(self, origin: Origin, head: int) -> None:
-        """Start with a ring, whose samples up to its head count as given already."""
+        """Start with a ring whose samples up to `head` count as sent already."""
         self.detach_all()
         self._generation = origin.generation
         self._encoder = self.options.encoder(origin, self._ledger)
@@ -79,15 +80,15 @@ class Group:
         self._pending: list[bytes] = []
         self.flush_s = math.inf
 
-    # -- what the hub gives -----------------------------------------------------------
+    # -- what the hub publishes ---------------------------------------------------------
 
     def add(self, record: Record, average: Values, gap: Gap | None) -> None:
-        """Take the next record; what it completes waits for `flush`."""
+        """Encode the next record; the events that it completes wait for `flush`."""
         events = self._encoder.add(record, average, gap)
         if not events:
             return
         if self.seq is None:
-            self.seq = self._encoder.seq  # and nobody is attached yet
+            self.seq = self._encoder.seq  # no subscriber is attached yet
             return
         if not self._pending:
             patience_s = self.options.flush_ms / 1000
@@ -95,7 +96,7 @@ class Group:
         self._pending.append(events)
 
     def flush(self, *, now: bool = False) -> None:
-        """Offer what waits to all who are attached, if it has waited long enough."""
+        """Offer the pending events to all attached subscribers, if they have waited long enough."""
         if self._pending and (now or not self.flush_s or trio.current_time() >= self.flush_s):
             self.seq = self._encoder.seq
             payload = b"".join(self._pending)
@@ -104,7 +105,7 @@ class Group:
             self._offer(payload)
 
     def announce(self, status: str, event: bytes) -> None:
-        """Flush, and offer the event that tells a new status."""
+        """Flush, then offer the event of a new status."""
         self.flush(now=True)
         self._status = status
         self._offer(event)
@@ -121,7 +122,7 @@ class Group:
             self._awake.add(subscriber)
             subscriber.offer(Chunk(b"", *chunk.position, rest))
 
-    # -- who is there -----------------------------------------------------------------
+    # -- the subscribers --------------------------------------------------------------
 
     @property
     def attached(self) -> int:
@@ -129,22 +130,22 @@ class Group:
         return len(self._awake) + len(self._asleep)
 
     def attach(self, subscriber: Subscriber) -> None:
-        """Take in one who stands at `seq`."""
+        """Attach a subscriber that is at `seq`."""
         self._awake.add(subscriber)
 
     def sleep(self, subscriber: Subscriber, fd: int) -> None:
-        """Note that an attached one waits with nothing queued: its socket may be written to."""
+        """Note that an attached subscriber waits with nothing queued: its socket may be written to."""
         self._awake.discard(subscriber)
         self._asleep.add(fd, subscriber)
 
     def wake(self, subscriber: Subscriber, fd: int) -> None:
-        """Note that it does not, any more."""
+        """Note that a subscriber no longer waits: its socket is its own again."""
         if self._asleep.remove(fd):
             self._awake.add(subscriber)
             subscriber.at = self._last or subscriber.at
 
     def detach_all(self) -> None:
-        """Attach nobody any more."""
+        """Detach all subscribers."""
         for subscriber in self._asleep.remove_all():
             subscriber.at = self._last or subscriber.at
             subscriber.detach()
@@ -154,6 +155,6 @@ class Group:
         self._last = None
 
     def leave(self, subscriber: Subscriber) -> None:
-        """Note that this one won't come back."""
+        """Remove a subscriber for good."""
         self._awake.discard(subscriber)
         self.members -= 1

@@ -2,16 +2,16 @@
 
 Invariants:
 
-1. Nothing here awaits a client. What a batch becomes is encoded and framed once per options, and
-   the same bytes are offered to each subscriber of that options: those whose tasks sleep get them
-   by way of handover.py, the others by their queues.
-2. The ring is the real queue. A subscriber that has no room for an offer is let go; it reads on
-   from the ring at its own place until it has caught up, and is attached again. Only when the
-   ring itself has moved on is it told of a gap.
-3. Attached subscribers of a group stand exactly at `Group.seq`: each has been given every sample
-   up to it. A subscriber becomes attached only when it is there, with no checkpoint between the
-   comparison and the attaching. So joining, resuming and catching up are one and the same, and
-   none of them can skip or repeat a sample.
+1. Nothing here awaits a client. A batch is encoded and framed once for each set of stream
+   options, and the same bytes are offered to each subscriber with these options: directly into
+   the socket of one whose task sleeps (direct_write.py), into the queue of any other.
+2. The ring is the real queue. A subscriber without room for an offer is detached; it continues
+   from the ring at its own position until it has caught up, and is attached again. It gets a gap
+   only for what the ring has overwritten.
+3. Attached subscribers of a group are exactly at `Group.seq`: each has been offered every sample
+   up to it. A subscriber is attached only when it is there, with no checkpoint between comparing
+   and attaching. So joining, resuming and catching up are the same operation, and none of them
+   can skip or repeat a sample.
 """
 
 import math
@@ -37,7 +37,7 @@ class RecordSource(Protocol):
     async def read(self, generation: int, after: int, limit: int) -> Batch:
         """Return the oldest records above `after`, as RingReader.read does.
 
-        Raises RingError when they can't be had now, or no more: another ring is open.
+        Raises RingError when they can't be read now, or ever again because another ring is open.
         """
         ...
 
@@ -53,22 +53,22 @@ class Hub:
         self.header: Header | None = None  # of the ring, as last read
         self.closed = False
         self.announced = "ok"  # the status that all attached subscribers know
-        self.news = trio.lowlevel.ParkingLot()  # for those who have read the ring to its end
+        self.news = trio.lowlevel.ParkingLot()  # for subscribers that have read the ring to its end
         self._average = Average()
         self._groups: dict[StreamOptions, Group] = {}
 
     def ledger(self) -> dict[str, int]:
-        """Return the loss ledger: the producer's counters, and those of this process."""
+        """Return the loss ledger: the producer's counters and this process's."""
         counts = dict(self.header.ledger) if self.header is not None else {}
         return counts | {name: self.metrics[name] for name in LEDGER}
 
     @property
     def origin(self) -> Origin:
-        """Generation and source of the ring that is being published."""
+        """The generation and source of the ring that is being published."""
         return self.snapshot.origin
 
     def begin(self, origin: Origin, earlier: Iterable[Record]) -> None:
-        """Start publishing a ring; `earlier` are its records that count as published already."""
+        """Start publishing a ring; its records in `earlier` count as published already."""
         self.flush(now=True)
         records = list(earlier)
         self._average = Average(records[:-1])
@@ -76,13 +76,13 @@ class Hub:
         self.head = 0
         if records:
             self._advance(records[-1])
-        # Whoever is attached to another ring goes over to this one by way of the ring.
+        # A subscriber attached to another ring catches up by reading this one.
         for group in self._groups.values():
             group.begin(origin, self.head)
         self.news.unpark_all()
 
     def publish(self, batch: Batch) -> None:
-        """Give the records of a batch to all attached subscribers."""
+        """Offer the records of a batch to all attached subscribers."""
         for record in batch.records:
             gap = None
             if missed := record.seq - self.head - 1:
@@ -99,11 +99,11 @@ class Hub:
 
     @property
     def flush_s(self) -> float:
-        """When `flush` is to be called, if nothing is published before; never: infinity."""
+        """When to call `flush` if nothing is published before; infinity: never."""
         return min([group.flush_s for group in self._groups.values()], default=math.inf)
 
     def flush(self, *, now: bool = False) -> None:
-        """Offer what has waited long enough; to be called now and then without samples, too."""
+        """Offer events that have waited long enough; to be called even when no samples come."""
         for group in self._groups.values():
             group.flush(now=now)
 
@@ -113,7 +113,7 @@ class Hub:
         self.snapshot = Snapshot(status, reason, origin, record, self._average.add(record))
 
     def set_status(self, status: str, reason: str) -> None:
-        """Set the stream's status, and tell everyone when it has changed."""
+        """Set the stream's status, and announce a change to all attached subscribers."""
         self.snapshot = self.snapshot._replace(status=status, reason=reason)
         if status not in (WAITING, self.announced):
             self.announced = status
@@ -122,7 +122,7 @@ class Hub:
                 group.announce(status, event)
 
     def status_event(self) -> bytes:
-        """Return the event that tells the last status, with the newest sample."""
+        """Return the event of the announced status, with the newest sample."""
         record = self.snapshot.record
         assert record is not None
         text = sample_json(
@@ -131,9 +131,9 @@ class Hub:
         return sse.event(text, name="status")
 
     def cursor_after(self, last_event_id: str) -> tuple[int, Gap | None]:
-        """Return the cursor that an event id asks for, and the gap to be told from the start.
+        """Return the cursor that an event id asks for, and the gap to report with the first sample.
 
-        An id that is no id, or one that was never given, counts as none: from the newest on.
+        A malformed id, or one that does not exist yet, counts as none: the newest sample is next.
         """
         newest = max(0, self.head - 1)
         last = parse_event_id(last_event_id)
@@ -145,7 +145,7 @@ class Hub:
         return (seq if seq <= self.head else newest), None
 
     def join(self, options: StreamOptions) -> Group:
-        """Return the group of this form; to be left again."""
+        """Return the group with these options; call `leave` at the end."""
         group = self._groups.get(options)
         if group is None:
             group = Group(options, self.ledger, self.origin, self.head, self.announced)
@@ -154,7 +154,7 @@ class Hub:
         return group
 
     def leave(self, group: Group, subscriber: Subscriber) -> None:
-        """Take a subscriber out of its group; a group without any ends."""
+        """Take a subscriber out of its group; an empty group ends."""
         group.leave(subscriber)
         if not group.members:
             del self._groups[group.options]
@@ -165,7 +165,7 @@ class Hub:
         return sum(group.attached for group in self._groups.values())
 
     def close(self) -> None:
-        """End all subscriptions, now and for ever: what is queued is still handed out."""
+        """End all subscriptions for good; what is queued is still handed out."""
         self.flush(now=True)
         self.closed = True
         for group in self._groups.values():

@@ -8,7 +8,7 @@ from typing import Final
 from trio_mpu.record import Record, Values, values_of
 
 # Bound "samples in average".
-AVERAGE_SAMPLES: Final = 128  # as in the original system; its clients show it
+AVERAGE_SAMPLES: Final = 128  # as in the original system; its clients show this mean
 
 
 class Average:
@@ -22,13 +22,13 @@ class Average:
             self.add(record)
 
     def add(self, record: Record) -> Values:
-        """Take in the next record; return the means over the window that ends with it."""
+        """Add the next record; return the means over the window that ends with it."""
         values = values_of(record)
         leaving = self._window[0] if len(self._window) == AVERAGE_SAMPLES else (0.0,) * 7
         self._window.append(values)
         self._since_exact += 1
         if self._since_exact == AVERAGE_SAMPLES:
-            # Rounding errors of adding and subtracting would pile up for ever.
+            # Rounding errors of adding and subtracting would pile up without end.
             self._since_exact = 0
             self._sums = [sum(axis) for axis in zip(*self._window, strict=True)]
         else:

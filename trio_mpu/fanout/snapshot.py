@@ -1,5 +1,5 @@
 # Pure: no I/O, no clock, no waiting.
-"""What the server knows of the stream at one instant, and the judgement on it."""
+"""What the server knows of the stream at one instant, and how it assesses it."""
 
 from typing import Final, NamedTuple
 
@@ -13,9 +13,9 @@ STALE_PERIODS: Final = 5  # …and this many periods, whichever is longer
 
 
 class Snapshot(NamedTuple):
-    """The newest sample and its standing.
+    """The newest sample and the stream's status.
 
-    `status` is `waiting` (nothing was ever measured; `record` is None), `ok`, `stale` or
+    `status` is `waiting` (there was never a sample; `record` is None), `ok`, `stale` or
     `stopped`; `reason` says in words why it isn't `ok`.
     """
 

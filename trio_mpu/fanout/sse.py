@@ -3,23 +3,23 @@
 
 from typing import Final
 
-# How long a browser waits before it connects again, in milliseconds. Also the stream's first
-# line, so that headers and first bytes leave at once.
+# How long a browser waits before it reconnects, in milliseconds. Also the stream's first line, so
+# that headers and first bytes leave immediately.
 # Bound "retry:, ms".
 RETRY_MS: Final = 1000
 
 OPENING: Final = f"retry: {RETRY_MS}\n\n".encode()
-HEARTBEAT: Final = b":\n\n"  # a comment: every client ignores it, no proxy thinks us dead
+HEARTBEAT: Final = b":\n\n"  # a comment: clients ignore it, and proxies keep the connection
 
 
 def event(data: str, *, event_id: str = "", name: str = "") -> bytes:
-    """Return one event. `data` may have several lines; id and name must not.
+    """Return one event. `data` may have several lines; id and name may not.
 
     Without a name it is a "message", which is what simple clients listen for.
     """
     head = (f"event: {name}\n" if name else "") + (f"id: {event_id}\n" if event_id else "")
     if "\n" in data or "\r" in data:
-        # These three end a line, and nothing else does that str.splitlines() would split at.
+        # CR LF, CR and LF end a line; the other characters that str.splitlines() splits at do not.
         lines = data.replace("\r\n", "\n").replace("\r", "\n")
         data = lines.replace("\n", "\ndata: ")
     return f"{head}data: {data}\n\n".encode()

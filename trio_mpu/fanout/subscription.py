@@ -1,18 +1,18 @@
-"""One subscriber's place in the stream.
+"""One subscriber's position in the stream.
 
-It is either attached to its group, which offers it chunks, or behind, and reads the ring by
-itself. An offer takes one of two ways:
+A subscriber is either attached to its group, which offers it chunks, or behind, and then reads
+the ring by itself. An offered chunk goes one of two ways:
 
-- Its task waits, and nothing is queued: the chunk goes straight into the client's socket, and the
-  task sleeps on (handover.py).
-- Otherwise the chunk goes into a bounded memory channel that the task empties. So it is for
-  streams that are no sockets, for clients that are slow for a moment, and for the rest of a chunk
-  that the socket did not take.
+- If the task waits and nothing is queued, the chunk is written directly into the client's socket
+  and the task sleeps on (direct_write.py).
+- Otherwise it goes into a bounded memory channel that the task empties. This is the way for
+  streams that are not sockets, for clients that are slow for a moment, and for the rest of a
+  chunk that the socket did not take.
 
-A gap that only this subscriber has can't be told by bytes that all share. While it has one to
-tell, the next sample comes to it from the ring.
+A gap that only this subscriber has can't be reported in bytes that all share. While it has one to
+report, its next sample comes from the ring.
 
-It may be cancelled anywhere: its place moves only when a chunk is handed out.
+It may be cancelled anywhere: its position moves only when a chunk is handed out.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ RETRY_RING_S: Final = 0.1
 def subscribe(
     hub: Hub, last_event_id: str = "", options: StreamOptions = EVERY_SAMPLE
 ) -> Iterator["Subscription"]:
-    """Open a subscription: right after that event, or from the newest sample on."""
+    """Open a subscription that starts right after that event, or else at the newest sample."""
     subscription = Subscription(hub, last_event_id, options)
     try:
         yield subscription
@@ -49,8 +49,8 @@ def subscribe(
 
 
 class Subscription:
-    """See above. `socket_fd`, if set, is where the task writes what `next` returns, framed, and
-    nothing else; for as long as the task waits in `next`, the hub may do so in its place."""
+    """See above. If `socket_fd` is set, the task writes what `next` returns, framed, to this
+    socket, and nothing else; while the task waits in `next`, the hub may write in its place."""
 
     def __init__(self, hub: Hub, last_event_id: str, options: StreamOptions) -> None:
         self.socket_fd: int | None = None
@@ -58,8 +58,8 @@ class Subscription:
         self._hub = hub
         self._group = hub.join(options)
         self._last_event_id = last_event_id
-        self._gap: Gap | None = None  # to be told with the next sample
-        self._reason = ""  # why, if the ring should have moved on
+        self._gap: Gap | None = None  # to be reported with the next sample
+        self._reason = ""  # of a gap, should the ring overwrite what is next
         self._reading: _Reading | None = None  # while it is behind
         self._behind = True
         self._send, self._receive = trio.open_memory_channel[Chunk](QUEUE_CHUNKS)
@@ -69,7 +69,7 @@ class Subscription:
         self._hub.leave(self._group, self)
 
     def offer(self, chunk: Chunk) -> bool:
-        """Queue a chunk; False if there is no room, or a gap is to be told."""
+        """Queue a chunk; False if there is no room, or a gap to report."""
         if self._gap is not None:
             return False
         try:
@@ -84,7 +84,7 @@ class Subscription:
         self._send.close()
 
     async def next(self) -> Chunk:
-        """Return the next chunk; wait for it if need be.
+        """Return the next chunk, waiting for it if necessary.
 
         Raises trio.EndOfChannel when the hub is closed and nothing is queued. Cancellation loses
         nothing.
@@ -124,14 +124,14 @@ class Subscription:
         self._behind, self._reason, self._reading = True, "slow", None
 
     async def _catch_up(self) -> Chunk | None:
-        """Read on from the ring; attach when there is no need any more."""
+        """Continue from the ring; attach when there is nothing left to catch up on."""
         hub = self._hub
         if hub.closed:
             raise trio.EndOfChannel
         self._settle()
         if self._has_caught_up() and (self._knows_status() or hub.snapshot.record):
             return self._attach()
-        await trio.lowlevel.checkpoint()  # so that many who catch up take turns
+        await trio.lowlevel.checkpoint()  # so that subscribers that catch up take turns
         reading = self._reading = self._reading or _Reading(self.at.seq, self._new_encoder())
         if reading.after >= hub.head:
             await hub.news.park()
@@ -141,13 +141,13 @@ class Subscription:
         except RingError:
             await trio.sleep(RETRY_RING_S)
             return None
-        # Meanwhile the hub may have gone over to a ring that has other samples by these numbers.
+        # Meanwhile the hub may have switched to a ring with other samples under these numbers.
         if hub.origin.generation != self.at.generation:
             return None
         return self._encode(batch, reading)
 
     def _has_caught_up(self) -> bool:
-        """Tell whether the client has all that its group has been given, or can't have it."""
+        """Return whether the client has everything its group has sent, or can't get it any more."""
         if self._group.seq is None:
             return False
         at = self.at.seq
@@ -156,14 +156,14 @@ class Subscription:
         return at == self._group.seq
 
     def _knows_status(self) -> bool:
-        """Tell whether the client needs not be told the stream's status (with a sample, if so)."""
+        """Return whether the client knows the announced status."""
         return self.at.status == self._hub.announced
 
     def _new_encoder(self) -> Encoder:
         return self._group.options.encoder(self._hub.origin, self._hub.ledger)
 
     def _settle(self) -> None:
-        """Find the place in the ring that the hub publishes now."""
+        """Find the position in the ring that the hub publishes now."""
         generation, at = self._hub.origin.generation, self.at
         if generation == at.generation:
             return
@@ -171,7 +171,7 @@ class Subscription:
             cursor, self._gap = self._hub.cursor_after(self._last_event_id)
             self._reason = "lapped"
         else:
-            # The ring that this place belongs to is gone; nobody can say what was in it.
+            # The ring that this position belongs to is gone; what was in it is unknown.
             last = self._gap.after if self._gap else at.seq
             self._gap, cursor = Gap(last, 0, None, "restart"), 0
         self.at, self._reading = Chunk(b"", generation, cursor, at.status), None
@@ -186,9 +186,9 @@ class Subscription:
         return Chunk(event, self.at.generation, self.at.seq, self._hub.announced)
 
     def _encode(self, batch: Batch, reading: "_Reading") -> Chunk | None:
-        """Return what the records become; `reading` and the gap to be told move on."""
+        """Return the records as a chunk; `reading` and the gap to report move on."""
         head, events, seq = self._hub.head, bytearray(), self.at.seq
-        # What is newer than the hub's head comes from there.
+        # The hub itself will offer what is newer than its head.
         records = [record for record in batch.records if record.seq <= head]
         for record in records:
             if seq == self._group.seq:
@@ -201,7 +201,7 @@ class Subscription:
                 reading.seq = record.seq
             reading.after = record.seq
         if not records:
-            # The ring has nothing any more of what was to be read: wait for what comes.
+            # The ring has overwritten everything that was to be read: wait for what comes.
             self._gap = self._gap or Gap(reading.seq, 0, 0, self._reason)
             reading.after = reading.seq = min(batch.gap.before - 1, head) if batch.gap else head
         if seq > self.at.seq:
@@ -209,7 +209,7 @@ class Subscription:
         return None
 
     def _gap_before(self, record: Record, last: int) -> Gap | None:
-        """Return the gap to be told with a record, which is then taken for told."""
+        """Return the gap to report with a record; it then counts as reported."""
         gap, self._gap = self._gap, None
         if gap is None and record.seq == last + 1:
             return None
@@ -222,9 +222,10 @@ class Subscription:
 
 
 class _Reading:
-    """Where a subscriber that is behind has got to: past `seq`, and `after` what it reads next.
+    """How far a subscriber that is behind has got: it has encoded up to `seq`, and reads what
+    comes after `after`.
 
-    It begins earlier than the cursor, because the first mean needs the samples before.
+    Reading begins before the cursor, because the first mean needs the earlier samples.
     """
 
     def __init__(self, cursor: int, encoder: Encoder) -> None:

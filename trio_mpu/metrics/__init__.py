@@ -1,1 +1,1 @@
-"""What is counted, where all workers see it, and how it is shown."""
+"""Counters: what is counted, what all workers share, and how it is shown."""

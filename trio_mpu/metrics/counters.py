@@ -1,10 +1,10 @@
 # Pure: no I/O, no clock, no waiting.
-"""Counters of what happened."""
+"""The server's counters."""
 
 from collections import Counter
 from typing import Final
 
-# Every limit of the server has a counter here that says how often it was hit.
+# They include how often each bound was reached that makes a client lose something.
 COUNTERS: Final = {
     "connections": "connections accepted",
     "connections_refused": "connections answered 503 because --max-clients was reached",
@@ -29,14 +29,14 @@ COUNTERS: Final = {
     "worker_restarts": "workers started again after they had ended unexpectedly",
 }
 
-# The server's part of the loss ledger; LEDGER is the producer's.
+# The server's part of the loss ledger; the producer's is record.LEDGER.
 LEDGER: Final = tuple(
     name for name in COUNTERS if name.endswith("_lost") or name.startswith("gaps_")
 )
 
 
 class Metrics(Counter[str]):
-    """The counters; a name that is not in COUNTERS is an error."""
+    """The counters of one process; a name that is not in COUNTERS is an error."""
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to a counter."""

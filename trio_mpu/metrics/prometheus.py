@@ -10,7 +10,7 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def render(counters: Mapping[str, int], gauges: Mapping[str, tuple[float, str]]) -> str:
-    """Return the text of all counters, and of gauges given with their help texts."""
+    """Return the text of all counters and of the gauges, which come with their help texts."""
     lines = []
     for name, text in COUNTERS.items():
         lines += _metric(f"trio_mpu_{name}_total", "counter", text, counters.get(name, 0))

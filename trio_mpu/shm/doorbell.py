@@ -1,15 +1,14 @@
 """Waking the ring's readers without polling.
 
 Each reader binds one Unix datagram socket in the abstract namespace, at the first free of
-BELLS addresses derived from ring name and generation: the kernel is the registry, and what a
-killed process held is free at once. The producer sends one byte to each address, never
-blocking. Between full rounds (one each ROUND_S) it rings only the bells that answered in the
+BELLS addresses derived from ring name and generation. The kernel is the registry: it frees a
+killed process's address immediately. The producer sends one byte to each address and never
+blocks. Between full rounds (one every ROUND_S) it rings only the bells that answered in the
 last one.
 
-The bell is a hint, never the truth: abstract sockets don't cross network namespaces, any local
-process could bind or ring one, and a full queue drops bytes. So a reader looks every LOOK_S
-anyway, and when it finds records that no bell announced, it looks once a period until it hears
-a bell again.
+The bell is only a hint: abstract sockets don't cross network namespaces, any local process could
+bind or ring one, and a full queue drops bytes. So a reader looks every LOOK_S anyway, and after
+it has found records that no bell announced, it looks once a period until the bell rings again.
 """
 
 import contextlib
@@ -21,7 +20,7 @@ import trio
 # Bound "doorbells".
 BELLS: Final = 64  # arbitrary; a reader that finds none free looks once a period
 # Bound "search for new bells, s".
-ROUND_S: Final = 0.1  # a new reader looks that often by itself
+ROUND_S: Final = 0.1  # until it is found, a new reader looks this often by itself
 # Bound "look without a bell, s".
 LOOK_S: Final = 0.1
 # Bound "shortest look without a bell, s".
@@ -43,7 +42,7 @@ class Ringer:
         self._next_round = 0.0
 
     def ring(self, now: float) -> None:
-        """Wake every reader. `now` is in seconds of any steady clock."""
+        """Wake every reader. `now` is in seconds of any monotonic clock."""
         if now >= self._next_round:
             self._next_round = now + ROUND_S
             self._answering = [bell for bell in self._addresses if self._ring_one(bell)]
@@ -54,14 +53,14 @@ class Ringer:
     def _ring_one(self, bell: str) -> bool:
         try:
             self._socket.sendto(b"\a", bell)
-        except BlockingIOError:  # its queue is full: that reader has been rung already
+        except BlockingIOError:  # its queue is full: its reader has been woken already
             return True
-        except OSError:  # nobody there
+        except OSError:  # no reader at this address
             return False
         return True
 
     def close(self) -> None:
-        """Give the socket back."""
+        """Close the socket."""
         self._socket.close()
 
 
@@ -80,12 +79,12 @@ class Bell:
         return False
 
     def look_s(self, period_s: float) -> float:
-        """Return how long to rely on the bell; `period_s` is the producer's nominal period."""
+        """Return how long to wait for the bell; `period_s` is the producer's nominal period."""
         return LOOK_S if self._heard else min(LOOK_S, max(period_s, MIN_LOOK_S))
 
     async def rung(self) -> None:
-        """Wait until it rings, and take one ring away. Cancellation loses nothing: the bell is a
-        hint only."""
+        """Wait until it rings, and take one byte from its queue. Cancellation loses nothing: the
+        bell is only a hint."""
         if not self._bound:
             await trio.sleep_forever()
         while True:
@@ -98,15 +97,15 @@ class Bell:
             return
 
     def missed(self) -> None:
-        """Note that records were there which no bell had announced."""
+        """Note that there were records that no bell had announced."""
         self._heard = False
 
     def drain(self) -> None:
-        """Take all further rings away. Whatever they announced can be read by now."""
+        """Empty the queue. What these bytes announced can be read by now."""
         with contextlib.suppress(BlockingIOError):
             while True:
                 self._socket.recv(1)
 
     def close(self) -> None:
-        """Give the address back."""
+        """Release the address."""
         self._socket.close()

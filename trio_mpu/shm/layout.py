@@ -5,11 +5,11 @@ The segment is one header and `capacity` records of fixed size. The record with 
 number s lives in slot s % capacity. All numbers are in the host's byte order.
 
 - Only the producer writes records. It fills the slot after the newest one and then moves
-  `head`: until then nobody looks at that slot, so a producer killed in the middle leaves no
+  `head`: no reader looks at that slot until then, so a producer killed in between leaves no
   trace.
 - A reader copies, validates, then uses. The oldest record it asks for is the one after the
-  slot that the producer fills next; whatever is older is lapped. In what it copied, the
-  sequence number in each slot must be the expected one.
+  slot that the producer fills next; anything older counts as lapped. Each slot that it copied
+  must hold the expected sequence number.
 """
 
 import struct
@@ -31,7 +31,7 @@ Buffer = memoryview | bytearray | bytes
 _LEDGER_PLACES = 16
 _TEXT_BYTES = 96
 
-# Each field: its offset and its form. Who writes: P the producer, S whoever has the semaphore.
+# Each field: offset and format. Who writes it: P the producer, S the semaphore's holder.
 _FIELDS: Final = {
     "magic": (0, "Q"),  # P, last of all when the segment is made: 0 means not ready
     "version": (8, "I"),  # P, once
@@ -39,11 +39,11 @@ _FIELDS: Final = {
     "record_bytes": (16, "I"),  # P, once
     "capacity": (20, "I"),  # P, once
     "generation": (24, "Q"),  # P, once: random, so that ids of two segments never meet
-    "head": (32, "Q"),  # P, for each batch, as one aligned store: the point of publication
+    "head": (32, "Q"),  # P, for each batch, as one aligned store: this publishes it
     "period_ns": (40, "Q"),  # P, at its start
     "state": (48, "I"),  # P
     "producer": (52, "=IQ"),  # P, at its start
-    "holder": (64, "=I4xQ"),  # S, on taking and on giving back
+    "holder": (64, "=I4xQ"),  # S, on taking and on giving back the semaphore
     "heartbeat_ns": (80, "Q"),  # P, once a second, CLOCK_MONOTONIC
     "started_ns": (88, "Q"),  # P, at its start, CLOCK_REALTIME
     "ledger": (96, f"{_LEDGER_PLACES}Q"),  # P, before the gaps it counts, and once a second
@@ -82,18 +82,18 @@ def text(buffer: Buffer, name: str) -> str:
 
 
 def put(buffer: memoryview | bytearray, name: str, *values: int | bytes) -> None:
-    """Set one header field, not at once: see `publish` for the one that must be."""
+    """Set one header field; the store is not atomic (`publish` is)."""
     offset, form = _STRUCTS[name]
     form.pack_into(buffer, offset, *values)
 
 
 def fitted(name: str, text: str) -> str:
-    """Return what of `text` has room in a text field, cut at a character's boundary."""
+    """Return as much of `text` as fits into a text field, cut between two characters."""
     return text.encode()[: _STRUCTS[name][1].size].decode(errors="ignore")
 
 
 def put_text(buffer: memoryview | bytearray, name: str, text: str) -> None:
-    """Set a text field, cut to its room."""
+    """Set a text field to as much of `text` as fits."""
     put(buffer, name, fitted(name, text).encode())
 
 
@@ -104,8 +104,8 @@ def put_ledger(buffer: memoryview | bytearray, counts: dict[str, int]) -> None:
 
 
 def lay_out(buffer: memoryview | bytearray, capacity: int, generation: int) -> None:
-    """Make an empty ring of a zeroed buffer. The magic number comes last: until it is there,
-    readers take the segment for not ready."""
+    """Make an empty ring in a zeroed buffer. The magic number comes last: readers consider the
+    segment not ready until it is there."""
     put(buffer, "version", VERSION)
     put(buffer, "header_bytes", HEADER_BYTES)
     put(buffer, "record_bytes", RECORD_BYTES)
@@ -115,8 +115,8 @@ def lay_out(buffer: memoryview | bytearray, capacity: int, generation: int) -> N
 
 
 def _is_half_made(buffer: Buffer) -> bool:
-    """Tell whether this is what a producer has before the magic number is there, and nothing
-    that belongs to somebody else."""
+    """Return whether this is what a producer has before the magic number is there, and not
+    something of another program."""
     if not len(buffer):
         return True
     if len(buffer) < HEADER_BYTES or (len(buffer) - HEADER_BYTES) % RECORD_BYTES:
@@ -128,8 +128,8 @@ def _is_half_made(buffer: Buffer) -> bool:
 def check(buffer: Buffer, what: str) -> int:
     """Return the capacity of the ring in `buffer`.
 
-    Raises RingMissing while it is being made, and RingError, a different one for each reason,
-    when it is no ring that this version can use. `what` names it in the message.
+    Raises RingMissing while it is being made, and RingError, with a message for each reason,
+    when this version can't use it. `what` names it in the message.
     """
     size = len(buffer)
     if _is_half_made(buffer):
@@ -138,20 +138,22 @@ def check(buffer: Buffer, what: str) -> int:
         raise RingError(f"{what} is not a ring of trio-mpu; choose another name with --ring")
     if (version := number(buffer, "version")) != VERSION:
         raise RingError(
-            f"{what} is a ring of version {version}, this program knows version {VERSION}; "
+            f"{what} is a ring of version {version}, but this program knows version {VERSION}; "
             "stop the other program and remove it, or choose another name with --ring"
         )
     sizes = (number(buffer, "header_bytes"), number(buffer, "record_bytes"))
     if sizes != (HEADER_BYTES, RECORD_BYTES):
-        raise RingError(f"{what} has header and records of {sizes} bytes; remove it")
+        raise RingError(f"{what} has a header and records of {sizes} bytes; remove it")
     capacity = number(buffer, "capacity")
     if not MIN_CAPACITY <= capacity <= MAX_CAPACITY or size != segment_bytes(capacity):
-        raise RingError(f"{what} has {size} bytes, not those of {capacity} records; remove it")
+        raise RingError(
+            f"{what} has {size} bytes, which does not fit {capacity} records; remove it"
+        )
     return capacity
 
 
 def read_header(buffer: Buffer) -> Header:
-    """Decode the header of a checked ring; to be called under the semaphore."""
+    """Decode the header of a checked ring; call this under the semaphore."""
     state = number(buffer, "state")
     return Header(
         capacity=number(buffer, "capacity"),
@@ -173,8 +175,8 @@ def read_header(buffer: Buffer) -> Header:
 def publish(buffer: memoryview | bytearray, seq: int) -> None:
     """Move `head` to the record with this number, by one aligned store.
 
-    A killed writer leaves the old head or the new one. (`struct.pack_into` clears its room
-    before it writes, so whoever is killed in between would leave a ring without records.)
+    A killed writer leaves the old head or the new one. (`struct.pack_into` clears the bytes
+    before it writes them: a writer killed in between would leave a ring without records.)
     """
     offset, form = _STRUCTS["head"]
     with memoryview(buffer)[offset : offset + form.size].cast("Q") as head:
@@ -187,12 +189,12 @@ def put_record(buffer: memoryview | bytearray, capacity: int, record: Record) ->
 
 
 def oldest(head: int, capacity: int) -> int:
-    """Return the number of the oldest record that the producer's next write leaves alone."""
+    """Return the number of the oldest record that the producer's next write does not touch."""
     return max(1, head - capacity + 2)
 
 
 def copy_records(buffer: Buffer, capacity: int, first: int, count: int) -> bytes:
-    """Copy the slots of `count` records from number `first` on; at most two pieces."""
+    """Copy the slots of `count` records from number `first` on, across the end if necessary."""
     start = first % capacity
     if (beyond := start + count - capacity) > 0:
         return copy_records(buffer, capacity, first, count - beyond) + copy_records(
@@ -205,8 +207,8 @@ def copy_records(buffer: Buffer, capacity: int, first: int, count: int) -> bytes
 def parse_records(copied: bytes, first: int) -> list[Record]:
     """Decode copied slots that should hold the records from number `first` on.
 
-    The result begins after the last slot that holds something else, so it is shorter, but
-    consecutive and whole, when a writer did not keep to the rules.
+    The result begins after the last slot that holds another number. So it may be shorter, but
+    it is always consecutive and whole.
     """
     records = [Record._make(fields) for fields in _RECORD.iter_unpack(copied)]
     for index in range(len(records) - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""Who a process is, so that a note of it in shared memory can be trusted later."""
+"""The identity of a process, in a form that can be stored in shared memory and checked later."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ def myself() -> Process:
 def find(pid: int) -> Process:
     """Return the identity of the process that has this pid now, NOBODY if none has.
 
-    A process that was killed and not yet waited for (a zombie) counts as none: it runs no more.
+    A process that has ended and was not yet waited for (a zombie) does not count.
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
@@ -27,5 +27,5 @@ def find(pid: int) -> Process:
 
 
 def is_alive(process: Process) -> bool:
-    """Tell whether exactly this process still runs."""
+    """Return whether exactly this process is still running."""
     return process != NOBODY and find(process.pid) == process

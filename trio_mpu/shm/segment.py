@@ -1,10 +1,9 @@
-"""One shared-memory segment with its semaphore, and the kernel's lock that makes a writer the
-only one.
+"""One shared-memory segment with its semaphore, and the lock that makes a writer the only one.
 
 The writer's lock is an "open file description" lock on byte 0 (F_OFD_SETLK in fcntl(2)): the
-kernel frees it when its owner dies, by whatever death, and shows it to everyone who has the
-segment, in other containers too. It has nothing to do with the flock of semaphore.py: Linux
-keeps the two kinds apart.
+kernel frees it however its owner dies, and shows it to every process that has the segment open,
+in other containers too. It has nothing to do with the flock of semaphore.py: Linux keeps the two
+kinds apart.
 """
 
 import contextlib
@@ -30,7 +29,7 @@ _FLOCK = struct.Struct("@hhqqi")  # struct flock with 64-bit offsets: type, when
 
 
 class Segment:
-    """An open segment; `buffer` and `capacity` are there once it is mapped and in use."""
+    """An open segment; `buffer` is set by `map`, `capacity` by `use`."""
 
     def __init__(self, name: str, *, create: bool = False) -> None:
         """Open the segment of this name; with `create`, make an empty one if there is none.
@@ -62,7 +61,7 @@ class Segment:
     # -- the writer's lock ----------------------------------------------------------
 
     def lock_as_writer(self) -> bool:
-        """Become the only writer for as long as this segment is open, or tell that there is one."""
+        """Become the only writer while this segment is open; False: there is one already."""
         try:
             fcntl.fcntl(self.fd, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_WRLCK, 0, 0, 1, 0))
         except BlockingIOError:
@@ -70,7 +69,7 @@ class Segment:
         return True
 
     def writer_lives(self) -> bool:
-        """Tell whether anybody has the writer's lock."""
+        """Return whether some process has the writer's lock."""
         found = fcntl.fcntl(self.fd, fcntl.F_OFD_GETLK, _FLOCK.pack(fcntl.F_WRLCK, 0, 0, 1, 0))
         return bool(_FLOCK.unpack(found)[0] != fcntl.F_UNLCK)
 
@@ -82,9 +81,9 @@ class Segment:
         return os.fstat(self.fd).st_size
 
     def allocate(self, capacity: int) -> None:
-        """Give an empty segment its size for good, with its memory.
+        """Give an empty segment its final size, and allocate its memory.
 
-        Memory that is only promised would kill whoever touches it when /dev/shm is full.
+        Were the memory only promised, the first to touch it would be killed when /dev/shm is full.
         """
         size = layout.segment_bytes(capacity)
         try:
@@ -95,7 +94,7 @@ class Segment:
             ) from error
 
     def map(self) -> None:
-        """Map the segment whole, if it has any size."""
+        """Map the whole segment, unless it is empty."""
         if size := self.size:
             self._map = mmap.mmap(self.fd, size)
             self.buffer = memoryview(self._map)
@@ -107,13 +106,13 @@ class Segment:
         """
         self.capacity = layout.check(self.buffer, str(self.path))
         self.open_semaphore(create=False)
-        # Since the segment was opened, both may have been replaced. To use the new semaphore
-        # with locks on the old segment would make its holder look dead.
+        # Since the segment was opened, both may have been replaced. The new semaphore with locks
+        # on the old segment would make a living holder look dead.
         if not self.is_named():
             raise RingMissing(f"{self.path} has just been replaced")
 
     def open_semaphore(self, *, create: bool) -> None:
-        """Open or make the semaphore, and remember which files the two names lead to."""
+        """Open or make the semaphore, and remember the files that the two names lead to."""
         try:
             self._semaphore = RobustSemaphore(self._name, self.fd, self.buffer, create=create)
             self._inodes = [os.fstat(self.fd).st_ino, self._semaphore_path.stat().st_ino]
@@ -128,7 +127,7 @@ class Segment:
         return await self._semaphore.run(section)
 
     def run_now(self, section: Callable[[], None]) -> bool:
-        """Call `section` under the semaphore if that needs no waiting; tell whether it did."""
+        """Call `section` under the semaphore if that is free; return False, without waiting, if not."""
         assert self._semaphore is not None
         return self._semaphore.run_now(section)
 
@@ -142,14 +141,14 @@ class Segment:
     # -- the names ------------------------------------------------------------------
 
     def is_named(self) -> bool:
-        """Tell whether the segment's name leads here."""
+        """Return whether the segment's name leads here."""
         try:
             return self.path.stat().st_ino == os.fstat(self.fd).st_ino
         except FileNotFoundError:
             return False
 
     def is_current(self) -> bool:
-        """Tell whether both names still lead to the segment and the semaphore in use here."""
+        """Return whether both names still lead to the segment and the semaphore in use here."""
         try:
             return self._inodes == [
                 path.stat().st_ino for path in (self.path, self._semaphore_path)
@@ -158,7 +157,7 @@ class Segment:
             return False
 
     def unlink(self) -> None:
-        """Remove both names; whoever has them open may go on. For the writer only.
+        """Remove both names; processes that have them open may continue. For the writer only.
 
         The segment's name goes first: `use` relies on it.
         """
@@ -166,7 +165,7 @@ class Segment:
             path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close everything; the writer's lock is free from here on."""
+        """Close everything; this also releases the writer's lock."""
         if self._semaphore is not None:
             self._semaphore.close()
             self._semaphore = None
@@ -179,7 +178,7 @@ class Segment:
 
 
 def remove(name: str) -> None:
-    """Remove a ring that has no living writer, and nothing that is not a ring of this version."""
+    """Remove a ring without a living writer; leave anything but a ring of this version alone."""
     try:
         with Segment(name) as segment:
             if not segment.lock_as_writer() or not segment.is_named():

@@ -3,18 +3,18 @@
 A POSIX semaphore does not know who took it: when its holder is killed, nobody posts it. The
 kernel does know who holds an flock, and frees it at that process's death. So:
 
-- Whoever wants the semaphore first takes a *shared* flock on the segment, and keeps it until
-  the semaphore is posted again (or until it turned out to be taken). It holds nothing while it
-  waits: it comes back a moment later.
-- Whoever has come back in vain for RECOVER_AFTER_S asks for the *exclusive* flock, without
-  waiting. To get it means that no living process is between taking the lock and giving it back,
-  so a semaphore that is still at zero belongs to the dead, and is posted. There can be only one
-  such process at a time, and if it is killed too, the next one does the same.
+- A process that wants the semaphore first takes a *shared* flock on the segment, and keeps it
+  until it has posted the semaphore again (or has found it taken). While it waits it holds
+  nothing: it tries again a moment later.
+- A process that has tried without success for RECOVER_AFTER_S asks for the *exclusive* flock,
+  without waiting. Getting it proves that no living process is between taking the lock and giving
+  it back: a semaphore that is still at zero then belonged to a dead process, and is posted. There
+  can be only one such process at a time, and if it is killed too, the next one does the same.
 
 A living holder, even one that is stopped or swapped out, has its shared flock: it is never
-robbed, in no window however small. The note of the holder in the header serves to name it.
+robbed, at no instruction. The header's entry of the holder only serves to name it in messages.
 Nothing here blocks the thread, and there is no await between taking and giving back, so a
-cancellation never finds the lock held.
+cancellation never leaves the lock held.
 """
 
 import fcntl
@@ -31,7 +31,7 @@ from trio_mpu.shm.process_id import is_alive, myself
 T = TypeVar("T")
 
 # Bound "wait for the semaphore, s".
-PATIENCE_S: Final = 1.0  # how long to try before the caller is told that the ring is held
+PATIENCE_S: Final = 1.0  # how long to try before RingHeld is raised
 # Bound "wait before a holder is checked, s".
 RECOVER_AFTER_S: Final = 0.02  # a critical section takes some 20 µs; a thousand of them
 PAUSE_S: Final = 0.0005  # between tries: some 20 critical sections
@@ -52,7 +52,7 @@ class RobustSemaphore:
     def __init__(self, ring: str, fd: int, buffer: memoryview, *, create: bool = False) -> None:
         """Open the semaphore; with `create`, in place of any other of that name.
 
-        Raises RingMissing when there is none, PermissionError when it is somebody else's.
+        Raises RingMissing when there is none, PermissionError when it belongs to another user.
         """
         name = semaphore_name(ring)
         if create:
@@ -71,11 +71,11 @@ class RobustSemaphore:
         self.recoveries = 0
 
     def close(self) -> None:
-        """Forget the semaphore; it goes on existing."""
+        """Close the semaphore; it continues to exist."""
         self._semaphore.close()
 
     def run_now(self, section: Callable[[], None]) -> bool:
-        """Call `section` while holding the semaphore, or tell that this would need waiting."""
+        """Call `section` while holding the semaphore; return False, without waiting, if it is taken."""
         if not self._try_take():
             return False
         try:
@@ -88,7 +88,7 @@ class RobustSemaphore:
         """Call `section` while holding the semaphore, and return what it returns.
 
         Raises RingHeld when a living process keeps the semaphore for longer than `patience_s`.
-        Cancellation takes effect only while waiting; the section itself runs to its end.
+        Cancellation takes effect only while waiting; the section itself always completes.
         """
         begun: float | None = None
         while not self._try_take():
@@ -111,7 +111,7 @@ class RobustSemaphore:
     def _try_take(self) -> bool:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:  # somebody is recovering the semaphore at this instant
+        except BlockingIOError:  # another process is recovering the semaphore at this moment
             return False
         try:
             self._semaphore.acquire(0)
@@ -129,7 +129,7 @@ class RobustSemaphore:
     def _try_recover(self) -> bool:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # its holder lives, or somebody else is at it
+        except BlockingIOError:  # its holder lives, or another process is recovering it
             return False
         try:
             if self._semaphore.value == 0:
@@ -142,7 +142,7 @@ class RobustSemaphore:
 
     def _holder(self) -> str:
         holder = layout.process(self._buffer, "holder")
-        return f"process {holder.pid}" if is_alive(holder) else "a process of another container"
+        return f"process {holder.pid}" if is_alive(holder) else "a process in another container"
 
 
 def unlink_semaphore(ring: str) -> None:
