@@ -3,15 +3,15 @@
  *     cc -O2 -o ring_reader ring_reader.c -pthread -lrt
  *     ./ring_reader [-o] NAME [COUNT]
  *
- * It begins with the newest record, or with -o with the oldest, and ends after COUNT records
- * (status 0), or when all of a ring has been read that another one has replaced (status 3).
- * Lines with # tell what was overwritten before it could be read. docs/protocol.md gives the
- * reasons for every rule that is kept here. The four that matter:
+ * It begins with the newest record, or with the oldest if -o is given. It ends after COUNT records
+ * (status 0), or when its ring was replaced by another and it has read the old one to its end
+ * (status 3). Lines with # report what was overwritten before it could be read. docs/protocol.md
+ * gives the reason for every rule that this program follows. The four that matter:
  *
  *   1. touch the segment only between take() and give_back(), and only copy there;
  *   2. copy, validate, then use;
- *   3. the bell is a hint: look every 100 ms anyway;
- *   4. clean up nothing: what a process has when it ends, or is killed, the kernel gives back.
+ *   3. the bell is only a hint: look every 100 ms anyway;
+ *   4. clean up nothing: when a process ends or is killed, the kernel frees what it held.
  */
 #define _GNU_SOURCE /* F_OFD_GETLK */
 #include <assert.h>
@@ -62,14 +62,14 @@ struct record {
 static_assert(sizeof(struct record) == RECORD_BYTES, "as the protocol says");
 
 static const char *name;
-static int segment; /* a descriptor of our own: an flock belongs to an open file */
+static int segment; /* our own descriptor: an flock belongs to an open file */
 static struct header *header;
 static const struct record *records;
 static uint64_t capacity, my_start;
 static sem_t *semaphore;
 static ino_t inodes[2]; /* of segment and semaphore */
 static int bell = -1;   /* stays -1 if no address is free */
-static bool heard;      /* whether the bell can be relied on */
+static bool heard;      /* whether we can rely on the bell */
 
 static void fail(const char *reason)
 {
@@ -84,12 +84,12 @@ static double now_s(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* -- the semaphore, which survives the death of whoever holds it --------------------------- */
+/* -- the semaphore, which survives the death of its holder --------------------------------- */
 
 static bool try_take(void)
 {
     if (flock(segment, LOCK_SH | LOCK_NB) == -1)
-        return false; /* somebody is recovering the semaphore at this instant */
+        return false; /* another process is recovering the semaphore now */
     if (sem_trywait(semaphore) == -1) {
         flock(segment, LOCK_UN); /* the lock means "I may be the holder": never wait with it */
         return false;
@@ -111,11 +111,11 @@ static void try_recover(void)
 {
     int value;
     if (flock(segment, LOCK_EX | LOCK_NB) == -1)
-        return; /* the holder lives, and is never robbed, however slow it is */
+        return; /* the holder lives: it is never robbed, however slow it is */
     if (sem_getvalue(semaphore, &value) == 0 && value == 0) {
         header->holder_pid = 0;
         header->holder_start = 0;
-        sem_post(semaphore); /* for the dead */
+        sem_post(semaphore); /* in place of the dead holder */
     }
     flock(segment, LOCK_UN);
 }
@@ -143,7 +143,7 @@ static uint64_t find_my_start(void)
         text[fread(text, 1, sizeof text - 1, file)] = '\0';
         fclose(file);
     }
-    /* The program's name, field 2, is in parentheses and may hold anything; see proc(5). */
+    /* Field 2, the program's name, is in parentheses and may contain anything; see proc(5). */
     char *field = strrchr(text, ')');
     for (int number = 2; field != NULL && number < 22; number++)
         field = strchr(field + 1, ' ');
@@ -194,17 +194,17 @@ static void open_ring(void)
     if (magic != MAGIC)
         fail(magic == 0 ? "the ring is not ready yet" : "this is not a ring of trio-mpu");
     if (header->version != VERSION)
-        fail("the ring has a version that is unknown here");
+        fail("this program does not know the ring's version");
     if (header->header_bytes != HEADER_BYTES || header->record_bytes != RECORD_BYTES)
         fail("the ring has headers or records of another size");
     capacity = header->capacity;
     if (capacity < 2 || capacity > MAX_CAPACITY || size != HEADER_BYTES + capacity * RECORD_BYTES)
-        fail("the segment's size is not that of its capacity");
+        fail("the segment's size does not fit its capacity");
     records = (const struct record *)((const char *)header + HEADER_BYTES);
     snprintf(path, sizeof path, "/%s_sem", name);
     if ((semaphore = sem_open(path, 0)) == SEM_FAILED)
         fail(errno == ENOENT ? "the ring has no semaphore" : strerror(errno));
-    /* If the segment still has its name now, it had it when the semaphore was opened. */
+    /* If the segment still has its name now, it had it when we opened the semaphore. */
     find_inodes(inodes);
     if (inodes[0] != status.st_ino || inodes[1] == 0)
         fail("the ring has just been replaced");
@@ -212,8 +212,8 @@ static void open_ring(void)
     bind_bell();
 }
 
-/* Tell whether nobody will ever write this ring again: its names lead elsewhere, and the
- * producer's lock on byte 0, which the kernel frees at its death, is free. */
+/* Return whether this ring will never be written again: its names lead elsewhere, and the
+ * producer's lock on byte 0, which the kernel frees when the producer dies, is free. */
 static bool is_over(void)
 {
     ino_t now[2];
@@ -225,13 +225,13 @@ static bool is_over(void)
 
 /* -- following ----------------------------------------------------------------------------- */
 
-/* The slot after the newest is the producer's: of N records, N - 1 may be read. */
+/* The slot after the newest belongs to the producer: of N records, N - 1 can be read. */
 static uint64_t oldest(uint64_t head)
 {
     return head + 1 > capacity ? head + 2 - capacity : 1;
 }
 
-/* Wait for the bell, or until it is time to look without it; tell whether it rang. */
+/* Wait for the bell, or until it is time to look without it; return whether it rang. */
 static bool wait_for_bell(uint64_t period_ns)
 {
     uint64_t period_ms = period_ns / 1000000 > 1 ? period_ns / 1000000 : 1;
@@ -252,7 +252,7 @@ static void print(const struct record *r)
     printf(",%" PRIu32 ",%" PRIu32 "\n", r->flags, r->lost);
 }
 
-/* Print `count` records; return how many were not there when the ring came to its end. */
+/* Print `count` records; return how many of them the ring did not have when it ended. */
 static uint64_t follow(bool at_oldest, uint64_t count)
 {
     static struct record copy[BATCH];
@@ -274,8 +274,8 @@ static uint64_t follow(bool at_oldest, uint64_t count)
             copy[copied] = records[(first + copied) % capacity];
         give_back();
 
-        /* Another number than expected means: overwritten by a producer that was killed before
-         * it could move head. All up to the last such slot is lost. */
+        /* An unexpected number means: overwritten by a producer that was killed before it could
+         * move head. Everything up to the last such slot is lost. */
         size_t valid = copied;
         while (valid > 0 && copy[valid - 1].seq == first + valid - 1)
             valid--;
