@@ -69,7 +69,7 @@ def _text_of(who: str, row: Row) -> str:
     own = {key.removeprefix(f"{who}_"): value for key, value in row.items() if key.startswith(who)}
     return (
         f"{own['samples']:,.0f} samples, whole and in order: {verdict_text(own)}"
-        f" ({own['gaps_told']:.0f} gaps told, {own['behind']:.0f} behind)"
+        f" ({own['gaps_told']:.0f} gaps reported, {own['behind']:.0f} behind)"
     )
 
 

@@ -113,8 +113,8 @@ def verdict_text(row: Row) -> str:
     names = {
         "lost": "lost unsaid",
         "repeats": "repeated",
-        "lost_told": "lost and told",
-        "unmeasured": "missed by the feed and told",
+        "lost_told": "lost and reported",
+        "unmeasured": "missed by the producer and reported",
         "changes": "restarts",
         "closed": "cut off",
     }
