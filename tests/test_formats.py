@@ -51,7 +51,7 @@ def test_the_exact_json_of_a_sample() -> None:
 
 
 def test_the_exact_json_of_a_gap() -> None:
-    """What the producer noted is told with the sample, unless the reader missed something."""
+    """What the producer noted is reported with the sample, unless the reader missed something."""
     noted = sample_json(AFTER_GAP, MEANS, ORIGIN)
     assert noted.endswith(
         '"flags":["simulated","device_gap"],"gap":{"from":41,"to":42,"lost":3,"reason":"device"}}'
@@ -89,7 +89,7 @@ def test_the_exact_rows() -> None:
         (Flag.RESTART_GAP | Flag.DEVICE_GAP, Gap(41, 42, 3, "restart")),
     ],
 )
-def test_a_gap_is_told_by_its_flag(flags: int, gap: Gap | None) -> None:
+def test_a_gap_is_known_by_its_flag(flags: int, gap: Gap | None) -> None:
     """The producer's note has a reason: the restart is the greater one."""
     assert gap_of(AFTER_GAP._replace(flags=flags)) == gap
 
@@ -151,7 +151,7 @@ def test_what_a_text_device_measured_is_recorded_without_loss(thousandths: list[
 
 @given(st.integers(-32768, 32767))
 def test_what_a_register_held_is_found_again(raw: int) -> None:
-    """Seven digits tell all 65,536 values of a register apart, in its finest and widest range."""
+    """Seven digits distinguish all 65,536 values of a register, in its finest and widest range."""
     for lsb, axis in ((16384, "ax"), (2048, "ay"), (131, "gx"), (16.4, "gy")):
         record = Record(**{**RECORD._asdict(), axis: float32(raw / lsb)})
         found = parse_row(row_json(record, ORIGIN))[1]

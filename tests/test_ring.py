@@ -21,7 +21,7 @@ SHM = Path("/dev/shm")
 
 
 def samples(count: int, first: int = 0) -> list[Sample]:
-    """Samples that tell which one they are by `ax`."""
+    """Samples that can be identified by `ax`."""
     now = time.monotonic_ns()
     return [
         Sample(now + n, n / 1024, -1.5, 1, -250, 0.125, 0, 25.5)
@@ -80,7 +80,7 @@ async def test_several_readers_have_each_its_own_place(ring_name: str) -> None:
 
 
 @pytest.mark.parametrize("capacity", [2, 3, 64])
-async def test_being_lapped_is_told_from_where_to_where(ring_name: str, capacity: int) -> None:
+async def test_being_lapped_is_reported_from_where_to_where(ring_name: str, capacity: int) -> None:
     """What the ring has lost is a gap with its ends, and what follows is whole."""
     async with writer(ring_name, capacity) as ring:
         for n in range(100):
@@ -222,7 +222,7 @@ async def test_a_ring_that_vanished_is_noticed_and_made_anew(ring_name: str, whi
 
 
 async def test_there_is_no_ring_before_the_producer(ring_name: str) -> None:
-    """A reader that comes first is told to wait."""
+    """A reader that comes first gets RingMissing, and waits."""
     with pytest.raises(RingMissing, match="is the producer running"):
         RingReader(ring_name)
 
@@ -406,7 +406,7 @@ async def test_a_ring_that_is_replaced_while_it_is_opened_is_not_used(
         path.unlink()
 
 
-async def test_a_reader_without_a_descriptor_left_is_told_in_one_line(
+async def test_a_reader_without_a_free_descriptor_gets_one_line(
     ring_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server goes on with what it has, and tries again later."""

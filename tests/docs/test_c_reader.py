@@ -188,7 +188,7 @@ async def reading(
 
 
 def parse(line: str) -> Record:
-    """The record on a line of CSV; nine digits tell a float32 exactly."""
+    """The record on a line of CSV; nine digits give a float32 exactly."""
     seq, t_ns, time_ns, *values, flags, lost = line.split(",")
     floats = struct.unpack("7f", struct.pack("7f", *map(float, values)))
     return Record._make((int(seq), int(t_ns), int(time_ns), *floats, int(flags), int(lost)))
@@ -229,7 +229,7 @@ async def test_a_reader_begins_with_the_newest_or_the_oldest_record(
             assert [(await reader.record()).seq for _ in range(7)] == list(range(14, 21))
 
 
-async def test_being_lapped_is_told_exactly(ring_reader: Path, ring_name: str) -> None:
+async def test_being_lapped_is_reported_exactly(ring_reader: Path, ring_name: str) -> None:
     """What is printed and what is said to be lost add up to all that was written."""
     async with (
         writing(ring_name, 16) as writer,
@@ -376,7 +376,7 @@ def sending(
 async def until_stopped(process: trio.Process) -> None:
     """Wait until a signal has stopped the process: state T in proc(5)."""
     with trio.fail_after(10):
-        while b") T " not in Path(f"/proc/{process.pid}/stat").read_bytes():  # noqa: ASYNC110 - nobody tells us
+        while b") T " not in Path(f"/proc/{process.pid}/stat").read_bytes():  # noqa: ASYNC110 - there is no event for it
             await trio.sleep(0.005)
 
 
@@ -402,7 +402,7 @@ async def test_a_reader_killed_in_the_critical_section_stops_nobody(
 async def test_a_reader_stopped_in_the_critical_section_is_not_robbed(
     ring_reader: Path, ring_name: str, shim: Path
 ) -> None:
-    """Its shared flock tells the others that it lives: they wait until it goes on."""
+    """Its shared flock shows the others that it lives: they wait until it continues."""
     async with writing(ring_name, 64) as writer:
         await writer.write(samples(1, 1))
         environment = sending(shim, "after wait", 1, signal.SIGSTOP)
@@ -422,7 +422,7 @@ async def test_a_reader_stopped_in_the_critical_section_is_not_robbed(
 async def test_a_semaphore_that_is_free_again_is_not_posted(
     ring_reader: Path, ring_name: str, shim: Path
 ) -> None:
-    """Who comes to recover it after somebody else has done so leaves it alone."""
+    """A process that finds it recovered by another leaves it alone."""
     async with writing(ring_name, 64) as writer:
         await writer.write(samples(1, 1))
         environment = sending(shim, "never", busy=100)
@@ -435,7 +435,7 @@ async def test_a_semaphore_that_is_free_again_is_not_posted(
 async def test_a_ring_replaced_while_it_is_opened_is_not_used(
     ring_reader: Path, ring_name: str, shim: Path
 ) -> None:
-    """The semaphore of one ring must never guard another: two processes would hold it at once."""
+    """The semaphore of one ring must never guard another: two processes would hold it at the same time."""
     async with writing(ring_name, 64) as writer:
         environment = sending(shim, "before open", 1, signal.SIGSTOP)
         async with reading(ring_reader, "-o", ring_name, environment=environment) as reader:
@@ -475,7 +475,7 @@ async def test_readers_killed_at_random_never_disturb_the_writer(
     assert numbers == list(range(writer.head - count + 1, writer.head + 1))
 
 
-async def test_a_batch_cut_short_by_death_is_told_as_lapped(
+async def test_a_batch_cut_short_by_death_is_reported_as_lapped(
     ring_reader: Path, ring_name: str
 ) -> None:
     """A slot with a newer number than expected is never printed, nor is anything before it."""
@@ -493,7 +493,7 @@ async def test_a_batch_cut_short_by_death_is_told_as_lapped(
 
 
 async def test_a_reader_ends_when_its_ring_is_replaced(ring_reader: Path, ring_name: str) -> None:
-    """All of the old ring is printed; the status tells that there is a new one."""
+    """All of the old ring is printed; the exit status says that there is a new one."""
     async with writing(ring_name, 64) as writer, reading(ring_reader, "-o", ring_name) as reader:
         await writer.write(samples(1, 1))
         assert (await reader.record()).seq == 1

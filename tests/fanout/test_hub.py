@@ -1,4 +1,4 @@
-"""Fan-out: each subscriber gets each sample once, in order, or is told what is missing."""
+"""Fan-out: each subscriber gets each sample once, in order, or a report of what is missing."""
 
 import itertools
 from collections.abc import Callable
@@ -87,7 +87,7 @@ def numbers(events: list[Event]) -> list[int]:
 
 
 def gaps(events: list[Event]) -> list[Any]:
-    """Return the gaps that are told, without the ledgers."""
+    """Return the reported gaps, without the ledgers."""
     return [plain_gap(event.json) for event in events if "gap" in event.json]
 
 
@@ -210,7 +210,7 @@ async def test_a_hostile_id_means_start_now(last_event_id: str) -> None:
 @given(st.text() | st.from_regex(r"[0-9a-f]{16}-[0-9]{0,40}", fullmatch=True))
 @example(own(2))
 def test_no_id_is_an_error_or_silence(last_event_id: str) -> None:
-    """Whatever it is, there is a sample at once."""
+    """Whatever it is, there is a sample immediately."""
 
     async def first() -> int:
         _, hub = ring()
@@ -220,7 +220,7 @@ def test_no_id_is_an_error_or_silence(last_event_id: str) -> None:
     assert trio.run(first) in (1, 2, 3)
 
 
-# -- gaps are told ------------------------------------------------------------------
+# -- gaps are reported -------------------------------------------------------------
 
 
 async def test_resuming_behind_the_rings_tail_tells_what_is_lost() -> None:
@@ -234,7 +234,7 @@ async def test_resuming_behind_the_rings_tail_tells_what_is_lost() -> None:
     assert hub.metrics["gaps_resume"] == 1
 
 
-async def test_another_generations_id_is_told_as_a_restart() -> None:
+async def test_another_generations_id_is_reported_as_a_restart() -> None:
     """Nobody can know how many samples that was; it goes on with the newest."""
     _, hub = ring()
     with subscribe(hub, event_id(OTHER, 1234)) as subscription:
@@ -243,7 +243,7 @@ async def test_another_generations_id_is_told_as_a_restart() -> None:
     assert gaps(events) == [{"from": 1234, "to": 3, "lost": None, "reason": "restart"}]
 
 
-async def test_another_generations_id_is_told_even_if_the_ring_is_empty() -> None:
+async def test_another_generations_id_is_reported_even_if_the_ring_is_empty() -> None:
     """With the first sample that comes, and only once."""
     record_source, hub = ring(0)
     with subscribe(hub, event_id(OTHER, 1234)) as subscription:
@@ -258,7 +258,7 @@ async def test_another_generations_id_is_told_even_if_the_ring_is_empty() -> Non
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
-async def test_a_ring_that_is_replaced_is_told(count: int) -> None:
+async def test_a_ring_that_is_replaced_is_reported(count: int) -> None:
     """Subscribers go over to the new one, from its first sample on, however many it has."""
     record_source, hub = ring(50)
     with subscribe(hub, own(50)) as subscription:
@@ -322,7 +322,7 @@ async def test_a_ring_that_is_replaced_during_a_read_is_not_mixed_up() -> None:
     assert gaps(events) == [{"from": 10, "to": 1, "lost": None, "reason": "restart"}]
 
 
-async def test_being_lapped_ourselves_is_told_to_everyone() -> None:
+async def test_a_server_that_is_lapped_reports_it_to_every_client() -> None:
     """The hub sees it by the numbers."""
     record_source, hub = ring()
     with subscribe(hub, own(3)) as subscription:
@@ -336,16 +336,16 @@ async def test_being_lapped_ourselves_is_told_to_everyone() -> None:
     assert events[0].json["gap"]["ledger"] == hub.ledger()
 
 
-async def test_a_producers_own_gap_is_told() -> None:
+async def test_a_producers_own_gap_is_reported() -> None:
     """From the hub and from the ring alike."""
     record_source, hub = ring()
     with subscribe(hub, own(3)) as live:
         await nothing_comes(live)
         hub.publish(record_source.write(1, flags=int(Flag.DEVICE_GAP), lost=9))
-        told = gaps(await take(live, 1))
-    assert told == [{"from": 3, "to": 4, "lost": 9, "reason": "device"}]
+        reported = gaps(await take(live, 1))
+    assert reported == [{"from": 3, "to": 4, "lost": 9, "reason": "device"}]
     with subscribe(hub, own(3)) as resumed:
-        assert gaps(await take(resumed, 1)) == told
+        assert gaps(await take(resumed, 1)) == reported
 
 
 async def test_a_readers_gap_includes_what_the_producer_noted() -> None:
@@ -359,7 +359,7 @@ async def test_a_readers_gap_includes_what_the_producer_noted() -> None:
     assert gaps(events) == [{"from": 3, "to": 9, "lost": 14, "reason": "lapped"}]
 
 
-async def test_a_damaged_slot_is_passed_over_and_told() -> None:
+async def test_a_damaged_slot_is_passed_over_and_reported() -> None:
     """Rather than read again and again."""
     record_source, hub = ring(400)
     record_source.damaged = {300}
@@ -371,7 +371,7 @@ async def test_a_damaged_slot_is_passed_over_and_told() -> None:
 
 
 async def test_a_ring_that_is_ahead_of_the_hub_is_waited_for() -> None:
-    """Without reading it again and again; what is lost in between is told when it comes."""
+    """Without reading it again and again; what is lost in between is reported when it comes."""
     record_source, hub = ring(50, capacity=32)
     with subscribe(hub, own(10)) as subscription:
         record_source.write(100)  # and the follower has not come to it yet
@@ -403,8 +403,8 @@ async def test_a_full_queue_sends_its_subscriber_back_to_the_ring() -> None:
     assert gaps(events) == []
 
 
-async def test_only_when_the_ring_has_moved_on_is_a_slow_subscriber_told() -> None:
-    """Then it is told from where to where, and that it was slow."""
+async def test_a_slow_subscriber_gets_a_gap_only_when_the_ring_has_moved_on() -> None:
+    """It says from where to where, and that the client was slow."""
     record_source, hub = ring(3, capacity=100)
     with subscribe(hub, own(3)) as subscription:
         await nothing_comes(subscription)
@@ -417,8 +417,8 @@ async def test_only_when_the_ring_has_moved_on_is_a_slow_subscriber_told() -> No
     assert gaps(events) == [{"from": last, "to": 405, "lost": lost, "reason": "slow"}]
     assert (hub.metrics["gaps_slow"], hub.metrics["gaps_resume"]) == (1, 0)
     assert (hub.metrics["slow_lost"], hub.metrics["resume_lost"]) == (lost, 0)
-    told = next(event.json["gap"]["ledger"] for event in events if "gap" in event.json)
-    assert (told["gaps_slow"], told["slow_lost"]) == (1, lost)
+    ledger = next(event.json["gap"]["ledger"] for event in events if "gap" in event.json)
+    assert (ledger["gaps_slow"], ledger["slow_lost"]) == (1, lost)
 
 
 async def test_one_slow_subscriber_does_not_hold_up_another() -> None:
@@ -448,8 +448,8 @@ async def test_a_ring_that_cannot_be_read_is_tried_again(autojump_clock: MockClo
 # -- the status ---------------------------------------------------------------------
 
 
-async def test_a_change_of_status_is_told() -> None:
-    """As a named event with the same object, and without an id; a repetition is not told."""
+async def test_a_change_of_status_is_announced() -> None:
+    """As a named event with the same object, and without an id; a repetition is not announced."""
     record_source, hub = ring()
     with subscribe(hub, own(3)) as subscription:
         await nothing_comes(subscription)
@@ -469,7 +469,7 @@ async def test_a_change_of_status_is_told() -> None:
     assert events[0].json.keys() >= {"sample", "average", "timestamp", "id"}
 
 
-async def test_who_comes_while_samples_are_old_is_told_so() -> None:
+async def test_a_client_that_joins_while_samples_are_old_gets_the_status() -> None:
     """After the newest sample."""
     _, hub = ring()
     hub.set_status("stale", "")
@@ -479,8 +479,8 @@ async def test_who_comes_while_samples_are_old_is_told_so() -> None:
     assert events[1].json["status"] == "stale"
 
 
-async def test_a_status_that_did_not_fit_into_the_queue_is_told_afterwards() -> None:
-    """A client that was told `stale` must learn that it is over."""
+async def test_a_status_that_did_not_fit_into_the_queue_is_announced_afterwards() -> None:
+    """A client that knows of `stale` must learn that it is over."""
     record_source, hub = ring()
     with subscribe(hub, own(3)) as subscription:
         await nothing_comes(subscription)
@@ -494,8 +494,8 @@ async def test_a_status_that_did_not_fit_into_the_queue_is_told_afterwards() -> 
     assert events[-1].name == "status"
 
 
-async def test_a_status_known_only_after_the_start_is_told() -> None:
-    """Who came while the server was still looking is told that the producer has stopped."""
+async def test_a_status_known_only_after_the_start_is_announced() -> None:
+    """A client that joined before the server knew it learns that the producer has stopped."""
     record_source = FakeRecords()
     record_source.write(3)
     hub = Hub(record_source, Metrics())
@@ -509,7 +509,7 @@ async def test_a_status_known_only_after_the_start_is_told() -> None:
 
 
 async def test_a_new_ring_without_samples_has_no_latest_sample() -> None:
-    """An old sample must not show under the new ring's name; its status is told with the first."""
+    """An old sample must not show under the new ring's name; its status comes with the first."""
     record_source, hub = ring()
     with subscribe(hub, own(3)) as old:
         await nothing_comes(old)
@@ -528,7 +528,7 @@ async def test_a_new_ring_without_samples_has_no_latest_sample() -> None:
             assert [event.name for event in events] == ["", "status"]
             assert events[1].json["status"] == "ok"
             assert events[0].id == event_id(OTHER, 1)
-            # Who came in between was never told that it had stopped, and waits for a sample too.
+            # A client that joined in between never got that status, and waits for a sample too.
             assert [event.id for event in await take(new, 1)] == [event_id(OTHER, 1)]
             await nothing_comes(new)
 
@@ -552,7 +552,7 @@ async def test_closing_hands_out_what_is_queued_and_ends() -> None:
 
 @pytest.mark.parametrize("last_event_id", ["", own(1), event_id(OTHER, 1)])
 async def test_closing_ends_those_who_are_catching_up(last_event_id: str) -> None:
-    """At once: they know where to resume."""
+    """Immediately: they know where to resume."""
     _, hub = ring()
     with subscribe(hub, last_event_id) as subscription:
         hub.close()
@@ -572,7 +572,7 @@ class Follower:
         self.status = "ok"
         self.delivered = 0
         self.kept = b""  # what the socket took of a chunk, if not all
-        self.takes = 1  # how many chunks it takes at once before it is slow for a moment
+        self.takes = 1  # how many chunks it takes in a row before it is slow for a moment
 
     def write(self, data: bytes) -> int:
         """Take bytes as a socket does: all, or some, or none."""
@@ -608,14 +608,14 @@ class Follower:
 
     def see(self, event: Event) -> None:
         """Check one event against the last."""
-        told = event.json
+        content = event.json
         if event.name == "status":
-            self.status = told["status"]
+            self.status = content["status"]
             assert event.id == ""
             return
-        generation, seq = int(event.id[:16], 16), told["seq"]
+        generation, seq = int(event.id[:16], 16), content["seq"]
         assert event.id == event_id(generation, seq)
-        gap = told.get("gap")
+        gap = content.get("gap")
         if self.last is None:
             assert gap is None or gap["to"] == seq
         elif self.last[0] != generation:
@@ -666,7 +666,7 @@ class Schedule:
         self.begin(0)
 
     def status(self, number: int) -> None:
-        """Judge."""
+        """Set another status."""
         if self.hub.snapshot.record is not None:
             self.hub.set_status(("ok", "stale", "stopped")[number % 3], "")
 
@@ -685,7 +685,7 @@ class Schedule:
         self.follow(event_id(OTHER, number), (OTHER, number))
 
     def ambush(self, number: int) -> None:
-        """Let something happen in the middle of somebody's next read."""
+        """Let something happen in the middle of a subscriber's next read."""
 
         def strike() -> None:
             self.record_source.before_return = lambda: None
@@ -793,10 +793,10 @@ STEPS = st.tuples(st.sampled_from(RARE + OFTEN), st.integers(0, 40))
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(2, 40), st.lists(STEPS, max_size=40))
-@example(  # a status that can't be told yet, because the new ring has no sample
+@example(  # a status that can't be announced yet, because the new ring has no sample
     2, [("begin", 0), ("flow", 1), ("newcomer", 0), ("status", 1), ("replace", 0), ("consume", 0)]
 )
-def test_whatever_happens_all_samples_arrive_once_or_are_told_missing(
+def test_whatever_happens_all_samples_arrive_once_or_are_reported_missing(
     capacity: int, steps: list[tuple[str, int]]
 ) -> None:
     """Every subscriber, any order of writing, publishing, replacing, reading and cancelling."""
@@ -916,7 +916,7 @@ async def test_means_are_the_same_for_everyone_whenever_they_joined(
     assert len(first) > 100
     assert first.endswith(resumed)
     assert first.partition(b"\n\n")[2] == resumed
-    # Whoever comes in the middle of a window begins with the part of it that was to come.
+    # A client that joins in the middle of a window begins with the rest of it.
     assert first.endswith(later.partition(b"\n\n")[2])
     events = [parse_event(block).json for block in first.decode().split("\n\n")[:-1]]
     seqs = [event["seq"] for event in events]
@@ -958,7 +958,7 @@ async def test_several_samples_share_a_write(autojump_clock: MockClock) -> None:
     assert autojump_clock.autojump_threshold == 0
 
 
-async def test_a_gap_within_a_window_is_told_with_its_means() -> None:
+async def test_a_gap_within_a_window_is_reported_with_its_means() -> None:
     """Several of them as one."""
     record_source = FakeRecords()
     hub = make_app(record_source).hub
@@ -979,7 +979,7 @@ async def test_a_gap_within_a_window_is_told_with_its_means() -> None:
 
 
 def test_a_batch_without_records_is_nothing() -> None:
-    """It is not offered to anybody."""
+    """It is offered to no subscriber."""
     hub = Hub(FakeRecords(), Metrics())
     hub.publish(Batch([], None, 0))
     assert (hub.head, hub.metrics["events"]) == (0, 0)

@@ -1,4 +1,4 @@
-"""The judgement on the newest sample."""
+"""How the newest sample is assessed."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_a_sample_is_stale_after_a_second_and_five_periods(
 def test_without_a_producer_at_work_the_stream_has_stopped(
     state: State, lives: bool, reason: str, age_ns: int
 ) -> None:
-    """However fresh or old the sample is; the reason tells an end from a death."""
+    """However fresh or old the sample is; the reason distinguishes an end from a death."""
     found = assess(RECORD, 10**7, state, producer_lives=lives, now_ns=TAKEN_NS + age_ns)
     assert found == ("stopped", reason)
 

@@ -41,7 +41,7 @@ def test_every_counter_is_there_from_the_beginning() -> None:
 
 
 def test_a_counter_that_nobody_knows_is_an_error() -> None:
-    """A misspelt name fails at once instead of counting into nowhere."""
+    """A misspelt name fails immediately instead of counting into nowhere."""
     metrics = Metrics()
     with pytest.raises(KeyError, match="evnets"):
         metrics.count("evnets")

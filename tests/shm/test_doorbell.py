@@ -12,7 +12,7 @@ GENERATION = 7
 
 
 async def rings(bell: Bell, period_s: float = 1.0) -> bool:
-    """Tell whether it rings before it is time to look without it."""
+    """Return whether it rings before it is time to look without it."""
     with trio.move_on_after(bell.look_s(period_s)):
         await bell.rung()
         bell.drain()

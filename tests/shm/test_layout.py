@@ -54,7 +54,7 @@ def test_no_two_fields_share_a_byte_and_all_fit() -> None:
 
 
 def test_every_number_is_aligned() -> None:
-    """A number lies at a multiple of its size, so that it is read and written at once."""
+    """A number lies at a multiple of its size, so that it is read and written as a whole."""
     for offset, form in layout._FIELDS.values():
         if form.endswith("Q"):
             last = offset + WIDTHS[form] - 8
@@ -200,7 +200,7 @@ def test_until_the_magic_number_is_there_a_ring_is_not_ready() -> None:
 
 
 def test_each_fault_of_a_segment_has_its_own_error() -> None:
-    """Whatever is wrong with a segment is told apart, on one line that begins with its name."""
+    """Each fault of a segment has its own message, one line that begins with its name."""
     faults: list[tuple[str, int]] = [
         ("magic", layout.MAGIC + 1),
         ("version", 2),

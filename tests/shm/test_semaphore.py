@@ -108,7 +108,7 @@ async def test_the_refusal_names_the_holder(ring_name: str, segment: Segment) ->
 
 
 async def test_only_one_of_many_recovers(ring_name: str, segment: Segment) -> None:
-    """The semaphore's value never exceeds one, however many find its holder dead at once."""
+    """The semaphore's value never exceeds one, however many find its holder dead at the same time."""
     async with participant(ring_name, "inside") as process:
         process.send_signal(signal.SIGKILL)
     inside = most = done = 0
@@ -131,7 +131,7 @@ async def test_only_one_of_many_recovers(ring_name: str, segment: Segment) -> No
 
 
 async def test_a_recovery_under_way_is_waited_for(ring_name: str, segment: Segment) -> None:
-    """While somebody has the exclusive lock nobody takes the semaphore."""
+    """While a process has the exclusive lock, no other takes the semaphore."""
     fd = os.open(f"/dev/shm/{ring_name}", os.O_RDWR)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
