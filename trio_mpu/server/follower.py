@@ -22,7 +22,7 @@ CHECK_S: Final = 0.5  # how often the ring's names are checked
 
 
 class RingRecords:
-    """What the ring that is open now still holds: the hub's `Past`."""
+    """What the ring that is open now still holds: the hub's `RecordSource`."""
 
     def __init__(self) -> None:
         self.reader: RingReader | None = None
@@ -123,7 +123,7 @@ class _Follower:
                     await self.take()
 
     async def take(self) -> bool:
-        """Publish what there is beyond the cursor; tell whether there was anything."""
+        """Publish what there is beyond the cursor; return whether there was anything."""
         if self._cursor is None:
             self._cursor = await self._begin()
         batch = await self._reader.read(self._cursor)
@@ -150,7 +150,7 @@ class _Follower:
         return self._hub.head
 
     async def update_status(self) -> None:
-        """Tell the hub how the newest sample stands."""
+        """Assess the newest sample, and set the hub's status."""
         lives = self._reader.producer_lives()  # before the header, which has a dead one's last
         header = self._hub.header = await self._reader.header()
         self._period_s = header.period_ns / 1e9
@@ -163,9 +163,9 @@ class _Follower:
                 producer_lives=lives,
                 now_ns=time.monotonic_ns(),
             )
-            # While there is more in the ring than has been published, that the producer has
-            # stopped would be told before its last samples, and a sample that is old because
-            # this server was kept waiting would be taken for a silent sensor.
+            # While the ring has more than has been published, a stop of the producer would be
+            # announced before its last samples, and a sample that is old because this server
+            # was kept waiting would look like a silent sensor.
             if status == "ok" or header.head <= self._hub.head:
                 self._hub.set_status(status, reason)
         else:

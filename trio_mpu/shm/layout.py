@@ -60,8 +60,8 @@ def segment_bytes(capacity: int) -> int:
 
 
 def _get(buffer: Buffer, name: str) -> tuple[Any, ...]:
-    offset, form = _STRUCTS[name]
-    return form.unpack_from(buffer, offset)
+    offset, packer = _STRUCTS[name]
+    return packer.unpack_from(buffer, offset)
 
 
 def number(buffer: Buffer, name: str) -> int:
@@ -83,8 +83,8 @@ def text(buffer: Buffer, name: str) -> str:
 
 def put(buffer: memoryview | bytearray, name: str, *values: int | bytes) -> None:
     """Set one header field; the store is not atomic (`publish` is)."""
-    offset, form = _STRUCTS[name]
-    form.pack_into(buffer, offset, *values)
+    offset, packer = _STRUCTS[name]
+    packer.pack_into(buffer, offset, *values)
 
 
 def fitted(name: str, text: str) -> str:
@@ -178,8 +178,8 @@ def publish(buffer: memoryview | bytearray, seq: int) -> None:
     A killed writer leaves the old head or the new one. (`struct.pack_into` clears the bytes
     before it writes them: a writer killed in between would leave a ring without records.)
     """
-    offset, form = _STRUCTS["head"]
-    with memoryview(buffer)[offset : offset + form.size].cast("Q") as head:
+    offset, packer = _STRUCTS["head"]
+    with memoryview(buffer)[offset : offset + packer.size].cast("Q") as head:
         head[0] = seq
 
 
