@@ -89,10 +89,10 @@ async def test_what_can_not_be_read_is_named_with_the_reason(
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (b"", "the device gave no text"),
+        (b"", "the device returned no text"),
         (TEXT[:30], "line 2 of the device's text is not three numbers"),
         (b"\xff" * 100, "line 1 of the device's text is not IRQ count"),
-        (TEXT * 10_000, "the device gave more than 512 bytes for one sample"),
+        (TEXT * 10_000, "the device returned more than 512 bytes for one sample"),
         (TEXT.replace(b" 0.195", b" 99.000"), "ax = 99 is outside"),
     ],
 )
@@ -107,7 +107,7 @@ async def test_an_unusable_text_is_named_with_the_path(
 async def test_no_sample_yet_keeps_its_kind(path: Path) -> None:
     """The producer can tell a sensor that warms up from a broken one."""
     path.write_bytes(NOT_YET)
-    with pytest.raises(NoSampleYet, match="no sample yet") as caught:
+    with pytest.raises(NoSampleYet, match="not measured anything yet") as caught:
         await TextDevice(str(path), 100).read()
     assert str(path) in one_line(caught.value)
 
@@ -158,7 +158,7 @@ async def test_a_driver_that_never_answers_is_given_up_in_time(
 ) -> None:
     """Each read ends at its deadline, with an error that names device and patience."""
     begun_s = trio.current_time()
-    assert await refusal(silent) == f"{silent} has not answered for 1 s"
+    assert await refusal(silent) == f"{silent} did not answer within 1 s"
     assert trio.current_time() - begun_s == pytest.approx(READ_DEADLINE_S)
 
 
@@ -179,7 +179,7 @@ async def test_a_dead_driver_holds_few_threads(
     with monkeypatch.context() as patch:
         patch.setattr(device, "_read_whole", never)
         for _ in range(3 * MAX_STUCK_READS):
-            with pytest.raises(DeviceError, match="has not answered"):
+            with pytest.raises(DeviceError, match="did not answer"):
                 await sensor.read()
         while len(stuck) < MAX_STUCK_READS:  # the last of the threads may just be starting
             time.sleep(0.001)  # noqa: ASYNC251 - real time, for the threads

@@ -237,9 +237,9 @@ def test_the_producer_is_stopped_by_a_signal(
     ("spec", "status", "message"),
     [
         ("/nowhere/at/all", 1, "can't read /nowhere/at/all: No such file or directory"),
-        ("sim:fault=fire", 2, "sim has no option 'fault=fire'"),
+        ("sim:fault=fire", 2, "unknown sim option 'fault=fire'"),
         ("replay:/nowhere", 2, "can't read the recording /nowhere"),
-        ("nothing", 2, "'nothing' is no device"),
+        ("nothing", 2, "'nothing' is not a device"),
     ],
 )
 def test_a_producer_without_a_device_says_why_and_leaves_nothing(

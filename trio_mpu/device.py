@@ -83,7 +83,7 @@ class TextDevice(Device):
                 )
         except trio.TooSlowError as error:
             raise DeviceError(
-                f"{self.source} has not answered for {READ_DEADLINE_S:g} s"
+                f"{self.source} did not answer within {READ_DEADLINE_S:g} s"
             ) from error
         except OSError as error:
             raise DeviceError(f"can't read {self.source}: {error.strerror}") from error
@@ -117,12 +117,12 @@ def parse_text(text: bytes, t_ns: int) -> Sample:
     everything else that is not exactly one sample.
     """
     if not text:
-        raise DeviceError("the device gave no text")
+        raise DeviceError("the device returned no text")
     if len(text) > MAX_TEXT_BYTES:
-        raise DeviceError(f"the device gave more than {MAX_TEXT_BYTES} bytes for one sample")
+        raise DeviceError(f"the device returned more than {MAX_TEXT_BYTES} bytes for one sample")
     lines = text.replace(b"\r\n", b"\n").removesuffix(b"\n").removesuffix(b"\r").split(b"\n")
     if len(lines) == 2 and _LINES[0][0].fullmatch(lines[0]) and lines[1] == _NOT_YET:
-        raise NoSampleYet("the device has no sample yet")
+        raise NoSampleYet("the device has not measured anything yet")
     values: list[float] = []
     for number, (line, (pattern, form)) in enumerate(zip(lines, _LINES, strict=False), start=1):
         match = pattern.fullmatch(line)
@@ -132,7 +132,7 @@ def parse_text(text: bytes, t_ns: int) -> Sample:
     if len(lines) < len(_LINES):
         raise DeviceError(f"the device's text ends after line {len(lines)} of {len(_LINES)}")
     if len(lines) > len(_LINES):
-        raise DeviceError(f"the device's text goes on after line {len(_LINES)}")
+        raise DeviceError(f"the device's text continues after line {len(_LINES)}")
     ax, ay, az, gx, gy, gz, temp = values
     return checked(Sample(t_ns, ax, ay, az, gx, gy, gz, temp))
 

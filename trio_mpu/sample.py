@@ -75,7 +75,7 @@ def checked(sample: Sample) -> Sample:
     for axis, value in zip(AXES, sample[1:8], strict=True):
         low, high = _LIMITS[axis[0]]
         if not low <= value <= high:
-            raise DeviceError(f"{axis} = {value:g} is outside {low:g} to {high:g}")
+            raise DeviceError(f"{axis} = {value:g} is outside the range {low:g} to {high:g}")
     return sample
 
 

@@ -72,8 +72,8 @@ def test_how_many_readings_a_time_has() -> None:
     assert count_of(FakeDevice(), 10) == 1000
     assert count_of(FakeDevice(), 1) == MIN_READINGS
     for device, seconds, part in (
-        (FakeDevice(), 0.99, "are 99 readings, and it takes 100 to 1,000,000"),
-        (FakeDevice(period_ns=10**6), 1001, "1001 s at 1000 Hz are 1,001,000 readings"),
+        (FakeDevice(), 0.99, "is 99 readings, but a calibration needs 100 to 1,000,000"),
+        (FakeDevice(period_ns=10**6), 1001, "1001 s at 1000 Hz is 1,001,000 readings"),
     ):
         with pytest.raises(UsageError) as caught:
             count_of(device, seconds)

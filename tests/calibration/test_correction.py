@@ -38,7 +38,7 @@ def test_a_calibration_in_the_default_place_is_applied(caplog: pytest.LogCapture
     assert correct(RAW) == CALIBRATION.apply(RAW)
     assert correct(RAW).flags == Flag.CLIPPED
     assert device.calibration == CALIBRATION.id
-    assert caplog.messages == [f"fake is corrected by its calibration {CALIBRATION.id}"]
+    assert caplog.messages == [f"applying calibration {CALIBRATION.id} to fake"]
 
 
 def test_a_file_that_was_named_comes_before_the_default_place(home: Path) -> None:
@@ -77,15 +77,15 @@ def test_a_file_that_cant_be_used(bad: str, home: Path, caplog: pytest.LogCaptur
     device = sensor("another sensor" if bad == "foreign" else CALIBRATION.identity)
     text = CALIBRATION.text("") if bad == "foreign" else "version = 2"
     reason = (
-        "is of another sensor: of a sensor, and this is another sensor"
+        "is for another sensor: for a sensor, but this is another sensor"
         if bad == "foreign"
-        else "can't be used: it is of version 2, and this program knows version 1"
+        else "version 2 is not supported, only version 1"
     )
     save(default_path(device.source), text)
     correct = choose(device, "")
     assert correct(RAW).flags & Flag.UNCALIBRATED
     [warning] = caplog.messages
-    assert warning.startswith("samples stay uncalibrated: the calibration ")
+    assert warning.startswith("samples are uncalibrated: ")
     assert reason in warning
     save(home / "x.toml", text)
     with pytest.raises(CalibrationError) as caught:
@@ -96,7 +96,7 @@ def test_a_file_that_cant_be_used(bad: str, home: Path, caplog: pytest.LogCaptur
 
 def test_a_named_file_must_be_there(home: Path) -> None:
     """Otherwise somebody would believe in samples that were never corrected."""
-    with pytest.raises(CalibrationError, match="there is no calibration"):
+    with pytest.raises(CalibrationError, match=r"calibration .* does not exist"):
         choose(sensor(), str(home / "x.toml"))
 
 
@@ -105,6 +105,6 @@ def test_a_recording_is_left_as_it_is(home: Path) -> None:
     device = FakeDevice(source="replay:x")
     assert choose(device, "")(RAW) is RAW
     assert choose(device, "none")(RAW) is RAW
-    with pytest.raises(CalibrationError, match="replay:x can't be calibrated"):
+    with pytest.raises(CalibrationError, match="replay:x is a recording and can't be calibrated"):
         choose(device, str(home / "x.toml"))
     assert Replay.identity == ""

@@ -31,7 +31,10 @@ def test_each_axis_has_a_line_with_its_unit() -> None:
 
 @pytest.mark.parametrize(
     ("stability", "mark", "last"),
-    [(WHITE, "below 0.000300 at 0.64 s", "below: it was"), (SHORT, " ? ", "?: takes 9 s")],
+    [
+        (WHITE, "below 0.000300 at 0.64 s", "below: the Allan deviation was"),
+        (SHORT, " ? ", "?: needs 9 s"),
+    ],
 )
 def test_what_is_not_known_is_marked_and_explained(
     stability: Stability, mark: str, last: str

@@ -89,11 +89,11 @@ def test_at_rest_the_bias_is_found(output: Path, capsys: pytest.CaptureFixture[s
     assert list(output.parent.iterdir()) == [output]
     shown = capsys.readouterr().out
     for part in (
-        "measuring sim:seed=3,still for 10 s: leave it alone",
+        "measuring sim:seed=3,still for 10 s: do not touch it",
         "sim:seed=3,still at 26.",
         "1000 readings at 100 Hz",
         "gz, °/s",
-        f"calibration {found.id} is saved in {output}",
+        f"saved calibration {found.id} to {output}",
     ):
         assert part in shown
     assert "missed" not in shown
@@ -103,7 +103,7 @@ def test_what_moves_is_not_calibrated(output: Path) -> None:
     """The figure and the threshold are told, and nothing is saved."""
     message = refusal(replace(PLAN, device="sim", output=str(output)))
     assert message.startswith("not at rest: g")
-    assert "°/s, and 1 °/s is the limit" in message
+    assert "°/s; the limit is 1 °/s" in message
     assert not output.exists()
 
 
@@ -113,7 +113,9 @@ def test_simulated_sensors_are_saved_only_when_asked_for(
     """The report is shown all the same."""
     run(PLAN)
     assert list(home.iterdir()) == []
-    assert "nothing was saved, as it is simulated: --output FILE saves" in capsys.readouterr().out
+    assert (
+        "not saved, because the sensor is simulated: use --output FILE" in capsys.readouterr().out
+    )
 
 
 def test_missed_periods_are_told(
@@ -122,7 +124,7 @@ def test_missed_periods_are_told(
     """The figures of stability take readings for equally far apart."""
     monkeypatch.setattr(simulator, "STALL_S", 0.035)
     run(replace(PLAN, device="sim:still,fault=stall"))
-    assert "4 periods were missed: density and instability are uncertain" in capsys.readouterr().out
+    assert "missed 4 readings: density and instability are approximate" in capsys.readouterr().out
 
 
 def test_a_recording_cant_be_calibrated(home: Path) -> None:
@@ -136,7 +138,7 @@ def test_a_recording_cant_be_calibrated(home: Path) -> None:
 
 def test_too_short_a_time_is_refused() -> None:
     """Before anything is measured."""
-    assert "10 readings, and it takes 100" in refusal(replace(PLAN, seconds=0.1))
+    assert "10 readings, but a calibration needs 100" in refusal(replace(PLAN, seconds=0.1))
 
 
 def test_the_gyroscope_alone_keeps_what_six_positions_have_found(
@@ -149,7 +151,7 @@ def test_the_gyroscope_alone_keeps_what_six_positions_have_found(
     found = load(output)
     assert (found.offset_g, found.scale) == (before.offset_g, before.scale)
     assert found.bias_dps == pytest.approx(truth().bias_dps, abs=0.01)
-    assert f"the accelerometer keeps what the calibration {before.id} has" in (
+    assert f"keeping the accelerometer's offset and scale from calibration {before.id}" in (
         capsys.readouterr().out
     )
 
@@ -158,7 +160,7 @@ def test_the_gyroscope_alone_keeps_what_six_positions_have_found(
     ("text", "reason"),
     [
         (CALIBRATION.text(""), "replacing the calibration of another sensor: a sensor"),
-        ("version = 7", "replacing what was there: the calibration"),
+        ("version = 7", "replacing an unusable calibration: can't use calibration"),
     ],
 )
 def test_what_is_replaced_is_told(
@@ -185,9 +187,9 @@ def test_six_positions_find_offset_and_scale(
     assert found.scale == pytest.approx(true.scale, abs=0.0005)
     shown = capsys.readouterr().out
     assert shown.count("press Enter") == 6
-    assert "lay it down with one of +z -z +x -x +y -y up" in shown
-    assert "lay it down with one of -y up" in shown
-    assert "-y is up: measured" in shown
+    assert "lay the sensor down with one of +z -z +x -x +y -y up" in shown
+    assert "lay the sensor down with one of -y up" in shown
+    assert "measured with -y up" in shown
 
 
 def test_a_position_that_is_not_right_is_taken_again(
@@ -197,10 +199,10 @@ def test_a_position_that_is_not_right_is_taken_again(
     plan = replace(SIX, device="sim:seed=3,still=15.75", output=str(output))
     run(plan, b"\n" * 9)
     shown = capsys.readouterr().out
-    assert shown.count("again, please: not at rest: a") == 3
+    assert shown.count("try again: not at rest: a") == 3
     assert load(output).scale == pytest.approx(truth().scale, abs=0.0005)
     run(replace(SIX, device="sim:seed=3,still=21", output=str(output)), b"x\nyes\n" + b"\n" * 9)
-    assert capsys.readouterr().out.count(" is up again, and was measured before") == 5
+    assert capsys.readouterr().out.count(" was measured already") == 5
 
 
 @pytest.mark.parametrize("keys", [b"", b"\n\n", b"\n" * 5, b"\n\n and so"])
@@ -208,8 +210,8 @@ def test_who_leaves_early_changes_no_file(keys: bytes, output: Path) -> None:
     """The end of the input is said with what is missing."""
     save(output, CALIBRATION.text(""))
     message = refusal(replace(SIX, output=str(output)), keys)
-    assert message.startswith("the input ended, and ")
-    assert message.endswith("-y are missing: nothing was saved")
+    assert message.startswith("end of input before ")
+    assert message.endswith("-y were measured: nothing was saved")
     assert load(output) == CALIBRATION
 
 
@@ -228,7 +230,7 @@ async def test_ctrl_c_changes_no_file(
 
     with pytest.raises(ExceptionGroup) as caught:
         await stopped()
-    assert caught.group_contains(CalibrationError, match="stopped before the end")
+    assert caught.group_contains(CalibrationError, match="interrupted: nothing was saved")
     os.write(here, b"\n")
     with trio.move_on_after(60):
         await run_calibrator(replace(SIX, output=str(output)), trio.Event(), there)
@@ -301,7 +303,7 @@ def test_a_healthy_chip_passes_its_self_test(
     run_chip(chip, replace(CHIP, device="i2c:1,accel=16,gyro=500", self_test=True))
     head, *lines = capsys.readouterr().out.splitlines()
     assert head == (
-        "factory self-test of i2c:1:0x68, MPU-6050 with factory codes 8a5c7f1b; ±14 % pass"
+        "factory self-test of i2c:1:0x68, MPU-6050 with factory codes 8a5c7f1b; limit ±14 %"
     )
     assert [line.split()[:2] for line in lines] == [
         [axis, "pass"] for axis in ("ax", "ay", "az", "gx", "gy", "gz")
@@ -323,7 +325,7 @@ def test_each_axis_can_fail(
     healths = [1.0] * 6
     healths[axis] = health
     name = ("ax", "ay", "az", "gx", "gy", "gz")[axis]
-    with pytest.raises(CalibrationError, match=f"the self-test has failed: {name}$"):
+    with pytest.raises(CalibrationError, match=f"self-test failed: {name}$"):
         run_chip(StillChip(clock, health=healths), TEST)
     shown = capsys.readouterr().out
     assert shown.count("  pass  ") == 5
@@ -335,7 +337,7 @@ def test_each_axis_can_fail(
 def test_a_chip_without_codes_fails(on_the_bus: None, clock: Clock) -> None:
     """There is nothing to compare with; it is not taken for sound."""
     chip = StillChip(clock, factory_codes=bytes(4))
-    with pytest.raises(CalibrationError, match="has failed: ax ay az gx gy gz"):
+    with pytest.raises(CalibrationError, match="self-test failed: ax ay az gx gy gz"):
         run_chip(chip, TEST)
 
 
@@ -343,14 +345,14 @@ def test_a_chip_that_is_shaken_is_not_tested(on_the_bus: None, clock: Clock) -> 
     """And is set up again as it was."""
     chip = StillChip(clock)
     chip.shaken = 5.0
-    with pytest.raises(CalibrationError, match="not at rest: gx swings by 5"):
+    with pytest.raises(CalibrationError, match="not at rest: gx varies by 5"):
         run_chip(chip, TEST)
     assert chip.registers[GYRO_CONFIG] == 0
 
 
 def test_other_dies_are_not_tested(on_the_bus: None, clock: Clock) -> None:
     """Their self-test is another one."""
-    with pytest.raises(CalibrationError, match=r"this die \(MPU-6500\) is not supported"):
+    with pytest.raises(CalibrationError, match=r"self-test of MPU-6500 is not supported"):
         run_chip(StillChip(clock, who=0x70), TEST)
 
 
@@ -362,7 +364,7 @@ def test_a_chip_that_dies_in_the_test_is_told(
     chip.refuses = FileNotFoundError(2, "gone")
     with pytest.raises(TrioMpuError, match="there is no bus"):
         run_chip(chip, TEST)
-    assert "i2c:1:0x68 is left in its self-test: there is no bus" in caplog.text
+    assert "i2c:1:0x68 is still in self-test mode: there is no bus" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -376,7 +378,7 @@ def test_a_chip_that_dies_in_the_test_is_told(
 )
 def test_the_self_test_is_for_chips_and_alone(plan: CalibrateSettings) -> None:
     """Anything else is a wrong command line."""
-    with pytest.raises(UsageError, match="--self-test is for a chip"):
+    with pytest.raises(UsageError, match="--self-test needs --device i2c"):
         run(plan)
 
 
@@ -417,8 +419,8 @@ async def test_a_device_in_use_is_refused(
         await run_calibrator(plan, trio.Event())
     [error] = caught.value.exceptions
     assert one_line(error) == (
-        f"{source} is in use: process {os.getpid()} writes its readings into ring {ring_name}; "
-        "stop that one first"
+        f"{source} is in use by the producer (process {os.getpid()}, ring {ring_name}); "
+        "stop it first"
     )
     producing.pop().close()
     await calibration_run.refuse_if_in_use(spec, ring_name)
@@ -456,5 +458,5 @@ def test_a_device_that_repeats_itself_is_not_calibrated(monkeypatch: pytest.Monk
         return device
 
     monkeypatch.setattr(calibration_run, "open_device", opened)
-    assert "the values never change" in refusal(PLAN)
+    assert "the readings never change" in refusal(PLAN)
     assert device.closed

@@ -7,10 +7,25 @@ def table(page: str, heading: str) -> list[dict[str, str]]:
     """Return the rows of the first table below a heading, by the names of its columns."""
     _, found, section = page.partition(f"# {heading}\n")
     assert found, f"there is no heading {heading!r}"
-    lines = re.search(r"(?:^\|.*\n)+", section, re.MULTILINE)
-    assert lines, f"there is no table below {heading!r}"
-    head, _, *rows = (_cells(line) for line in lines[0].splitlines())
-    return [dict(zip(head, row, strict=True)) for row in rows]
+    first = tables(section)[:1]
+    assert first, f"there is no table below {heading!r}"
+    return first[0]
+
+
+def tables(page: str) -> list[list[dict[str, str]]]:
+    """Return the rows of each table, by the names of its columns."""
+    found = []
+    for block in re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE):
+        head, _, *rows = (_cells(line) for line in block.splitlines())
+        found.append([dict(zip(head, row, strict=True)) for row in rows])
+    return found
+
+
+def messages(page: str) -> list[str]:
+    """Return what all columns `message` quote."""
+    rows = [row["message"] for rows in tables(page) for row in rows if "message" in row]
+    assert all(re.fullmatch("`[^`]+`", row) for row in rows), rows
+    return [row.strip("`") for row in rows]
 
 
 def _cells(line: str) -> list[str]:

@@ -38,9 +38,9 @@ async def auto_finds_the_chip_itself_where_no_driver_has_it() -> str:
     """Each kind of sensor that is not there, and the choice, has a line."""
     source, lines = await auto()
     assert source == f"i2c:{bus_of('in software')}:0x68", source
-    assert lines[0] == "auto: there is no /dev/mpu6050", lines
+    assert lines[0] == "auto: /dev/mpu6050 does not exist", lines
     assert lines[1].startswith("auto: there is no IIO device"), lines
-    assert lines[-1] == f"auto: taking {source}", lines
+    assert lines[-1] == f"auto: using {source}", lines
     return lines[-1]
 
 
@@ -63,5 +63,5 @@ async def auto_leaves_a_main_board_s_bus_alone() -> str:
             assert bus.read_byte_data(ADDRESS, PWR_MGMT_1) == 0x40
     assert source.startswith("sim"), source
     [line] = [line for line in lines if f"/dev/i2c-{stub.bus}:" in line]
-    assert "can't do plain I2C" in line, line
+    assert "does not support plain I2C" in line, line
     return line

@@ -212,7 +212,7 @@ async def a_chip_that_the_kernel_s_driver_has_is_refused() -> str:
         await open_device(the_chip(), 100)
     except DeviceError as error:
         said = str(error)
-    assert "a kernel driver has 0x68" in said, said
+    assert "a kernel driver holds 0x68" in said, said
     assert "--device iio" in said, said
     return said
 

@@ -169,7 +169,7 @@ async def a_second_reader_is_refused() -> str:
             await open_device("iio", 100)
         except DeviceError as error:
             said = str(error)
-    assert "another program uses the sensor" in said, said
+    assert "another program is using the sensor" in said, said
     return said
 
 

@@ -213,7 +213,7 @@ def test_a_failure_and_its_end_are_logged_once(caplog: pytest.LogCaptureFixture)
     Sampled([None, *[FAILED] * 500, None, None])
     assert caplog.messages[:2] == [
         "no sample: it does not answer",
-        "samples again, after 500 failed reads",
+        "receiving samples again after 500 failed reads",
     ]
     assert len(caplog.messages) == 3  # the third is the recording's end
 
@@ -236,10 +236,10 @@ def test_a_fault_that_begins_in_the_quiet_time_and_stays_is_logged_after_it(
     Sampled([FAILED, None, *[FAILED] * 200, None])
     assert [message.split(":")[0] for message in caplog.messages] == [
         "no sample",
-        "samples again, after 1 failed reads",
+        "receiving samples again after 1 failed reads",
         "no sample",
-        "samples again, after 200 failed reads",
-        "the fake recording has been played to its end; the ring keeps it",
+        "receiving samples again after 200 failed reads",
+        "the fake recording has been played to its end; the ring keeps its samples",
     ]
 
 
@@ -474,8 +474,8 @@ async def test_a_ring_that_is_held_costs_no_sample(
     assert {record.lost for record in records} == {0}
     assert header.ledger == dict.fromkeys(LEDGER, 0)
     assert caplog.messages[1:] == [
-        f"samples wait: the ring's semaphore is held by process {os.getpid()}",
-        "the ring is written again",
+        f"can't write samples yet: the ring's semaphore is held by process {os.getpid()}",
+        "writing to the ring again",
     ]
 
 
@@ -525,7 +525,7 @@ async def test_a_ring_that_vanishes_is_replaced_within_a_beat(
         assert len(before) > 28
         assert records[0].seq == 1
         assert numbers(before + records) == list(range(1, 230))
-    assert caplog.messages[-1] == f"ring {ring_name} had vanished; there is a new one"
+    assert caplog.messages[-1] == f"ring {ring_name} was removed; created a new one"
 
 
 async def test_a_new_ring_does_not_wait_for_the_holder_of_the_old_one(
@@ -568,9 +568,9 @@ async def test_a_producer_that_has_lost_its_ring_to_another_waits_for_its_turn(
         assert len(records) > 600
         assert numbers(before + records) == list(range(1, len(before + records) + 1))
     assert [message.split("; ")[0].split(", since")[0] for message in caplog.messages[1:]] == [
-        f"samples wait: /dev/shm/{ring_name} has a producer already: process {os.getpid()}",
-        f"ring {ring_name} had vanished",
-        "the ring is written again",
+        f"can't write samples yet: /dev/shm/{ring_name} has a producer already: process {os.getpid()}",
+        f"ring {ring_name} was removed",
+        "writing to the ring again",
     ]
 
 
@@ -674,7 +674,10 @@ async def test_another_sensor_gets_a_ring_of_its_own(
     assert after.generation != before.generation
     assert after.source == "/dev/mpu6050"
     assert [(record.seq, record.flags) for record in records] == [(n, 0) for n in range(1, 6)]
-    assert "the ring holds sim:seed=1; making a new one for /dev/mpu6050" in caplog.messages
+    assert (
+        "the ring holds samples of sim:seed=1; creating a new ring for /dev/mpu6050"
+        in caplog.messages
+    )
 
 
 async def test_a_source_too_long_for_the_header_is_still_the_same_one(
@@ -798,7 +801,7 @@ async def test_a_bad_calibration_ends_the_producer_and_leaves_nothing(
             pass
     [error] = caught.value.exceptions
     assert isinstance(error, CalibrationError)
-    assert "is of another sensor" in one_line(error)
+    assert "is for another sensor" in one_line(error)
     assert device.closed
     assert files(ring_name) == []
 
@@ -815,7 +818,9 @@ async def test_a_held_ring_does_not_keep_a_producer_from_stopping(
         stopped_s = trio.current_time()
     assert trio.current_time() - stopped_s == pytest.approx(GOODBYE_S, abs=0.01)
     holding.__exit__(None, None, None)
-    assert caplog.messages[-1] == "the ring is held: what was not written by now is lost"
+    assert (
+        caplog.messages[-1] == "another process holds the ring: the last samples were not written"
+    )
     header, records = await look(ring_name)
     assert header.state is State.RUNNING
     assert len(records) == 10

@@ -100,7 +100,7 @@ async def test_a_failed_transfer_is_made_again_at_once(fake: type[ScriptedBus]) 
     assert await there.run(who) == b"\x68"
     assert counts == {"device_retries": 2}
     fake.script = [failure(errno.EREMOTEIO)] * ATTEMPTS
-    with pytest.raises(DeviceError, match="nobody answers at 0x69 on /dev/i2c-9"):
+    with pytest.raises(DeviceError, match="nothing answers at 0x69 on /dev/i2c-9"):
         await there.run(who)
     assert counts["device_retries"] == 2 + ATTEMPTS - 1
 
@@ -145,13 +145,13 @@ async def test_after_a_failure_the_bus_is_opened_anew(fake: type[ScriptedBus]) -
     ("number", "says"),
     [
         (errno.ENOENT, "there is no bus /dev/i2c-9.*raspi-config.*i2cdetect -l"),
-        (errno.EACCES, "no permission for /dev/i2c-9.*usermod -aG i2c"),
-        (errno.EPERM, "no permission for /dev/i2c-9.*usermod -aG i2c"),
-        (errno.EBUSY, "a kernel driver has 0x69 on /dev/i2c-9.*--device iio.*unbind it"),
-        (errno.ENODEV, "nobody answers at 0x69 on /dev/i2c-9.*wiring.*AD0"),
-        (errno.ENXIO, "nobody answers at 0x69 on /dev/i2c-9.*wiring.*AD0"),
-        (errno.EREMOTEIO, "nobody answers at 0x69 on /dev/i2c-9.*wiring.*AD0"),
-        (errno.ETIMEDOUT, "nobody answers at 0x69 on /dev/i2c-9.*wiring.*AD0"),
+        (errno.EACCES, "no permission to open /dev/i2c-9.*usermod -aG i2c"),
+        (errno.EPERM, "no permission to open /dev/i2c-9.*usermod -aG i2c"),
+        (errno.EBUSY, "a kernel driver holds 0x69 on /dev/i2c-9.*--device iio.*unbind the driver"),
+        (errno.ENODEV, "nothing answers at 0x69 on /dev/i2c-9.*wiring.*AD0"),
+        (errno.ENXIO, "nothing answers at 0x69 on /dev/i2c-9.*wiring.*AD0"),
+        (errno.EREMOTEIO, "nothing answers at 0x69 on /dev/i2c-9.*wiring.*AD0"),
+        (errno.ETIMEDOUT, "nothing answers at 0x69 on /dev/i2c-9.*wiring.*AD0"),
         (errno.EIO, "can't talk to 0x69 on /dev/i2c-9: Input/output error"),
     ],
 )
@@ -197,7 +197,7 @@ async def test_a_stuck_call_is_given_up_and_nobody_else_is_let_in(
     release, calls = threading.Event(), list[str]()
     for _ in range(3):
         begun_s = trio.current_time()
-        with pytest.raises(DeviceError, match="/dev/i2c-9 has not answered for 1 s") as caught:
+        with pytest.raises(DeviceError, match="/dev/i2c-9 did not answer within 1 s") as caught:
             await there.run(blocking(release, calls))
         one_line(caught.value)
         assert trio.current_time() - begun_s == pytest.approx(READ_DEADLINE_S)

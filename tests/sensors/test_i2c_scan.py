@@ -115,9 +115,9 @@ def test_the_first_chip_that_is_known_is_taken(
     assert "/dev/i2c-10" not in computer.opened
     bus_1, how, choice = lines(caplog)
     assert bus_1.startswith("auto: ")
-    assert bus_1.endswith("/dev/i2c-1: nobody answers at 0x68; nobody answers at 0x69")
+    assert bus_1.endswith("/dev/i2c-1: nothing answers at 0x68; nothing answers at 0x69")
     assert how.startswith("i2c:2:0x68: ICM-20689")
-    assert choice == "auto: taking i2c:2:0x68"
+    assert choice == "auto: using i2c:2:0x68"
 
 
 def test_the_other_address_is_tried_too(
@@ -168,7 +168,7 @@ def test_an_adapter_that_can_t_do_plain_i2c_is_not_asked(
     computer.has(0, chip)
     assert isinstance(computer.auto(), Simulator)
     assert chip.transfers == 0
-    assert lines(caplog)[0].endswith("/dev/i2c-0: the adapter can't do plain I2C")
+    assert lines(caplog)[0].endswith("/dev/i2c-0: the adapter does not support plain I2C")
 
 
 def test_a_monitor_s_bus_is_not_even_opened(
@@ -181,7 +181,7 @@ def test_a_monitor_s_bus_is_not_even_opened(
     assert isinstance(computer.auto(), Simulator)
     assert "/dev/i2c-3" not in computer.opened
     assert "/dev/i2c-4" in computer.opened
-    assert lines(caplog)[0].endswith("/dev/i2c-3 alone: it belongs to a graphics card")
+    assert lines(caplog)[0].endswith("/dev/i2c-3: it belongs to a graphics card")
 
 
 def test_a_bus_that_is_stuck_costs_a_moment(
@@ -195,8 +195,8 @@ def test_a_bus_that_is_stuck_costs_a_moment(
     assert isinstance(computer.auto(), Simulator)
     assert LOOK_S <= computer.seconds < LOOK_S + 0.1
     assert stuck.transfers == 1
-    assert lines(caplog)[0].endswith("/dev/i2c-1 has not answered for 0.3 s")
-    assert "/dev/i2c-2: nobody" in lines(caplog)[1]
+    assert lines(caplog)[0].endswith("/dev/i2c-1 did not answer within 0.3 s")
+    assert "/dev/i2c-2: nothing" in lines(caplog)[1]
 
 
 def test_a_bus_without_permission_is_told_in_one_line(
@@ -206,7 +206,7 @@ def test_a_bus_without_permission_is_told_in_one_line(
     computer.has(1, PERMISSION)
     computer.has(2, computer.chip())
     assert computer.auto().source == "i2c:2:0x68"
-    assert "no permission for /dev/i2c-1: sudo usermod" in lines(caplog)[0]
+    assert "no permission to open /dev/i2c-1: run sudo usermod" in lines(caplog)[0]
     assert "i2c-1" not in "".join(lines(caplog)[1:])
 
 
@@ -226,7 +226,7 @@ def test_another_driver_s_address_is_left_to_it(
     assert isinstance(computer.auto(), Simulator)
     assert chip.transfers == 0
     assert lines(caplog)[0].startswith("auto: 0x68 on ")
-    assert lines(caplog)[0].endswith("/dev/i2c-1 is in use by the driver rtc-ds1307")
+    assert lines(caplog)[0].endswith("/dev/i2c-1 is in use by kernel driver rtc-ds1307")
 
 
 def test_a_chip_that_the_kernel_s_driver_has_leads_to_iio(computer: Computer) -> None:
@@ -234,7 +234,7 @@ def test_a_chip_that_the_kernel_s_driver_has_leads_to_iio(computer: Computer) ->
     chip = computer.chip()
     computer.has(1, chip)
     computer.binds(1, "inv-mpu6050-i2c")
-    with pytest.raises(DeviceError, match=r"inv-mpu6050-i2c has 0x68 on .*--device iio"):
+    with pytest.raises(DeviceError, match=r"inv-mpu6050-i2c holds 0x68 on .*--device iio"):
         computer.auto()
     assert chip.transfers == 0
 
@@ -244,5 +244,5 @@ def test_a_chip_that_vanishes_while_it_is_set_up_is_an_error(computer: Computer)
     chip = computer.chip()
     chip.plan = dict.fromkeys(range(READS_OF_WHO, 1000), Fault.NACK)
     computer.has(1, chip)
-    with pytest.raises(DeviceError, match="nobody answers at 0x68"):
+    with pytest.raises(DeviceError, match="nothing answers at 0x68"):
         computer.auto()

@@ -50,10 +50,10 @@ async def test_auto_is_the_simulator_when_there_is_no_device(
     assert isinstance(device, Simulator)
     assert device.period_ns == 20_000_000
     no_text, no_iio, no_i2c, simulated = caplog.messages
-    assert no_text == f"auto: there is no {text_device}"
+    assert no_text == f"auto: {text_device} does not exist"
     assert no_iio.startswith("auto: there is no IIO device of the MPU-6050 family")
     assert no_i2c == "auto: there is no I2C bus"
-    assert simulated == "auto: there is no sensor, so the data is SIMULATED"
+    assert simulated == "auto: no sensor found, so the data is SIMULATED"
 
 
 async def test_auto_is_the_text_device_when_there_is_one(
@@ -66,7 +66,7 @@ async def test_auto_is_the_text_device_when_there_is_one(
         device = await open_device("auto", 50)
     assert isinstance(device, TextDevice)
     assert (device.source, device.period_ns) == (str(text_device), 20_000_000)
-    assert caplog.messages == [f"auto: taking {text_device}"]
+    assert caplog.messages == [f"auto: using {text_device}"]
 
 
 async def test_auto_is_the_kernel_s_driver_when_there_is_no_text_device(
@@ -82,7 +82,7 @@ async def test_auto_is_the_kernel_s_driver_when_there_is_no_text_device(
         "iio:mpu6050",
         "auto:",
     ]
-    assert caplog.messages[-1] == "auto: taking iio:mpu6050"
+    assert caplog.messages[-1] == "auto: using iio:mpu6050"
     await device.aclose()
 
 
@@ -192,7 +192,7 @@ async def test_a_device_without_a_sample_yet_is_opened(
     (tmp_path / "sensor").write_bytes(NOT_YET)
     with caplog.at_level(logging.INFO):
         assert isinstance(await open_device(str(tmp_path / "sensor"), 100), TextDevice)
-    assert "no sample yet" in caplog.text
+    assert "not measured anything yet" in caplog.text
 
 
 @pytest.mark.parametrize("content", [None, b"", b"noise"])
@@ -240,7 +240,7 @@ async def test_what_is_no_device_is_told_with_what_there_is(spec: str) -> None:
 )
 async def test_a_name_that_would_break_a_line_is_refused(spec: str) -> None:
     """The spec stands in log lines, the ring's header and every JSON object."""
-    with pytest.raises(UsageError, match="can't be printed") as caught:
+    with pytest.raises(UsageError, match="unprintable characters") as caught:
         await open_device(spec, 100)
     one_line(caught.value)
 

@@ -284,5 +284,5 @@ def test_it_lies_on_each_face_in_turn(noiseless: None) -> None:
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "86401", "x", ""])
 def test_a_face_is_kept_for_a_time_that_makes_sense(value: str) -> None:
     """Or the option is refused, like any that is unknown."""
-    with pytest.raises(UsageError, match="sim has no option 'still="):
+    with pytest.raises(UsageError, match="unknown sim option 'still="):
         Simulator.from_options(f"still={value}", 100)

@@ -85,7 +85,7 @@ def test_what_was_found_in_six_positions_is_applied(ring_name: str, tmp_path: Pa
     )
     assert (done.returncode, done.stderr) == (0, "")
     calibration = load(path)
-    assert f"calibration {calibration.id} is saved in {path}\n" in done.stdout
+    assert f"saved calibration {calibration.id} to {path}\n" in done.stdout
     device = ("--device=sim:seed=7,still", "--rate=1000")
     with producing(ring_name, 400, *device, f"--calibration={path}"):
         header, records = look(ring_name)
@@ -114,7 +114,7 @@ def test_the_end_of_the_input_and_a_signal_change_no_file(tmp_path: Path) -> Non
     done = calibrate(*options)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "calibrate: the input ended, and +z -z +x -x +y -y are missing: nothing was saved"
+        "calibrate: end of input before +z -z +x -x +y -y were measured: nothing was saved"
     ]
     closed = subprocess.run(
         ["bash", "-c", '"$0" "$@" <&-', sys.executable, "-m", "trio_mpu", "calibrate", *options],
@@ -138,7 +138,7 @@ def test_the_end_of_the_input_and_a_signal_change_no_file(tmp_path: Path) -> Non
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE_S) == 1
         assert process.stderr
-        assert process.stderr.read() == "calibrate: stopped before the end: nothing was saved\n"
+        assert process.stderr.read() == "calibrate: interrupted: nothing was saved\n"
     assert not path.exists()
 
 
@@ -149,11 +149,11 @@ def test_a_device_in_use_is_refused(ring_name: str, tmp_path: Path) -> None:
     with producing(ring_name, 5, device) as producer:
         done = calibrate(device, f"--ring={ring_name}")
         assert done.returncode == 1
-        assert f"is in use: process {producer.pid} writes" in done.stderr
+        assert f"is in use by the producer (process {producer.pid}, ring" in done.stderr
         assert producer.poll() is None
 
 
-@pytest.mark.parametrize("reason", ["is of another sensor: of a sensor", "there is no calibration"])
+@pytest.mark.parametrize("reason", ["is for another sensor: for a sensor", "does not exist"])
 def test_a_bad_file_that_was_named_stops_the_producer(
     reason: str, ring_name: str, tmp_path: Path
 ) -> None:
@@ -193,7 +193,7 @@ def test_a_real_sensor_has_its_own_file_or_says_that_it_has_none(
             header, records = look(ring_name)
             said = ended(producer)
         remove(ring_name)
-        assert ("samples stay uncalibrated: " in said) == told
+        assert ("samples are uncalibrated: " in said) == told
         assert header.calibration == (own.id if calibration is own else "")
         assert records[-1].flags & Flag.UNCALIBRATED == flags
 
@@ -210,4 +210,4 @@ def test_start_sh_hands_the_calibration_on(ring_name: str, tmp_path: Path) -> No
         timeout=PATIENCE_S * 2,
     )
     assert done.returncode == 1
-    assert f"producer: there is no calibration {tmp_path}/x" in done.stderr
+    assert f"producer: calibration {tmp_path}/x does not exist" in done.stderr

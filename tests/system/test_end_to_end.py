@@ -215,9 +215,9 @@ def unusable_devices(folder: Path) -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("empty", "gave no text"),
+        ("empty", "returned no text"),
         ("garbage", "is not IRQ count"),
-        ("silent", "has not answered for 1 s"),
+        ("silent", "did not answer within 1 s"),
         ("no such file", "No such file or directory"),
         ("a directory", "Is a directory"),
     ],

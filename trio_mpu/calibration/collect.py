@@ -35,8 +35,8 @@ def count_of(device: Device, seconds: float) -> int:
     count = round(seconds * 1e9 / device.period_ns)
     if not MIN_READINGS <= count <= MAX_READINGS:
         raise UsageError(
-            f"{seconds:g} s at {1e9 / device.period_ns:g} Hz are {count:,} readings, and it takes "
-            f"{MIN_READINGS:,} to {MAX_READINGS:,}; choose others --seconds or another --rate"
+            f"{seconds:g} s at {1e9 / device.period_ns:g} Hz is {count:,} readings, but a calibration "
+            f"needs {MIN_READINGS:,} to {MAX_READINGS:,}; change --seconds or --rate"
         )
     return count
 

@@ -45,7 +45,9 @@ def choose(device: Device, choice: str) -> Correct:
     """
     if not device.identity:
         if choice not in ("", NONE):
-            raise CalibrationError(f"{device.source} can't be calibrated: it has been recorded")
+            raise CalibrationError(
+                f"{device.source} is a recording and can't be calibrated; omit --calibration"
+            )
         return as_it_is
     calibration = None
     if choice == "":
@@ -55,7 +57,7 @@ def choose(device: Device, choice: str) -> Correct:
     if calibration is None:
         return uncalibrated
     device.calibration = calibration.id
-    log.info("%s is corrected by its calibration %s", device.source, calibration.id)
+    log.info("applying calibration %s to %s", calibration.id, device.source)
     return calibration.apply
 
 
@@ -65,7 +67,7 @@ def _default(device: Device) -> Calibration | None:
     except NoCalibration as error:
         log.debug("%s", error)
     except CalibrationError as error:
-        log.warning("samples stay uncalibrated: %s", error)
+        log.warning("samples are uncalibrated: %s", error)
     return None
 
 
@@ -73,7 +75,7 @@ def _fitting(path: Path, device: Device) -> Calibration:
     calibration = load(path)
     if calibration.identity != device.identity:
         raise CalibrationError(
-            f"the calibration {path} is of another sensor: of {calibration.identity:.100}, and "
-            f"this is {device.identity:.100}"
+            f"calibration {path} is for another sensor: for {calibration.identity:.100}, "
+            f"but this is {device.identity:.100}"
         )
     return calibration

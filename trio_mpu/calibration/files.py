@@ -27,7 +27,7 @@ def default_path(source: str) -> Path:
             folder = Path("~/.config").expanduser()
         except RuntimeError as error:
             raise CalibrationError(
-                "there is no home to look for calibrations in: set XDG_CONFIG_HOME"
+                "can't find the calibration folder: set HOME or XDG_CONFIG_HOME"
             ) from error
     # Two sources may have one name then; the identity within the file tells them apart.
     name = re.sub(r"[^A-Za-z0-9._]+", "-", source).strip("-.")
@@ -49,21 +49,23 @@ def load(path: Path) -> Calibration:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         with os.fdopen(fd, "rb") as file:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise CalibrationError(f"{path} is no calibration: it is not a plain file")
+                raise CalibrationError(f"{path} is not a calibration: not a regular file")
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise NoCalibration(f"there is no calibration {path}") from error
+        raise NoCalibration(f"calibration {path} does not exist") from error
     except OSError as error:
-        raise CalibrationError(f"can't read the calibration {path}: {error.strerror}") from error
+        raise CalibrationError(f"can't read calibration {path}: {error.strerror}") from error
     if len(data) > MAX_BYTES:
-        raise CalibrationError(f"{path} is no calibration: it has more than {MAX_BYTES:,} bytes")
+        raise CalibrationError(f"{path} is not a calibration: larger than {MAX_BYTES:,} bytes")
     try:
         return Calibration.parse(tomllib.loads(data.decode()))
     except (ValueError, RecursionError) as error:
         problem = " ".join(str(error).split())
-        raise CalibrationError(f"{path} is no calibration: not TOML, {problem:.100}") from error
+        raise CalibrationError(
+            f"{path} is not a calibration: invalid TOML: {problem:.100}"
+        ) from error
     except CalibrationError as error:
-        raise CalibrationError(f"the calibration {path} can't be used: {error}") from error
+        raise CalibrationError(f"can't use calibration {path}: {error}") from error
 
 
 def save(path: Path, text: str) -> None:
@@ -75,7 +77,7 @@ def save(path: Path, text: str) -> None:
     """
     try:
         if path.exists() and not path.is_file():
-            raise CalibrationError(f"can't save to {path}: it is not a plain file")
+            raise CalibrationError(f"can't save to {path}: not a regular file")
         path.parent.mkdir(parents=True, exist_ok=True)
         fd, temporary = tempfile.mkstemp(prefix=f".{path.name[:MAX_NAME]}.", dir=path.parent)
         try:

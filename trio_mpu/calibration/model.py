@@ -78,14 +78,14 @@ class Calibration(NamedTuple):
             for axis, value in zip("xyz", values, strict=True):
                 if not low <= value <= high:
                     raise CalibrationError(
-                        f"{name} of {axis} is {value:g}, not from {low:g} to {high:g}"
+                        f"{name} of {axis} is {value:g}, outside {low:g} to {high:g}"
                     )
         return self
 
     def text(self, note: str) -> str:
         """Return it as TOML, with a note of one line; `parse` reads it back to the same."""
         lines = [
-            "# The calibration of one sensor, for trio-mpu's producer. Made by `trio-mpu calibrate`.",
+            "# trio-mpu calibration of one sensor, made by trio-mpu calibrate",
             "# angular rate = reading - bias_dps;  acceleration = scale * (reading - offset_g)",
             f"# {note}",
             f"version = {VERSION}",
@@ -111,11 +111,11 @@ class Calibration(NamedTuple):
         """
         version = table.get("version")
         if type(version) is not int:
-            raise CalibrationError("it has no version: it is no calibration")
+            raise CalibrationError("the version number is missing")
         if version != VERSION:
-            told = version if 0 <= version < 10**9 else "unknown"
+            shown = version if 0 <= version < 10**9 else "unknown"
             raise CalibrationError(
-                f"it is of version {told}, and this program knows version {VERSION}"
+                f"version {shown} is not supported, only version {VERSION}; calibrate again"
             )
         _only(table, {"version", "identity", "made", "gyro", "accel"})
         gyro = _table(table, "gyro", {"bias_dps"})
@@ -124,7 +124,9 @@ class Calibration(NamedTuple):
         offset_g, scale = _vector(accel, "offset_g"), _vector(accel, "scale")
         identity, made = _line(table, "identity"), _line(table, "made")
         if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", made, re.ASCII):
-            raise CalibrationError(f"made is {made!r:.40}, not a time like 2026-01-31T12:00:00Z")
+            raise CalibrationError(
+                f"made is {made!r:.40}; expected a time such as 2026-01-31T12:00:00Z"
+            )
         return cls(identity, made, bias_dps, offset_g, scale).checked()
 
 
@@ -134,13 +136,13 @@ def _cut(value: float, limit: float) -> float:
 
 def _only(table: Mapping[str, object], known: set[str]) -> None:
     if unknown := sorted(table.keys() - known):
-        raise CalibrationError(f"it has {unknown[0]!r:.40}, which means nothing")
+        raise CalibrationError(f"unknown key {unknown[0]!r:.40}")
 
 
 def _table(table: Mapping[str, object], name: str, known: set[str]) -> Mapping[str, object]:
     inner = table.get(name)
     if not isinstance(inner, dict):
-        raise CalibrationError(f"it has no table [{name}]")
+        raise CalibrationError(f"table [{name}] is missing")
     _only(inner, known)
     return inner
 
@@ -148,7 +150,7 @@ def _table(table: Mapping[str, object], name: str, known: set[str]) -> Mapping[s
 def _line(table: Mapping[str, object], name: str) -> str:
     value = table.get(name)
     if not (isinstance(value, str) and value and value.isprintable()):
-        raise CalibrationError(f"{name} is missing, or is no line of text")
+        raise CalibrationError(f"{name} is missing or is not one line of text")
     return value
 
 
@@ -160,4 +162,4 @@ def _vector(table: Mapping[str, object], name: str) -> Vector:
         with contextlib.suppress(ValueError, OverflowError):
             x, y, z = map(float, values)
             return x, y, z
-    raise CalibrationError(f"{name} is missing, or is not three numbers")
+    raise CalibrationError(f"{name} is missing or is not three numbers")

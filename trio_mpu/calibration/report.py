@@ -31,7 +31,11 @@ def lines(rest: Rest, stabilities: Sequence[Stability]) -> list[str]:
         "minimum of the Allan deviation"
     )
     if any(stability.density is None for stability in stabilities):
-        rows.append(f"?: takes {SHARE * DENSITY_AT_S:g} s, and a period below {DENSITY_AT_S:g} s")
+        rows.append(
+            f"?: needs {SHARE * DENSITY_AT_S:g} s of readings, at {1 / DENSITY_AT_S:g} Hz or more"
+        )
     if any(stability.is_bound for stability in stabilities):
-        rows.append("below: it was still falling there, a longer measurement finds the rest")
+        rows.append(
+            "below: the Allan deviation was still falling; a longer measurement shows where it ends"
+        )
     return rows

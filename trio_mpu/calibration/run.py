@@ -51,7 +51,7 @@ async def run_calibrator(settings: CalibrateSettings, stop: trio.Event, stdin_fd
         finished = True
         nursery.cancel_scope.cancel()
     if not finished:
-        raise CalibrationError("stopped before the end: nothing was saved")
+        raise CalibrationError("interrupted: nothing was saved")
 
 
 async def refuse_if_in_use(spec: str, ring: str) -> None:
@@ -65,8 +65,8 @@ async def refuse_if_in_use(spec: str, ring: str) -> None:
         header = await reader.header()
         if reader.producer_lives() and _may_be_one(spec, header.source):
             raise CalibrationError(
-                f"{header.source} is in use: process {header.producer.pid} writes its readings "
-                f"into ring {ring}; stop that one first"
+                f"{header.source} is in use by the producer (process {header.producer.pid}, "
+                f"ring {ring}); stop it first"
             )
 
 
@@ -88,13 +88,15 @@ async def _calibrate(settings: CalibrateSettings, stdin_fd: int) -> None:
     device = await open_device(settings.device, settings.rate)
     try:
         if not device.identity:
-            raise UsageError(f"{device.source} can't be calibrated: it has been recorded")
+            raise UsageError(
+                f"{device.source} is a recording and can't be calibrated; choose a sensor with --device"
+            )
         count = count_of(device, settings.seconds)
         if settings.positions:
             measured = await _six(device, count, settings.seconds, stdin_fd)
         else:
             print(
-                f"measuring {device.source} for {settings.seconds:g} s: leave it alone", flush=True
+                f"measuring {device.source} for {settings.seconds:g} s: do not touch it", flush=True
             )
             measurement = await measure(device, count)
             measured = {"": (at_rest(measurement.samples), measurement)}
@@ -105,7 +107,7 @@ async def _calibrate(settings: CalibrateSettings, stdin_fd: int) -> None:
     rests = {face: rest for face, (rest, _) in measured.items()}
     simulated = bool(first.samples[0].flags & Flag.SIMULATED)
     if simulated and not settings.output:
-        print("nothing was saved, as it is simulated: --output FILE saves it all the same")
+        print("not saved, because the sensor is simulated: use --output FILE to save anyway")
         return
     _save(settings, device, rests)
 
@@ -118,26 +120,26 @@ async def _six(
     found: dict[str, tuple[Rest, Measurement]] = {}
     while missing := [face for face in FACES if face not in found]:
         print(
-            f"lay it down with one of {' '.join(missing)} up, leave it alone for {seconds:g} s, "
-            "and press Enter",
+            f"lay the sensor down with one of {' '.join(missing)} up, press Enter, and do not touch "
+            f"it for {seconds:g} s",
             flush=True,
         )
         if not await read_line(stdin_fd):
             raise CalibrationError(
-                f"the input ended, and {' '.join(missing)} are missing: nothing was saved"
+                f"end of input before {' '.join(missing)} were measured: nothing was saved"
             )
         measurement = await measure(device, count)
         try:
             rest = at_rest(measurement.samples)
             face = rest.face
         except CalibrationError as error:
-            print(f"again, please: {error}", flush=True)
+            print(f"try again: {error}", flush=True)
             continue
         if face in found:
-            print(f"{face} is up again, and was measured before", flush=True)
+            print(f"{face} was measured already: try another face", flush=True)
             continue
         found[face] = rest, measurement
-        print(f"{face} is up: measured", flush=True)
+        print(f"measured with {face} up", flush=True)
     return found
 
 
@@ -154,7 +156,7 @@ async def _tell(device: Device, rest: Rest, measurement: Measurement) -> None:
     )
     print(*report.lines(rest, stabilities), sep="\n")
     if measurement.missing:
-        print(f"{measurement.missing} periods were missed: density and instability are uncertain")
+        print(f"missed {measurement.missing} readings: density and instability are approximate")
 
 
 def _save(settings: CalibrateSettings, device: Device, rests: dict[str, Rest]) -> None:
@@ -171,7 +173,7 @@ def _save(settings: CalibrateSettings, device: Device, rests: dict[str, Rest]) -
     ).checked()
     temp_c = next(iter(rests.values())).temp_c
     save(path, calibration.text(f"Measured at {temp_c:.1f} °C, in {len(rests)} position(s)."))
-    print(f"calibration {calibration.id} is saved in {path}")
+    print(f"saved calibration {calibration.id} to {path}")
 
 
 def _accelerometer_so_far(path: Path, identity: str) -> tuple[Vector, Vector]:
@@ -181,13 +183,13 @@ def _accelerometer_so_far(path: Path, identity: str) -> tuple[Vector, Vector]:
     except NoCalibration:
         return ZERO, ONE
     except CalibrationError as error:
-        log.warning("replacing what was there: %s", error)
+        log.warning("replacing an unusable calibration: %s", error)
         return ZERO, ONE
     if before.identity != identity:
         log.warning("replacing the calibration of another sensor: %.100s", before.identity)
         return ZERO, ONE
     if (before.offset_g, before.scale) != (ZERO, ONE):
-        print(f"the accelerometer keeps what the calibration {before.id} has of it")
+        print(f"keeping the accelerometer's offset and scale from calibration {before.id}")
     return before.offset_g, before.scale
 
 
@@ -214,8 +216,7 @@ async def _test(settings: CalibrateSettings) -> None:
     kind, _, rest = settings.device.partition(":")
     if kind != "i2c" or settings.positions or settings.output:
         raise UsageError(
-            "--self-test is for a chip at --device i2c:…, and alone: it neither takes positions "
-            "nor writes a file"
+            "--self-test needs --device i2c:…, and can't be combined with --positions or --output"
         )
     spec = parse_chip(rest, settings.rate)
     means = list[list[float]]()
@@ -237,11 +238,11 @@ async def _test(settings: CalibrateSettings) -> None:
             try:
                 await (await Mpu6050.open(spec)).aclose()
             except DeviceError as error:
-                log.warning("%s is left in its self-test: %s", spec.name, error)
+                log.warning("%s is still in self-test mode: %s", spec.name, error)
     verdicts = self_test.judge(device.factory_codes, *means)
     print(
-        f"factory self-test of {spec.name}, {device.identity}; ±{self_test.LIMIT_PERCENT:g} % pass"
+        f"factory self-test of {spec.name}, {device.identity}; limit ±{self_test.LIMIT_PERCENT:g} %"
     )
     print(*(verdict.text for verdict in verdicts), sep="\n")
     if failed := [verdict.axis for verdict in verdicts if not verdict.passed]:
-        raise CalibrationError(f"the self-test has failed: {' '.join(failed)}")
+        raise CalibrationError(f"self-test failed: {' '.join(failed)}")

@@ -49,7 +49,7 @@ def solve(means_g: Mapping[str, Vector]) -> tuple[Vector, Vector]:
 
 
 _CONTRADICTION: Final = (
-    "the six positions contradict each other: was the sensor moved, or its range changed?"
+    "the six positions contradict each other: the sensor moved, or its range changed; measure again"
 )
 
 

@@ -45,8 +45,8 @@ class Rest(NamedTuple):
         if abs(size) < MIN_UPRIGHT * math.hypot(*self.accel_g):
             x, y, z = self.accel_g
             raise CalibrationError(
-                f"no face is up: gravity is ({x:.2f}, {y:.2f}, {z:.2f}) g, more than 25° away "
-                "from each axis"
+                f"no face points up: gravity is ({x:.2f}, {y:.2f}, {z:.2f}) g, more than 25° "
+                "from every axis"
             )
         return ("-" if size < 0 else "+") + "xyz"[self.accel_g.index(size)]
 
@@ -59,11 +59,11 @@ def at_rest(samples: Sequence[Sample]) -> Rest:
     """
     assert len(samples) >= MIN_READINGS
     if any(sample.flags & Flag.CLIPPED for sample in samples):
-        raise CalibrationError("not at rest: an axis was at the end of its range")
+        raise CalibrationError("not at rest: an axis reached the end of its range")
     columns = list(zip(*(sample[1:7] for sample in samples), strict=True))
     noises = [statistics.pstdev(column) for column in columns]
     if not any(noises):
-        raise CalibrationError("the values never change: the device repeats itself")
+        raise CalibrationError("the readings never change: the device repeats the same values")
     means = [statistics.fmean(column) for column in columns]
     drifts = [_drift(column) for column in columns]
     for names, unit, axes, max_noise, max_drift in (
@@ -72,7 +72,7 @@ def at_rest(samples: Sequence[Sample]) -> Rest:
     ):
         for axis in axes:
             name = names + "xyz"[axis % 3]
-            _below(f"{name} swings by", noises[axis], max_noise, unit)
+            _below(f"{name} varies by", noises[axis], max_noise, unit)
             _below(f"{name} drifts by", drifts[axis], max_drift, unit)
     for name, mean in zip("xyz", means[3:], strict=True):
         _below(f"g{name} is", abs(mean), MAX_BIAS_DPS, "°/s")
@@ -80,8 +80,8 @@ def at_rest(samples: Sequence[Sample]) -> Rest:
     gravity_g = math.hypot(ax, ay, az)
     if not MIN_GRAVITY_G <= gravity_g <= MAX_GRAVITY_G:
         raise CalibrationError(
-            f"not at rest: gravity is {gravity_g:.3g} g, and {MIN_GRAVITY_G} to {MAX_GRAVITY_G} g "
-            "are possible"
+            f"not at rest: gravity is {gravity_g:.3g} g, "
+            f"outside {MIN_GRAVITY_G} to {MAX_GRAVITY_G} g"
         )
     temp_c = statistics.fmean(sample.temp for sample in samples)
     sax, say, saz, sgx, sgy, sgz = noises
@@ -97,5 +97,5 @@ def _drift(column: Sequence[float]) -> float:
 def _below(what: str, value: float, limit: float, unit: str) -> None:
     if value > limit:
         raise CalibrationError(
-            f"not at rest: {what} {value:.3g} {unit}, and {limit:g} {unit} is the limit"
+            f"not at rest: {what} {value:.3g} {unit}; the limit is {limit:g} {unit}"
         )

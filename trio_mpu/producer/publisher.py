@@ -78,7 +78,7 @@ class Publisher:
                     writer = await self._beat()
                     next_beat_s = trio.current_time() + BEAT_S
                     if trouble:
-                        log.warning("the ring is written again")
+                        log.warning("writing to the ring again")
                     trouble = ""
                 await self._flush(writer)
                 if self._ended:
@@ -86,7 +86,7 @@ class Publisher:
                     await trio.sleep_until(next_beat_s)
             except RingError as error:
                 if str(error) != trouble:
-                    log.warning("samples wait: %s", error)
+                    log.warning("can't write samples yet: %s", error)
                 trouble = str(error)
                 self._wanted.set()
                 await trio.sleep(RETRY_S)
@@ -110,7 +110,7 @@ class Publisher:
         except BaseException:
             writer.close()  # the next attempt takes it over
             raise
-        log.warning("ring %s had vanished; there is a new one", self._ring)
+        log.warning("ring %s was removed; created a new one", self._ring)
         self._writer = writer
         return writer
 
@@ -128,5 +128,5 @@ class Publisher:
             await self._flush(self._writer)
             await self._writer.stop()
         if goodbye.cancelled_caught:
-            log.warning("the ring is held: what was not written by now is lost")
+            log.warning("another process holds the ring: the last samples were not written")
         self._writer.close()

@@ -61,7 +61,9 @@ async def _produce(
     task_status: trio.TaskStatus[None],
 ) -> None:
     if writer.head and not writer.continues(device.source):
-        log.info("the ring holds %s; making a new one for %s", writer.source, device.source)
+        log.info(
+            "the ring holds samples of %s; creating a new ring for %s", writer.source, device.source
+        )
         writer = await replace(writer, ring, capacity)
     try:
         await writer.start(device.source, device.period_ns, device.chip, device.calibration)

@@ -40,7 +40,7 @@ async def sample_device(
             try:
                 samples = await device.read(periods)
             except EndOfReplay as error:
-                log.info("%s; the ring keeps it", error)
+                log.info("%s; the ring keeps its samples", error)
                 return
             except DeviceError as error:
                 backlog.miss(periods, "device_lost")
@@ -80,6 +80,6 @@ class FaultLog:
     def ends(self) -> None:
         """Note that a sample came."""
         if self._logged:
-            log.warning("samples again, after %d failed reads", self.failures)
+            log.warning("receiving samples again after %d failed reads", self.failures)
         self.failures = 0
         self._logged = False

@@ -97,7 +97,7 @@ class Session:
 
     def _the_bus(self) -> SMBus:
         if self.is_given_up or self._bus is None:
-            raise OSError(errno.ECANCELED, "the transfer was given up")
+            raise OSError(errno.ECANCELED, "the transfer was abandoned")
         return self._bus
 
     def _again(self, transfer: Callable[[], T]) -> T:
@@ -160,7 +160,7 @@ class Bus:
         except trio.TooSlowError as error:
             session.is_given_up = True
             raise DeviceError(
-                f"{self.path} has not answered for {READ_DEADLINE_S:g} s: the bus is stuck; "
+                f"{self.path} did not answer within {READ_DEADLINE_S:g} s: the bus is stuck; "
                 "check wiring and power"
             ) from error
         except BaseException:
@@ -179,7 +179,7 @@ class Bus:
 
 def _whole(data: bytes, count: int) -> bytes:
     if len(data) != count:
-        raise OSError(errno.EIO, f"{len(data)} bytes came instead of {count}")
+        raise OSError(errno.EIO, f"received {len(data)} bytes instead of {count}")
     return data
 
 
@@ -187,19 +187,16 @@ def explained(error: OSError, path: str, address: int) -> str:
     """Return in one line what is wrong and what there is to do."""
     if error.errno == errno.ENOENT:
         return (
-            f"there is no bus {path}: switch I2C on (raspi-config, or modprobe i2c-dev) or name "
-            "another; i2cdetect -l lists them"
+            f"there is no bus {path}: enable I2C (raspi-config, or modprobe i2c-dev), or choose "
+            "another bus; i2cdetect -l lists them"
         )
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"no permission for {path}: sudo usermod -aG i2c $USER, then log out and in again"
+        return f"no permission to open {path}: run sudo usermod -aG i2c $USER, then log in again"
     if error.errno == errno.EBUSY:
-        return (
-            f"a kernel driver has {address:#04x} on {path}: read it through that driver "
-            "(--device iio), or unbind it"
-        )
+        return f"a kernel driver holds {address:#04x} on {path}: use --device iio, or unbind the driver"
     if error.errno in _NOBODY:
         return (
-            f"nobody answers at {address:#04x} on {path} ({error.strerror}): check wiring and "
+            f"nothing answers at {address:#04x} on {path} ({error.strerror}): check wiring and "
             "power; with AD0 high the address is 0x69"
         )
     return f"can't talk to {address:#04x} on {path}: {error.strerror or error}"

@@ -49,7 +49,7 @@ async def open_first(rate_hz: float, root: Path = Path("/")) -> Device:
     for path in paths:
         number = path.name.removeprefix("i2c-")
         if _is_display(root / f"sys/class/i2c-dev/{path.name}/device"):
-            log.info("auto: leaving %s alone: it belongs to a graphics card", path)
+            log.info("auto: skipping %s: it belongs to a graphics card", path)
             continue
         specs = [parse_chip(f"{number}:{address:#04x}", rate_hz) for address in ADDRESSES]
         free = []
@@ -58,16 +58,18 @@ async def open_first(rate_hz: float, root: Path = Path("/")) -> Device:
             if not driver:
                 free.append(spec)
                 continue
-            log.info("auto: %#04x on %s is in use by the driver %s", spec.address, path, driver)
+            log.info("auto: %#04x on %s is in use by kernel driver %s", spec.address, path, driver)
             if driver.startswith(_DRIVER):
-                held = held or f"the kernel's driver {driver} has {spec.address:#04x} on {path}"
+                held = held or f"kernel driver {driver} holds {spec.address:#04x} on {path}"
         known = await _known(free)
         if known is not None:
             return await _opened(known)
     if held:
-        raise DeviceError(f"{held}, but did not give it as IIO: use --device iio, or unbind it")
+        raise DeviceError(
+            f"{held}, but offers no IIO device: try --device iio, or unbind the driver"
+        )
     raise NoDevice(
-        "no chip of the MPU-6050 family answers on any I2C bus that may be asked"
+        "no chip of the MPU-6050 family answers on any I2C bus that is safe to scan"
         if paths
         else "there is no I2C bus"
     )
@@ -91,20 +93,20 @@ async def _known(specs: list[ChipSpec]) -> ChipSpec | None:
                 bus = i2c.Bus(spec.path, spec.address, lambda _: None)
                 who = await bus.run(_who)
         except trio.TooSlowError:
-            said.append(f"{spec.path} has not answered for {LOOK_S:g} s")
+            said.append(f"{spec.path} did not answer within {LOOK_S:g} s")
             break
         except NoDevice:
-            said.append(f"nobody answers at {spec.address:#04x}")
+            said.append(f"nothing answers at {spec.address:#04x}")
             continue
         except DeviceError as error:
             log.warning("auto: %s", error)
             return None
         if who is None:
-            said.append("the adapter can't do plain I2C")
+            said.append("the adapter does not support plain I2C")
             break
         if who in VARIANTS:
             return spec
-        said.append(f"at {spec.address:#04x} is no chip that is known (WHO_AM_I {who:#04x})")
+        said.append(f"unknown chip at {spec.address:#04x} (WHO_AM_I {who:#04x})")
     if said:
         log.info("auto: %s: %s", specs[0].path, "; ".join(said))
     return None

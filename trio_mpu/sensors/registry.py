@@ -23,7 +23,7 @@ ROOT: Final = Path("/")  # of /dev and /sys
 async def _text(rate_hz: float) -> Device:
     path = ROOT / "dev/mpu6050"
     if not path.exists():
-        raise NoDevice(f"there is no {path}")
+        raise NoDevice(f"{path} does not exist")
     return TextDevice(str(path), rate_hz)
 
 
@@ -48,7 +48,7 @@ async def open_device(spec: str, rate_hz: float) -> Device:
     """
     if not spec.isprintable():
         # The spec becomes a name in log lines, in the ring's header and in each JSON object.
-        raise UsageError(f"{spec!r} is no device: its name has characters that can't be printed")
+        raise UsageError(f"{spec!r} is not a device: its name has unprintable characters")
     spec = _with_home(spec)
     kind, _, rest = spec.partition(":")
     if spec == "auto":
@@ -64,7 +64,7 @@ async def open_device(spec: str, rate_hz: float) -> Device:
     if "/" in spec or os.access(spec, os.F_OK):
         return await _probed(TextDevice(spec, rate_hz))
     raise UsageError(
-        f"{spec!r} is no device: give auto, iio[:NAME-OR-NUMBER], i2c:BUS, sim[:KEY=VALUE,…], "
+        f"{spec!r} is not a device: use auto, iio[:NAME-OR-NUMBER], i2c:BUS, sim[:KEY=VALUE,…], "
         "replay:FILE or the path of a text device"
     )
 
@@ -92,11 +92,11 @@ async def _found(rate_hz: float) -> Device:
             log.warning("auto: %s", error)
             refused = refused or error
         else:
-            log.info("auto: taking %s", device.source)
+            log.info("auto: using %s", device.source)
             return device
     if refused is not None:
         raise refused
-    log.info("auto: there is no sensor, so the data is SIMULATED")
+    log.info("auto: no sensor found, so the data is SIMULATED")
     return Simulator.from_options("", rate_hz)
 
 

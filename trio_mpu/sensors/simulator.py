@@ -44,7 +44,7 @@ STALL_S: Final = 3.0
 FAULTS: Final = {
     "missing": "every 50th reading fails",
     "burst": "25 readings in a row fail, once in 500",
-    "nosample": "the first 100 readings say that there is no sample yet",
+    "nosample": "the first 100 reads find no sample yet",
     "stall": f"every 500th reading takes {STALL_S:g} s",
 }
 
@@ -88,8 +88,8 @@ class Simulator(Device):
                 still_s = seconds
             else:
                 raise UsageError(
-                    f"sim has no option {option!r}: it has seed=NUMBER, "
-                    f"fault=NAME+… of {', '.join(FAULTS)}, and still or still=SECONDS"
+                    f"unknown sim option {option!r}: use seed=NUMBER, fault=NAME+… "
+                    f"({', '.join(FAULTS)}), still or still=SECONDS"
                 )
         return cls(rate_hz, seed, faults, still_s)
 
@@ -118,7 +118,7 @@ class Simulator(Device):
         if "missing" in self._faults and any(number % 50 == 49 for number in numbers):
             raise DeviceError("simulated: a reading is missing")
         if "burst" in self._faults and (self._count - 1) % 500 >= 475:
-            raise DeviceError("simulated: an error burst")
+            raise DeviceError("simulated: a burst of errors")
         return samples
 
     def _values(self, t: float) -> tuple[float, float, float, float, float, float, float]:

@@ -96,12 +96,12 @@ async def test_any_name_and_any_number_can_be_asked_for(iio: FakeIio) -> None:
 async def test_a_device_that_is_not_there_is_told_with_those_that_are(iio: FakeIio) -> None:
     """Whether it was asked for by its family, by name or by number."""
     for wanted in ("", "mpu6500", "1"):
-        with pytest.raises(NoDevice, match="there is none at all") as caught:
+        with pytest.raises(NoDevice, match="found: none") as caught:
             await opened(iio, wanted)
         one_line(caught.value)
     iio.bind(0, "bmp280")
     for wanted in ("", "mpu6500", "1"):
-        with pytest.raises(NoDevice, match=r"there is bmp280 \(iio:device0\); is the driver"):
+        with pytest.raises(NoDevice, match=r"found: bmp280 \(iio:device0\)\); load the driver"):
             await opened(iio, wanted)
 
 
@@ -132,7 +132,7 @@ async def test_each_record_of_the_buffer_is_a_sample(iio: FakeIio) -> None:
     device = await opened(iio)
     assert isinstance(device, Buffered)
     assert device.paced
-    assert device.chip == "mpu6050, by the kernel's driver and its buffer"
+    assert device.chip == "mpu6050, through the kernel's driver and its buffer"
     times = [10**12 + n * PERIOD_NS for n in range(100)]
     iio.captured(*(record(t_ns, n) for n, t_ns in enumerate(times)))
     samples = await device.read()
@@ -331,7 +331,7 @@ async def test_a_buffer_that_a_killed_program_has_left_on_is_taken_over(
     device = await opened(iio)
     iio.captured(record(1))
     assert len(await device.read()) == 1
-    assert "somebody has left the buffer switched on" in caplog.text
+    assert "the buffer was left on; turning it off" in caplog.text
     await device.aclose()
     assert iio.says("buffer/enable") == "0"
 
@@ -441,7 +441,7 @@ async def test_times_that_lag_behind_are_corrected_by_a_new_sitting(
     now[0] += PERIOD_NS
     iio.captured(record(t_ns + PERIOD_NS))
     message = await refusal(device)
-    assert message.startswith("the kernel's times of iio:mpu6050 lag behind by 1.00 s, as after")
+    assert message.startswith("the kernel's timestamps of iio:mpu6050 lag by 1.00 s, as after")
     assert iio.settings() == before
     now[0] += PERIOD_NS
     first = await single(iio, device, now[0])
@@ -523,8 +523,7 @@ async def test_a_silent_device_is_an_error_and_begun_anew(
     device = await opened(iio)
     begun_s = trio.current_time()
     assert await refusal(device) == (
-        "iio:mpu6050 has given no sample for 1 s: the chip has no power, or its interrupt is not "
-        "wired"
+        "iio:mpu6050 delivered no sample for 1 s; check the chip's power and its interrupt line"
     )
     assert trio.current_time() - begun_s == pytest.approx(SILENCE_S)
     assert iio.settings() == before
@@ -584,7 +583,7 @@ async def test_a_buffer_that_another_program_switches_off_is_told(
     iio.captured(record(1))
     await device.read()
     monkeypatch.setattr(session.Buffer, "records", lambda _: [])
-    assert await refusal(device) == ("another program has switched off the buffer of iio:mpu6050")
+    assert await refusal(device) == ("another program turned off the buffer of iio:mpu6050")
 
 
 # -- what is told of each failure ---------------------------------------------------------------
@@ -593,10 +592,10 @@ async def test_a_buffer_that_another_program_switches_off_is_told(
 @pytest.mark.parametrize(
     ("file", "number", "advice"),
     [
-        ("iio:device0", errno.EBUSY, "another program uses the sensor; stop that one"),
-        ("iio:device0", errno.EACCES, "run as root, or let a udev rule"),
+        ("iio:device0", errno.EBUSY, "another program is using the sensor; stop it"),
+        ("iio:device0", errno.EACCES, "run as root, or add a udev rule"),
         ("iio:device0", errno.EMFILE, "Too many open files"),
-        ("in_temp_scale", errno.EACCES, "run as root, or let a udev rule"),
+        ("in_temp_scale", errno.EACCES, "run as root, or add a udev rule"),
         ("buffer/enable", errno.EINVAL, "the chip does not answer on its bus"),
         ("sampling_frequency", errno.ENODEV, "the device is gone"),
     ],
@@ -615,10 +614,10 @@ async def test_a_failure_says_what_to_do(iio: FakeIio, file: str, number: int, a
     ("files", "reason"),
     [
         ({"in_accel_scale": "x"}, "in_accel_scale is not a number"),
-        ({"in_accel_mount_matrix": "0, 0, 0"}, "in_accel_mount_matrix has not three rows"),
-        ({"scan_elements/in_temp_type": "be:f32/32>>0"}, "no type of a channel"),
+        ({"in_accel_mount_matrix": "0, 0, 0"}, "in_accel_mount_matrix is not three rows"),
+        ({"scan_elements/in_temp_type": "be:f32/32>>0"}, "not a supported channel type"),
         ({"scan_elements/in_temp_index": "0"}, "same index"),
-        ({"sampling_frequency": "0"}, "sampling_frequency says 0"),
+        ({"sampling_frequency": "0"}, "sampling_frequency reports an invalid rate: 0 Hz"),
     ],
 )
 async def test_a_device_that_can_not_be_understood_is_refused(
@@ -671,7 +670,7 @@ async def test_without_a_buffer_the_values_are_read_each_time(
     caplog.set_level(logging.INFO)
     device = await polled(iio, 10)
     assert device.period_ns == 10**8
-    assert "iio:mpu6050 has no buffer, as its interrupt is not wired" in caplog.text
+    assert "iio:mpu6050 has no buffer, because its interrupt is not wired" in caplog.text
     for number in range(3):
         measured(iio, number)
         before_ns = time.monotonic_ns()
@@ -682,7 +681,7 @@ async def test_without_a_buffer_the_values_are_read_each_time(
     assert (await device.read())[0].flags == Flag.STALE_REPEAT
     (iio.folder / "in_anglvel_z_raw").write_text("-32768\n")
     assert (await device.read())[0].flags == Flag.CLIPPED
-    assert device.chip == "mpu6050, by the kernel's driver and sysfs"
+    assert device.chip == "mpu6050, through the kernel's driver and sysfs"
     await device.aclose()
 
 
@@ -740,7 +739,7 @@ async def test_a_polled_device_survives_unbinding(iio: FakeIio) -> None:
     ("number", "advice"),
     [
         (errno.EINVAL, "the chip does not answer on its bus"),
-        (errno.EBUSY, "another program uses the sensor"),
+        (errno.EBUSY, "another program is using the sensor"),
         (errno.ETIMEDOUT, "the chip does not answer on its bus"),
     ],
 )

@@ -65,7 +65,7 @@ def test_a_type_is_what_the_kernel_says(text: str, kind: Type) -> None:
 )
 def test_what_is_no_known_type_is_refused(text: str) -> None:
     """Rather than to give numbers that are none."""
-    with pytest.raises(DeviceError, match="no type") as caught:
+    with pytest.raises(DeviceError, match="channel type") as caught:
         parse_type(text)
     one_line(caught.value)
 
@@ -172,7 +172,7 @@ def test_a_layout_that_can_not_be_is_refused() -> None:
     """Two channels at one place, and one that is missing."""
     with pytest.raises(DeviceError, match="same index"):
         Layout({"a": (0, S16), "b": (0, S16)}, ["a"])
-    with pytest.raises(DeviceError, match="has no temp"):
+    with pytest.raises(DeviceError, match="has no channel temp"):
         Layout({"a": (0, S16)}, ["a", "temp"])
 
 

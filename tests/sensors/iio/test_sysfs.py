@@ -83,7 +83,7 @@ def test_an_error_is_one_line_with_and_without_advice() -> None:
     assert str(failed(OSError(errno.EMFILE, ""), path)) == "can't read /sys/x: Too many open files"
     busy = failed(OSError(errno.EBUSY, ""), path, "write '1' to")
     assert str(busy) == (
-        "can't write '1' to /sys/x: Device or resource busy (another program uses the sensor; "
-        "stop that one)"
+        "can't write '1' to /sys/x: Device or resource busy (another program is using the sensor; "
+        "stop it)"
     )
     assert str(failed(OSError("odd"), path)) == "can't read /sys/x: Success"

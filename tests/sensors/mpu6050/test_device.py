@@ -166,7 +166,7 @@ def test_a_computer_that_is_too_slow_lets_the_chip_count(
     bench = Bench(SINGLE, clock_error=clock_error, seed=seed)
     bench.chip.jitter_ns = jitter_ns
     made, told = account(bench.run(800))
-    assert caplog.text.count("this computer is too busy to look at the chip each 10 ms") == 1
+    assert caplog.text.count("this computer is too busy to read the chip every 10 ms") == 1
     changed = next(n for n, sample in enumerate(bench.samples) if sample.flags & QUEUE_FLAG)
     assert changed < 200
     assert sum(made[changed:]) == sum(told[changed:]) == 0
@@ -251,9 +251,9 @@ def test_the_true_rate_is_said_and_then_measured(caplog: pytest.LogCaptureFixtur
     assert bench.device.period_ns == 2_000_000
     first, second = caplog.messages
     assert first == (
-        "i2c:1:0x68: MPU-6050, ±2 g, ±250 °/s, DLPF 1 (184/188 Hz), 500 Hz, read from its queue"
+        "i2c:1:0x68: MPU-6050, ±2 g, ±250 °/s, DLPF 1 (184/188 Hz), 500 Hz, read from its FIFO"
     )
-    assert "i2c:1:0x68 makes 495.0" in second
+    assert "i2c:1:0x68 delivers 495.0" in second
     assert "by this computer's clock, nominally 500" in second
 
 
@@ -263,7 +263,7 @@ def test_without_a_queue_readings_are_taken_one_by_one(
 ) -> None:
     """At low rates, and with an adapter that can't read long bursts, such as i2c-stub's."""
     bench = Bench(f"1,rate={rate}", funcs=funcs).run(100)
-    assert "read one by one" in caplog.text
+    assert "read one at a time" in caplog.text
     assert bench.numbers == list(range(bench.numbers[0], bench.numbers[0] + 100))
     assert bench.chip.registers[0x23] == 0
 
@@ -313,7 +313,7 @@ def test_a_bus_that_can_not_be_opened_is_told_at_once(number: int, says: str) ->
 
 def test_an_address_where_nobody_answers_is_told_at_once() -> None:
     """With the address."""
-    with pytest.raises(DeviceError, match="nobody answers at 0x69"):
+    with pytest.raises(DeviceError, match="nothing answers at 0x69"):
         Bench("1:0x69").run()
 
 
@@ -326,7 +326,7 @@ def test_a_chip_that_does_not_keep_its_settings_is_refused(
     monkeypatch.setattr(
         bench.chip, "_write", lambda at, value: write(at, 0 if at == 0x1A else value)
     )
-    with pytest.raises(DeviceError, match="register 0x1a holds 0x00 instead of 0x01") as caught:
+    with pytest.raises(DeviceError, match="register 0x1a reads 0x00 instead of 0x01") as caught:
         bench.run()
     one_line(caught.value)
 
@@ -379,7 +379,7 @@ def test_a_stuck_bus_is_given_up_and_read_again(text: str) -> None:
     """After a second, with the loss told."""
     bench = Bench(text)
     bench.run(300, Fault.STUCK, 200)
-    assert "has not answered for 1 s" in str(bench.errors[0])
+    assert "did not answer within 1 s" in str(bench.errors[0])
     assert bench.numbers == bench.told
     lost = sum(sample.lost for sample in bench.samples)
     assert lost == pytest.approx(bench.spec.setup.rate_hz, rel=0.2)
@@ -466,7 +466,7 @@ def test_a_chip_that_stops_is_told_by_an_error() -> None:
         bench.chip._stalled_until_ns = bench.clock.now_ns() + 10**9
 
     bench.run(300, stop, 100)
-    assert "measured nothing for 0.25 s" in str(bench.errors[0])
+    assert "has not measured anything for 0.25 s" in str(bench.errors[0])
     assert 2 <= len(bench.errors) <= 4
     assert bench.told[-1] == pytest.approx(bench.numbers[-1], abs=DRAIN_NS / 2e6)
 
@@ -528,7 +528,7 @@ def test_a_queue_that_can_not_be_emptied_is_an_error(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(bench.chip, "_write", without_reset)
     bench.run(1)
-    assert all("queue can't be emptied" in str(error) for error in bench.errors)
+    assert all("FIFO can't be emptied" in str(error) for error in bench.errors)
     assert len(bench.errors) == 3
 
 

@@ -64,7 +64,7 @@ def test_a_change_is_told_in_percent_of_the_factorys_response(
         (-14.0, True, "gx  pass  -14.0 % since the factory"),
         (14.01, False, "gx  FAIL  +14.0 % since the factory"),
         (-100.0, False, "gx  FAIL  -100.0 % since the factory"),
-        (None, False, "gx  FAIL  the factory has written no value to compare with"),
+        (None, False, "gx  FAIL  the chip has no factory value to compare with"),
     ],
 )
 def test_an_axis_passes_within_the_limit(change: float | None, passed: bool, text: str) -> None:

@@ -66,16 +66,16 @@ def find(wanted: str, root: Path) -> tuple[Folder, str]:
     else:
         found = [path for path, name in names.items() if name in ((wanted,) if wanted else NAMES)]
     if not found:
-        there = ", ".join(f"{name} ({path.name})" for path, name in names.items()) or "none at all"
+        there = ", ".join(f"{name} ({path.name})" for path, name in names.items()) or "none"
         raise NoDevice(
-            f"there is no IIO device {wanted or 'of the MPU-6050 family'}: there is {there}; "
-            "is the driver loaded (modprobe inv-mpu6050-i2c) and bound to the chip?"
+            f"there is no IIO device {wanted or 'of the MPU-6050 family'} (found: {there}); "
+            "load the driver (modprobe inv-mpu6050-i2c) and bind it to the chip"
         )
     if len(found) > 1:
         raise DeviceError(
             "there are several IIO devices: "
             + ", ".join(f"{names[path]} ({path.name})" for path in found)
-            + "; choose one by its number, as iio:0"
+            + "; choose one by number, for example iio:0"
         )
     return Folder(found[0]), names[found[0]]
 
@@ -93,8 +93,11 @@ async def open_iio(wanted: str, rate_hz: float, root: Path = Path("/")) -> Devic
     else:
         device = Polled(wanted or name, rate_hz, root)
         way = "sysfs"
-        log.info("iio:%s has no buffer, as its interrupt is not wired: reading it by sysfs", name)
-    device.chip = f"{name}, by the kernel's driver and {way}"
+        log.info(
+            "iio:%s has no buffer, because its interrupt is not wired: reading it through sysfs",
+            name,
+        )
+    device.chip = f"{name}, through the kernel's driver and {way}"
     return device
 
 
@@ -180,8 +183,8 @@ class Buffered(_Iio[Buffer]):
             self._late += 1
             if self._late == LATE_READS:
                 raise DeviceError(
-                    f"the kernel's times of {self.source} lag behind by {lag_ns / 1e9:.2f} s, as "
-                    "after a chip that stood still; beginning anew"
+                    f"the kernel's timestamps of {self.source} lag by {lag_ns / 1e9:.2f} s, as after "
+                    "a chip that stopped for a while; starting over"
                 )
 
     def _begin(self) -> Buffer:
@@ -199,15 +202,15 @@ class Buffered(_Iio[Buffer]):
             except BlockingIOError:
                 if trio.current_time() >= deadline_s:
                     raise DeviceError(
-                        f"{self.source} has given no sample for {silence_s:g} s: the chip has no "
-                        "power, or its interrupt is not wired"
+                        f"{self.source} delivered no sample for {silence_s:g} s; check the chip's "
+                        "power and its interrupt line"
                     ) from None
             except OSError as error:
                 raise failed(error, buffer.device) from error
             else:
                 if records:
                     return records
-                raise DeviceError(f"another program has switched off the buffer of {self.source}")
+                raise DeviceError(f"another program turned off the buffer of {self.source}")
 
 
 class Polled(_Iio[Poll]):

@@ -54,7 +54,7 @@ def parse_type(text: str) -> Type:
         if bits > 0 and bits + shift <= room:
             order: Literal["big", "little"] = "big" if match[1] == "be" else "little"
             return Type(order, match[2] == "s", bits, room // 8, shift)
-    raise DeviceError(f"{text!r} is no type of a channel that this program knows")
+    raise DeviceError(f"{text!r} is not a supported channel type")
 
 
 class Layout:
@@ -67,7 +67,7 @@ class Layout:
         missing, or when two have one index."""
         for name in names:
             if name not in elements:
-                raise DeviceError(f"the kernel's buffer has no {name}")
+                raise DeviceError(f"the kernel's buffer has no channel {name}")
         ordered = sorted(elements, key=lambda name: elements[name][0])
         if len({index for index, _ in elements.values()}) < len(elements):
             raise DeviceError("two channels have the same index in the buffer")
@@ -109,12 +109,12 @@ def parse_matrix(text: str, what: str) -> Matrix:
     """
     rows = [tuple(parse_number(cell, what) for cell in row.split(",")) for row in text.split(";")]
     if [len(row) for row in rows] != [3, 3, 3]:
-        raise DeviceError(f"{what} has not three rows of three: {text[:80]!r}")
+        raise DeviceError(f"{what} is not three rows of three: {text[:80]!r}")
     for i, row in enumerate(rows):
         for j, other in enumerate(rows[: i + 1]):
             product = sum(a * b for a, b in zip(row, other, strict=True))
             if abs(product - (i == j)) > MAX_SKEW:
-                raise DeviceError(f"{what} is no rotation: {text[:80]!r}")
+                raise DeviceError(f"{what} is not a rotation: {text[:80]!r}")
     return tuple(rows)
 
 

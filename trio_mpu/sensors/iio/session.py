@@ -80,7 +80,7 @@ def _check_channels(folder: Folder) -> None:
     for channel in CHANNELS:
         if not folder.has(f"in_{channel}_raw"):
             raise DeviceError(
-                f"{folder.path} is no sensor with acceleration, angular rate and temperature: "
+                f"{folder.path} does not measure acceleration, angular rate and temperature: "
                 f"it has no in_{channel}_raw"
             )
 
@@ -105,7 +105,7 @@ def set_rate(folder: Folder, rate_hz: float) -> float:
         ) from refusal
     true_hz = parse_number(folder.get(name), str(folder.path / name))
     if true_hz <= 0:
-        raise DeviceError(f"{folder.path / name} says {true_hz:g}")
+        raise DeviceError(f"{folder.path / name} reports an invalid rate: {true_hz:g} Hz")
     return true_hz
 
 
@@ -135,7 +135,7 @@ class Buffer:
         folder = self._folder
         _check_channels(folder)
         if folder.get("buffer/enable") != "0":
-            log.info("%s: somebody has left the buffer switched on", folder.path)
+            log.info("%s: the buffer was left on; turning it off", folder.path)
             try:
                 folder.put("buffer/enable", "0")
             except OSError as error:

@@ -12,13 +12,13 @@ log = logging.getLogger(__name__)
 
 MAX_BYTES: Final = 4096  # sysfs gives no more of a file
 
-_BUS: Final = "the chip does not answer on its bus; look at its power and its wires"
-_GONE: Final = "the device is gone: its driver was unbound, or the chip was taken away"
-_RIGHTS: Final = "run as root, or let a udev rule give the file to your group"
+_BUS: Final = "the chip does not answer on its bus; check power and wiring"
+_GONE: Final = "the device is gone: its driver was unbound, or the chip was disconnected"
+_RIGHTS: Final = "run as root, or add a udev rule that gives your group access"
 _ADVICE: Final = {
     errno.EACCES: _RIGHTS,
     errno.EPERM: _RIGHTS,
-    errno.EBUSY: "another program uses the sensor; stop that one",
+    errno.EBUSY: "another program is using the sensor; stop it",
     errno.EINVAL: _BUS,  # so the kernel's driver tells a failure of the bus
     errno.EIO: _BUS,
     errno.ENXIO: _BUS,

@@ -119,7 +119,7 @@ class Mpu6050(Device):
         if self._has_bursts and setup.rate_hz >= FIFO_FROM_HZ:
             self._use_queue()
         self.chip = setup.text(variant)
-        way = "from its queue" if self._is_queued else "one by one"
+        way = "from its FIFO" if self._is_queued else "one at a time"
         log.info("%s: %s, read %s", self.source, self.chip, way)
 
     def _use_queue(self) -> None:
@@ -129,8 +129,8 @@ class Mpu6050(Device):
     async def _change_to_queue(self) -> None:
         """Let the chip count, where the computer is too slow for it."""
         log.warning(
-            "%s: this computer is too busy to look at the chip each %g ms: reading it from its "
-            "queue from now on",
+            "%s: this computer is too busy to read the chip every %g ms; reading its FIFO from "
+            "now on",
             self.source,
             self.period_ns / 1e6,
         )
@@ -195,7 +195,7 @@ class Mpu6050(Device):
         elif poll.ended_ns - self._heard_ns > silence_ns:
             self._heard_ns = poll.ended_ns
             self._numbering.rephase()
-            raise DeviceError(f"the chip has measured nothing for {silence_ns / 1e9:g} s")
+            raise DeviceError(f"the chip has not measured anything for {silence_ns / 1e9:g} s")
         samples = []
         for reading in self._numbering.add(poll):
             flags = 0
@@ -217,7 +217,7 @@ class Mpu6050(Device):
             self._is_measured = True
             rate_hz = 1e9 / self.measured_period_ns
             log.info(
-                "%s makes %.2f readings a second by this computer's clock, nominally %g",
+                "%s delivers %.2f readings a second by this computer's clock, nominally %g",
                 self.source,
                 rate_hz,
                 self._spec.setup.rate_hz,
@@ -260,5 +260,5 @@ class Mpu6050(Device):
         for register, value in ((WHO_AM_I, self._who), *self._registers.items()):
             found = session.read(register, 1)[0]
             if found != value:
-                return f"register {register:#04x} holds {found:#04x} instead of {value:#04x}"
+                return f"register {register:#04x} reads {found:#04x} instead of {value:#04x}"
         return None

@@ -42,7 +42,7 @@ def parse_chip(text: str, rate_hz: float) -> ChipSpec:
     for option in options:
         key, equals, value = option.partition("=")
         if key in values:
-            raise UsageError(f"i2c has the option {key} twice")
+            raise UsageError(f"i2c option {key} is given twice")
         if key == "force" and not equals:
             values[key] = 1
         elif key == "rate":
@@ -50,7 +50,7 @@ def parse_chip(text: str, rate_hz: float) -> ChipSpec:
         elif key in _CHOICES:
             values[key] = _one_of(key, value, _CHOICES[key])
         else:
-            raise UsageError(f"i2c has no option {option!r}: the form is {FORM}")
+            raise UsageError(f"unknown i2c option {option!r}: use {FORM}")
     setup = chosen(
         values.get("rate", rate_hz),
         int(values.get("accel", 2)),
@@ -68,14 +68,14 @@ def _place(place: str) -> tuple[str, str, int]:
     elif bus.startswith("/"):
         path = bus
     else:
-        raise UsageError(f"{bus!r} is no bus: give its number or its path, as in {FORM}")
+        raise UsageError(f"{bus!r} is not the number or path of a bus: use {FORM}")
     address = DEFAULT_ADDRESS
     if colon:
         if not re.fullmatch("0x[0-9a-fA-F]{1,2}", address_text):
-            raise UsageError(f"{address_text!r} is no address: it is like 0x68 or 0x69")
+            raise UsageError(f"{address_text!r} is not an address such as 0x68 or 0x69")
         address = int(address_text, 16)
         if address not in _ADDRESSES:
-            raise UsageError(f"{address_text!r} is no address of a chip: 0x08 to 0x77 are")
+            raise UsageError(f"{address_text!r} is not a chip's address: use 0x08 to 0x77")
     return f"i2c:{bus}:{address:#04x}", path, address
 
 
@@ -89,7 +89,7 @@ _CHOICES: Final[dict[str, Collection[int]]] = {
 def _one_of(key: str, value: str, choices: Collection[int]) -> int:
     numbers = {str(choice): choice for choice in choices}
     if value not in numbers:
-        raise UsageError(f"{key}={value} is not possible: the chip has {', '.join(numbers)}")
+        raise UsageError(f"{key}={value} is not supported: use {', '.join(numbers)}")
     return numbers[value]
 
 
@@ -100,6 +100,6 @@ def _rate(value: str) -> float:
         rate_hz = 0.0
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise UsageError(
-            f"rate={value} is not a number from {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g}, in Hz"
+            f"rate={value} is not a number from {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g} (in Hz)"
         )
     return rate_hz

@@ -107,7 +107,7 @@ class Fifo:
             return self._empty(session)
         frames = split(data)
         if not all(map(any, frames)):
-            raise DeviceError("the chip's queue has a frame of zeros")
+            raise DeviceError("the chip's FIFO has a frame of zeros")
         self._is_trusted = True
         return Poll(frames, begun_ns, ended_ns, continuous)
 
@@ -135,7 +135,7 @@ class Fifo:
         session.write(USER_CTRL, FIFO_RESET)
         session.read(INT_STATUS, 1)  # of overflows until now
         if self._count(session)[1]:
-            raise DeviceError("the chip's queue can't be emptied")
+            raise DeviceError("the chip's FIFO can't be emptied")
         begun_ns = i2c.monotonic_ns()
         session.write(USER_CTRL, FIFO_ON)
         self._is_trusted = True
@@ -181,7 +181,7 @@ class Registers:
             if session.read(SMPLRT_DIV, 4) != self._settings:
                 raise lost_settings()
             if not (any(frame) or status & DATA_RDY):
-                raise NoSampleYet("the chip has measured nothing yet")
+                raise NoSampleYet("the chip has not measured anything yet")
         continuous = self._is_continuous(ended_ns)
         self._broken += SHARE * ((not continuous) - self._broken)
         self._begun_ns = begun_ns
@@ -232,4 +232,6 @@ class Registers:
 
 def lost_settings() -> DeviceError:
     """Return the error of a chip that was reset without being told to."""
-    return DeviceError("the chip has lost its settings: its power failed for a moment")
+    return DeviceError(
+        "the chip lost its settings: its power failed for a moment; check supply and wiring"
+    )

@@ -36,7 +36,7 @@ class Verdict(NamedTuple):
     def text(self) -> str:
         """One line for people."""
         if self.change_percent is None:
-            return f"{self.axis}  FAIL  the factory has written no value to compare with"
+            return f"{self.axis}  FAIL  the chip has no factory value to compare with"
         word = "pass" if self.passed else "FAIL"
         return f"{self.axis}  {word}  {self.change_percent:+.1f} % since the factory"
 
@@ -45,7 +45,7 @@ def require_support(variant: ChipVariant) -> None:
     """Raise CalibrationError unless these formulas are this die's."""
     if variant != VARIANTS[0x68]:
         raise CalibrationError(
-            f"the factory self-test of this die ({variant.name}) is not supported, only the MPU-6050's"
+            f"the factory self-test of {variant.name} is not supported, only that of the MPU-6050"
         )
 
 

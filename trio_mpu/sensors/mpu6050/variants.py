@@ -58,7 +58,6 @@ def identify(who: int, *, force: bool) -> ChipVariant:
         return variant
     if not force:
         raise DeviceError(
-            f"the chip says it is {who:#04x} (WHO_AM_I), which is none that is known; the option "
-            "force takes it for an MPU-6050"
+            f"unknown chip (WHO_AM_I {who:#04x}); add the option force to read it as an MPU-6050"
         )
     return _MPU_6050._replace(name=f"unknown chip {who:#04x}", fifo_bytes=512)
