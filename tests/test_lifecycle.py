@@ -301,4 +301,4 @@ def test_descriptors_that_no_supervisor_gave_are_refused(
 ) -> None:
     """Who starts a program by hand with them is told so."""
     assert lifecycle.run("test", "info", stoppable, (1000, 1001)) == 2
-    assert capfd.readouterr().err == "test: --supervisor is for a supervisor to give\n"
+    assert capfd.readouterr().err == "test: --supervisor is internal; use trio-mpu start\n"

@@ -34,7 +34,7 @@ class Supervisor:
             try:
                 os.fstat(fd)
             except OSError as error:
-                raise UsageError("--supervisor is for a supervisor to give") from error
+                raise UsageError("--supervisor is internal; use trio-mpu start") from error
 
     def ready(self) -> None:
         """Say that this program does what it is for."""

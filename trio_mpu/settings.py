@@ -87,7 +87,7 @@ def _level(text: str) -> str:
 
 def _descriptors(text: str) -> tuple[int, int]:
     if not re.fullmatch(r"\d{1,9}:\d{1,9}", text, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{text!r} is not what a supervisor says")
+        raise argparse.ArgumentTypeError(f"{text!r} is not what a supervisor passes")
     first, second = map(int, text.split(":"))
     return first, second
 

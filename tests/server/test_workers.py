@@ -61,7 +61,7 @@ def test_a_slot_that_is_none_is_refused(scoreboard_fd: int) -> None:
     """A slot too many, a descriptor that is something else or nothing at all."""
     other_fd, end = os.pipe()
     for descriptors in ((2, scoreboard_fd), (0, other_fd), (0, 10_000)):
-        with pytest.raises(UsageError, match="--worker is for a supervisor to give"):
+        with pytest.raises(UsageError, match="--worker is internal"):
             slot_of(worker(*descriptors))
     os.close(other_fd)
     os.close(end)

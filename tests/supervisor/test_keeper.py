@@ -194,7 +194,7 @@ def test_what_does_not_stop_in_time_is_killed(log: Path, caplog: pytest.LogCaptu
     with meanwhile(begin):
         assert Supervisor([deaf, shell("two", WAITS)], 0.2).run() == 0
     assert 0.2 <= time.monotonic() - begun_s < 2
-    assert caplog.messages == ["SIGTERM: stopping", "deaf has not ended in time: killing it"]
+    assert caplog.messages == ["SIGTERM: stopping", "deaf did not stop in time: killing it"]
 
 
 def test_a_second_signal_is_handed_on_and_leaves_less_time(

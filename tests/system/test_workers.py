@@ -457,4 +457,4 @@ def test_a_worker_without_a_supervisor_is_refused(place: str) -> None:
     """Who starts one by hand is told what to use."""
     status, (line,) = says(f"--worker={place}", "--port=0")
     assert status == 2
-    assert line.endswith("--worker is for a supervisor to give; see --workers")
+    assert line.endswith("--worker is internal; use --workers")

@@ -79,4 +79,4 @@ def slot_of(settings: ServerSettings) -> Slot:
     try:
         return Scoreboard(memoryview(mmap.mmap(scoreboard_fd, 0))).slot(number)
     except (OSError, ValueError, TypeError, IndexError) as error:
-        raise UsageError("--worker is for a supervisor to give; see --workers") from error
+        raise UsageError("--worker is internal; use --workers") from error

@@ -173,7 +173,7 @@ class Supervisor:
 
     def _kill(self) -> None:
         for program in self._running:
-            log.warning("%s has not ended in time: killing it", program.name)
+            log.warning("%s did not stop in time: killing it", program.name)
             program.signal(signal.SIGKILL)
             os.waitpid(program.pid, 0)
             program.pid = 0
