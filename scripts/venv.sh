@@ -18,6 +18,9 @@ venv() {
     stamp=.venv/ready-for-${group:-use}
     wanted=$("$python" -V) && wanted+=" $(cksum <pyproject.toml)"
     [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || return 0
+    if [ -e .venv ] && [ ! -w .venv ]; then
+        die "$who" "$PWD/.venv is not ready and belongs to user $(stat -c %U .venv), you are $(id -un): remove it, or run this as that user"
+    fi
     if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
         "$python" -c 'import venv, ensurepip' 2>/dev/null ||
             die "$who" "Python's venv module is missing; do: sudo apt install python3-venv"
@@ -36,6 +39,13 @@ P
     .venv/bin/python -m pip install --quiet --disable-pip-version-check \
         --requirement .venv/wanted ||
         die "$who" "installing failed (see above); the first start needs the internet"
+    cat >.venv/bin/trio-mpu <<'S'
+#!/bin/sh
+# The command as `pip install` would make it, of the checkout that this folder belongs to.
+venv=$(dirname "$(dirname "$(readlink -f "$0")")")
+exec "$venv/bin/python" -P "$venv/../trio_mpu/__main__.py" "$@"
+S
+    chmod +x .venv/bin/trio-mpu
     echo "$wanted" >.venv/ready-for-use # every group has what the programs need
     echo "$wanted" >"$stamp"
 }

@@ -87,7 +87,7 @@ class Connection:
     async def _first_bytes(self, seconds: float) -> bytes:
         """Wait for the first bytes of a request; b"" if there are none to be expected.
 
-        Requests that are known by their bytes are answered on the way, by the front desk.
+        Requests that are known by their bytes are answered on the way.
         """
         visitor, fd = IdleConnection(), self._transport.socket_fd
         deadline_s = trio.current_time() + seconds

@@ -131,7 +131,7 @@ class _Sensor(_Common):
 
 @dataclass(frozen=True)
 class ProducerSettings(_Sensor):
-    """What the producer is told."""
+    """The producer's settings."""
 
     calibration: str = _option(
         "", _file, "a calibration file, or none; empty: the sensor's own, if there is one"
@@ -146,7 +146,7 @@ class ProducerSettings(_Sensor):
 
 @dataclass(frozen=True)
 class ServerSettings(_Common):
-    """What the server is told; `host` is empty for all addresses of IPv4 and IPv6."""
+    """The server's settings; `host` is empty for all addresses of IPv4 and IPv6."""
 
     host: str = _option("", _host, "address to listen on; empty: all")
     port: int = _option(3737, _number(int, 0, 65535), "TCP port; 0: any free one")
@@ -160,12 +160,12 @@ class ServerSettings(_Common):
 
 @dataclass(frozen=True)
 class StartSettings(ServerSettings, ProducerSettings):
-    """What both programs are told when they are started together."""
+    """The settings of both programs, started together."""
 
 
 @dataclass(frozen=True)
 class CalibrateSettings(_Sensor):
-    """What a calibration is told."""
+    """The settings of a calibration."""
 
     seconds: float = _option(10.0, _number(float, 1, MAX_SECONDS), "how long to measure at rest")
     output: str = _option("", _file, "file for the result; empty: where the producer looks for it")

@@ -5,7 +5,7 @@
     │  ├─ one task per connection, and per refusal
     │  └─ service (inner nursery: cancelled at once when the server stops)
     │     ├─ follow_ring: ring → hub
-    │     ├─ beat: counters → board
+    │     ├─ beat: counters → scoreboard
     │     └─ one acceptor per listener
 
 To stop is: the listeners close, streams end with a proper last chunk, idle connections are sent
@@ -82,7 +82,7 @@ async def run_server(
 
 
 async def beat(app: App) -> None:
-    """Report to the board until cancelled."""
+    """Write to the scoreboard until cancelled."""
     while True:
         app.update_scoreboard()
         await trio.sleep(BEAT_S)

@@ -1,7 +1,7 @@
 """Idle connections, and the requests that are answered without waking their tasks.
 
 Between two requests a connection's task can only wait. It leaves its socket's descriptor here, as
-the task of a stream does in handover.py, and one task looks after all of them: it reads what has
+the task of a stream does for direct writes, and one task looks after all of them: it reads what has
 come, and when that is a request whose answer is known by its bytes (shortcut.py), it writes the
 answer and the connection's task sleeps on. Whatever else comes wakes that task, which is given the
 bytes; and of an answer for which the kernel has no room now it is given the rest.
@@ -78,7 +78,7 @@ class IdleConnections:
             return self._known(request)
         except Exception:
             # Nobody foresaw it; it is to end one connection only, which will meet it again.
-            log.exception("no answer from the front desk")
+            log.exception("no answer from the request cache")
             return b""
 
     def _look_after(self, fd: int) -> None:

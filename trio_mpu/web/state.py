@@ -41,8 +41,8 @@ def metrics(_request: Request, app: App) -> Answer:
     """`/metrics`: the counters of all workers together, and gauges, as Prometheus text."""
     workers, scoreboard, snapshot = app.update_scoreboard(), app.slot.scoreboard, app.hub.snapshot
     gauges: dict[str, tuple[float, str]] = {
-        "workers": (workers.number, "server processes that there are to be"),
-        "workers_up": (workers.up, f"those with a sign of life in the last {UP_NS / 1e9:g} s"),
+        "workers": (workers.number, "server processes configured"),
+        "workers_up": (workers.up, f"server processes that reported in the last {UP_NS / 1e9:g} s"),
         "connections_open": (scoreboard.total("connections_open"), "connections now"),
         "streams_open": (scoreboard.total("streams_open"), "streams now"),
         "streams_attached": (

@@ -5,7 +5,7 @@ time into a buffer; the producer then only empties that. Where it is not, the pr
 chip's values through sysfs, each period anew.
 
 The driver may be unbound and bound again, and then has another number and none of its settings. So
-nothing of a failed sitting (`capture.py`) is used again: the next read looks for the device by its
+nothing of a failed session (session.py) is used again: the next read looks for the device by its
 name and sets up everything anew. What was missed meanwhile shows in the times of the samples, as
 does what the kernel's buffer had no room for.
 
@@ -40,7 +40,7 @@ NAMES: Final = (
 SILENCE_S: Final = 1.0  # a working chip is heard after a period, or 0.2 s after it was asleep
 SILENCE_PERIODS: Final = 5
 # The driver corrects its times by at most 2 % of a period a sample: after a chip that stood still
-# for half a second they would be wrong for 25 s at 100 Hz. Only a new sitting begins with a right
+# for half a second they would be wrong for 25 s at 100 Hz. Only a new session begins with a right
 # one. So long a lag is no wait for a processor, and so often in a row no accident.
 LAG_S: Final = 0.25
 LATE_READS: Final = 5
@@ -105,7 +105,7 @@ S = TypeVar("S", Buffer, Poll)
 
 
 class _Iio(Device, Generic[S]):
-    """What both ways have in common: a sitting that is begun when there is none."""
+    """What both ways have in common: a session that is begun when there is none."""
 
     def __init__(self, name: str, rate_hz: float, root: Path) -> None:
         self.source = self.identity = f"iio:{name}"
@@ -113,7 +113,7 @@ class _Iio(Device, Generic[S]):
         self._name = name
         self._rate_hz = rate_hz
         self._root = root
-        self._sitting: S | None = None
+        self._session: S | None = None
         self._last_raw: list[int] = []
 
     def _flags(self, raw: list[int]) -> int:
@@ -125,9 +125,9 @@ class _Iio(Device, Generic[S]):
         return int(flags)
 
     def _end(self) -> None:
-        if self._sitting is not None:
-            self._sitting.end()
-            self._sitting = None
+        if self._session is not None:
+            self._session.end()
+            self._session = None
 
     async def aclose(self) -> None:
         """Put back what was changed, and switch the buffer off."""
@@ -153,14 +153,14 @@ class Buffered(_Iio[Buffer]):
         times lag behind by LAG_S; what was read then is told as lost, too. Cancellation loses
         nothing; while the device is being set up (0.2 s) it is heeded afterwards.
         """
-        if self._sitting is None:
+        if self._session is None:
             self._late = -1
-            self._sitting = await trio.to_thread.run_sync(self._begin)
-            self.period_ns = self._sitting.period_ns
+            self._session = await trio.to_thread.run_sync(self._begin)
+            self.period_ns = self._session.period_ns
         if self._pace is None:
             self._pace = Pace(self.period_ns)
         try:
-            records = await self._records(self._sitting)
+            records = await self._records(self._session)
             self._check_times(records)
         except DeviceError:
             # When this is cancelled before it has begun, aclose does it.
@@ -169,7 +169,7 @@ class Buffered(_Iio[Buffer]):
         samples = []
         for time_ns, raw in records:
             t_ns, lost = self._pace.next(time_ns)
-            values = self._sitting.conversion.values(raw)
+            values = self._session.conversion.values(raw)
             flags = self._flags(raw) | (Flag.DEVICE_GAP if lost else 0)
             samples.append(Sample(t_ns, *values, flags, min(lost, MAX_LOST)))
         return samples
@@ -225,12 +225,12 @@ class Polled(_Iio[Poll]):
         return [await trio.to_thread.run_sync(self._read)]
 
     def _read(self) -> Sample:
-        if self._sitting is None:
+        if self._session is None:
             folder, _ = find(self._name, self._root)
-            self._sitting = Poll(folder, self._rate_hz)
+            self._session = Poll(folder, self._rate_hz)
         try:
-            t_ns, raw = self._sitting.record()
+            t_ns, raw = self._session.record()
         except DeviceError:
             self._end()
             raise
-        return Sample(t_ns, *self._sitting.conversion.values(raw), self._flags(raw))
+        return Sample(t_ns, *self._session.conversion.values(raw), self._flags(raw))

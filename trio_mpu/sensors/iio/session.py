@@ -1,6 +1,6 @@
-"""One sitting with a sensor of the kernel's IIO interface, from its setting up to its end.
+"""One session with a sensor of the kernel's IIO interface, from its setting up to its end.
 
-Everything here blocks and belongs into a thread, except `Buffer.records`. A sitting is over with
+Everything here blocks and belongs into a thread, except `Buffer.records`. A session is over with
 its first error: whoever has it ends it and begins another. To end one always switches the buffer
 off and puts back whatever was changed for it, also when it had not quite begun.
 """
