@@ -15,21 +15,16 @@ from trio.testing import MockClock
 from tests.helpers.fakes import GENERATION, FakeRecords, make_app, make_record
 from tests.helpers.http_client import Event, parse_event, plain_gap
 from trio_mpu.errors import RingHeld
-from trio_mpu.fanout import direct_write
+from trio_mpu.fanout import catch_up, direct_write
 from trio_mpu.fanout import subscription as subscription_module
+from trio_mpu.fanout.catch_up import CATCH_UP_SAMPLES, RETRY_RING_S
 from trio_mpu.fanout.chunked import framed
 from trio_mpu.fanout.encoder import StreamOptions
 from trio_mpu.fanout.group import Chunk
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.fanout.moving_average import AVERAGE_SAMPLES
 from trio_mpu.fanout.snapshot import WAITING
-from trio_mpu.fanout.subscription import (
-    CATCH_UP_SAMPLES,
-    QUEUE_CHUNKS,
-    RETRY_RING_S,
-    Subscription,
-    subscribe,
-)
+from trio_mpu.fanout.subscription import QUEUE_CHUNKS, Subscription, subscribe
 from trio_mpu.formats import Origin, event_id
 from trio_mpu.metrics.counters import Metrics
 from trio_mpu.record import Batch
@@ -810,7 +805,7 @@ def test_whatever_happens_all_samples_arrive_once_or_are_reported_missing(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(subscription_module, "QUEUE_CHUNKS", 3)
-        patch.setattr(subscription_module, "CATCH_UP_SAMPLES", 8)
+        patch.setattr(catch_up, "CATCH_UP_SAMPLES", 8)
         trio.run(main, clock=MockClock(autojump_threshold=0))
 
 
