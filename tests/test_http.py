@@ -18,12 +18,13 @@ from tests.helpers.http_client import Answer, Client, NoMore, connect, plain_gap
 from trio_mpu import http
 from trio_mpu.errors import RingHeld
 from trio_mpu.formats import event_id
-from trio_mpu.http import IDLE_S, MAX_BODY_BYTES, MAX_HEAD_BYTES, REQUEST_S, serve_connection
+from trio_mpu.http import MAX_BODY_BYTES, MAX_HEAD_BYTES, REQUEST_S, serve_connection
 from trio_mpu.web import transport
 from trio_mpu.web.app import App, Reply
 from trio_mpu.web.event_stream import HEARTBEAT_S
 from trio_mpu.web.page import Page
 from trio_mpu.web.request import Request
+from trio_mpu.web.responses import IDLE_S
 from trio_mpu.web.routes import ROUTES, Route
 
 PAGE = Page.of({"index.html": b"<!doctype html>"})
@@ -523,7 +524,7 @@ async def test_the_stream_begins_at_once() -> None:
     """Headers and the `retry:` line come before there is any sample."""
     async with serving(FakeRecords()) as served, served.connect() as client:
         answer = await client.open_events()
-        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["cache-control"] == "no-store, no-transform"
         assert answer.headers["x-accel-buffering"] == "no"
         assert answer.closes
         await until(lambda: served.hub.attached)

@@ -128,8 +128,16 @@ def row_json(record: Record, origin: Origin, gap: Gap | None = None) -> str:
     )
 
 
-def row_csv(record: Record, origin: Origin) -> str:
-    """Return one row of the history as CSV, without the line's end; COLUMNS names the columns."""
+def row_csv(record: Record, origin: Origin, gap: Gap | None = None) -> str:
+    """Return one line of CSV, without its end; COLUMNS names the columns.
+
+    What this reader missed before it, `gap`, is added to `lost`; where nobody can know how much
+    that is, the flag `restart_gap` says that something is missing.
+    """
+    lost, flags = record.lost, record.flags
+    if gap is not None:
+        lost += gap.lost or 0
+        flags |= Flag.RESTART_GAP if gap.lost is None else 0
     seconds, nanoseconds = divmod(record.time_ns, 10**9)
     source = origin.source.replace('"', '""')
     return _CSV % (
@@ -138,8 +146,8 @@ def row_csv(record: Record, origin: Origin) -> str:
         nanoseconds // 1000,
         record.t_ns,
         *values_of(record),
-        "+".join(_flag_names(record.flags)),
-        record.lost,
+        "+".join(_flag_names(flags)),
+        lost,
         f'"{source}"',
     )
 

@@ -25,15 +25,13 @@ from trio_mpu.web.answer import Answer, error_answer
 from trio_mpu.web.app import App
 from trio_mpu.web.idle import IdleConnection
 from trio_mpu.web.pieces import Pieces, send_pieces
-from trio_mpu.web.responses import response, response_head, sound_request
+from trio_mpu.web.responses import IDLE_S, response, response_head, sound_request
 from trio_mpu.web.transport import Transport
 
 log = logging.getLogger(__name__)
 
 # Bound "time for a request, s".
 REQUEST_S: Final = 10.0  # for a head or a body, once it has begun; and for the first byte
-# Bound "keep-alive, s".
-IDLE_S: Final = 30.0  # between two requests
 # Bound "request head, bytes".
 MAX_HEAD_BYTES: Final = 16_384  # h11's own default; also of a chunk's header and of trailers
 # Bound "request body, bytes".
@@ -213,7 +211,7 @@ class Connection:
 
     async def _answer(self, answer: Answer) -> None:
         body = b"" if self._head_only else answer.body
-        head = response(answer, close=self._is_last())
+        head = response(answer, self._app.common_headers, close=self._is_last())
         await self._send(head, h11.Data(data=body), h11.EndOfMessage())
 
     def _is_last(self) -> bool:
@@ -225,7 +223,7 @@ class Connection:
     async def _answer_in_pieces(self, reply: Pieces) -> None:
         # What a client sends behind a request for an endless answer is never read: hence the close.
         self._closing = self._closing or reply.endless
-        headers = [("Content-Type", reply.content_type), *reply.headers]
+        headers = (("Content-Type", reply.content_type), *reply.headers, *self._app.common_headers)
         head = response_head(200, headers, close=self._is_last())
         if self._head_only:
             await self._send(head, h11.EndOfMessage())

@@ -101,3 +101,8 @@ class Batch(NamedTuple):
     records: list[Record]
     gap: Gap | None
     head: int
+
+
+def oldest_seq(head: int, capacity: int) -> int:
+    """Return the number of the oldest record that the producer's next write leaves alone."""
+    return max(1, head - capacity + 2)

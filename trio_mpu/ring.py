@@ -29,7 +29,7 @@ from datetime import UTC, datetime
 from typing import Final, Self
 
 from trio_mpu.errors import RingError, RingMissing
-from trio_mpu.record import Batch, Header, Record, State
+from trio_mpu.record import Batch, Header, Record, State, oldest_seq
 from trio_mpu.sample import Gap, Sample
 from trio_mpu.shm import doorbell, layout
 from trio_mpu.shm.doorbell import Bell, Ringer
@@ -274,7 +274,7 @@ class RingReader:
 
         def section() -> tuple[int, int, bytes]:
             head = layout.number(buffer, "head")
-            first = max(after + 1, layout.oldest(head, capacity))
+            first = max(after + 1, oldest_seq(head, capacity))
             count = max(0, min(limit, MAX_RECORDS_A_HOLD, head - first + 1))
             return head, first, layout.copy_records(buffer, capacity, first, count)
 

@@ -73,6 +73,14 @@ def _host(text: str) -> str:
     raise argparse.ArgumentTypeError(f"{text!r} is no host name or address")
 
 
+def _origin(text: str) -> str:
+    if text in ("", "*", "null") or re.fullmatch(r"https?://[A-Za-z0-9._~\[\]:-]+", text):
+        return text
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is no origin: give *, or scheme, host and port as in http://example.org:8080"
+    )
+
+
 def _file(text: str) -> str:
     if text.isprintable():
         return text
@@ -154,6 +162,9 @@ class ServerSettings(_Common):
         DEFAULT_MAX_CLIENTS, _number(int, 1, 100_000), "connections at a time"
     )
     workers: int = _option(1, _number(int, 1, MAX_WORKERS), "processes that share the port")
+    allow_origin: str = _option(
+        "", _origin, "web pages of this origin may read the data; * for all; empty: only our own"
+    )
     supervisor: tuple[int, int] | None = _internal(_descriptors)
     worker: tuple[int, int] | None = _internal(_descriptors)  # its slot, the scoreboard
 

@@ -21,7 +21,7 @@ from trio_mpu.fanout.catch_up import CATCH_UP_SAMPLES, RETRY_RING_S
 from trio_mpu.fanout.chunked import framed
 from trio_mpu.fanout.encoder import StreamOptions
 from trio_mpu.fanout.group import Chunk
-from trio_mpu.fanout.hub import Hub
+from trio_mpu.fanout.hub import EARLIEST, Hub
 from trio_mpu.fanout.moving_average import AVERAGE_SAMPLES
 from trio_mpu.fanout.snapshot import WAITING
 from trio_mpu.fanout.subscription import QUEUE_CHUNKS, Subscription, subscribe
@@ -978,3 +978,14 @@ def test_a_batch_without_records_is_nothing() -> None:
     hub = Hub(FakeRecords(), Metrics())
     hub.publish(Batch([], None, 0))
     assert (hub.head, hub.metrics["events"]) == (0, 0)
+
+
+async def test_a_stream_can_begin_with_the_oldest_sample(autojump_clock: MockClock) -> None:
+    """Nothing is missing before it, whatever its number."""
+    record_source = FakeRecords(capacity=32)
+    record_source.write(100)
+    hub = make_app(record_source).hub
+    with subscribe(hub, EARLIEST) as subscription:
+        events = await take(subscription, 31)
+    assert numbers(events) == list(range(70, 101))
+    assert gaps(events) == []

@@ -48,8 +48,11 @@ def test_any_data_comes_back(data: str) -> None:
 
 
 def test_opening_and_heartbeat_are_no_events() -> None:
-    """Neither has data, so no client sees an event."""
-    opening = parse_event(sse.OPENING.decode().removesuffix("\n\n"))
+    """Neither ends a block: for one without data, some clients give their users an empty event."""
+    for line in (sse.OPENING, sse.HEARTBEAT):
+        assert line.count(b"\n") == 1
+        assert line.endswith(b"\n")
+    opening = parse_event(sse.OPENING.decode().removesuffix("\n"))
     assert (opening.retry, opening.data) == (str(sse.RETRY_MS), "")
-    heartbeat = parse_event(sse.HEARTBEAT.decode().removesuffix("\n\n"))
+    heartbeat = parse_event(sse.HEARTBEAT.decode().removesuffix("\n"))
     assert (heartbeat.comments, heartbeat.data) == ([""], "")

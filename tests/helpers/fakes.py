@@ -15,12 +15,11 @@ from trio_mpu.errors import RingMissing
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.formats import Origin
 from trio_mpu.metrics.counters import Metrics
-from trio_mpu.record import Batch, Record
+from trio_mpu.record import Batch, Record, oldest_seq
 from trio_mpu.ring import MAX_RECORDS_A_HOLD
 from trio_mpu.sample import Gap
 from trio_mpu.server import run as server_run
 from trio_mpu.settings import ServerSettings
-from trio_mpu.shm import layout
 from trio_mpu.web.app import App
 from trio_mpu.web.page import Page
 from trio_mpu.web.routes import respond
@@ -90,7 +89,7 @@ class FakeRecords:
             raise self.trouble
         if generation != self.generation:
             raise RingMissing("that ring is gone")
-        first = max(after + 1, layout.oldest(self.head, self.capacity))
+        first = max(after + 1, oldest_seq(self.head, self.capacity))
         end = min(self.head + 1, first + min(limit, MAX_RECORDS_A_HOLD))
         first = max([first, *(seq + 1 for seq in self.damaged if first <= seq < end)])
         records = [self.records[seq] for seq in range(first, end)]

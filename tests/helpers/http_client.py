@@ -46,7 +46,7 @@ class Answer:
 
 @dataclass
 class Event:
-    """One server-sent event, a comment or a `retry:` alone included."""
+    """One server-sent event, a comment or a `retry:` line included."""
 
     data: str = ""
     id: str = ""
@@ -159,7 +159,7 @@ class Client:
     async def answer(self, *, head_only: bool = False) -> Answer:
         """Take a whole response."""
         answer = await self.head()
-        if head_only or answer.status in (100, 304):
+        if head_only or answer.status in (100, 204, 304):
             return answer
         if answer.headers.get("transfer-encoding") == "chunked":
             while (chunk := await self.chunk()) is not None:
@@ -189,8 +189,12 @@ class Client:
         return answer
 
     async def event(self) -> Event:
-        """Take the stream's next event. Raises NoMore after a proper end."""
-        while b"\n\n" not in self.text:
+        """Take the stream's next event; a line of `retry:` or a comment between two events counts
+        as one. Raises NoMore after a proper end."""
+        while True:
+            end = b"\n" if self.text.startswith((b":", b"retry:")) else b"\n\n"
+            if end in self.text:
+                break
             if not self.chunked:
                 self.text += await self.exactly(1)
             elif (chunk := await self.chunk()) is not None:
@@ -198,7 +202,7 @@ class Client:
             else:
                 assert not self.text
                 raise NoMore("the last chunk came")
-        block, _, self.text = self.text.partition(b"\n\n")
+        block, _, self.text = self.text.partition(end)
         return parse_event(block.decode())
 
     async def closed(self) -> None:

@@ -18,6 +18,7 @@ from trio_mpu.record import (
     Process,
     Record,
     State,
+    oldest_seq,
 )
 from trio_mpu.shm import layout
 from trio_mpu.shm.layout import HEADER_BYTES, RECORD_BYTES
@@ -304,7 +305,7 @@ def test_what_the_window_holds_is_read_whole_and_in_order(
     end as well, and the slot that is written next is not part of it."""
     model = [record(seq) for seq in range(1, head + 1)]
     buffer = ring(capacity, head)
-    oldest = layout.oldest(head, capacity)
+    oldest = oldest_seq(head, capacity)
     window = model[oldest - 1 :]
     assert len(window) == min(head, capacity - 1)
     assert all(kept.seq % capacity != (head + 1) % capacity for kept in window)

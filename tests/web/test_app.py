@@ -130,7 +130,7 @@ def test_the_ledger_is_of_the_producer_and_of_all_workers() -> None:
     scoreboard = Scoreboard(memoryview(bytearray(scoreboard_bytes(2))))
     scoreboard.slot(1).add("slow_lost", 30)
     metrics = Metrics(slow_lost=4, gaps_resume=1)
-    app = App(Hub(FakeRecords(), metrics), Page(), metrics, respond, scoreboard.slot(0))
+    app = App(Hub(FakeRecords(), metrics), Page(), metrics, respond, slot=scoreboard.slot(0))
     assert app.ledger()["slow_lost"] == 34
     assert "ticks_lost" not in app.ledger()
     app.hub.header = HEADER

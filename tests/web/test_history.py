@@ -1,8 +1,10 @@
 """What the ring still holds, as text: over a ring in memory."""
 
 import csv
+import gzip
 import io
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,7 @@ from trio_mpu.formats import COLUMNS
 from trio_mpu.sample import Flag
 from trio_mpu.web import history
 from trio_mpu.web.history import PIECE_SAMPLES, History
+from trio_mpu.web.request import Request
 
 
 def hub_of(record_source: FakeRecords) -> Hub:
@@ -147,12 +150,50 @@ async def test_seconds_do_not_hide_what_is_missing_after_since() -> None:
     assert rows[0]["gap"] == {"from": 10, "to": 70, "lost": 59, "reason": "lapped"}
 
 
-async def test_in_csv_a_jump_of_the_numbers_tells_what_is_missing() -> None:
-    """The column `lost` is the producer's: whoever replays the rows must not count a gap twice."""
+async def test_csv_reports_what_it_missed_as_the_other_formats_do() -> None:
+    """In `lost`, with what the producer noted; the flag says what nobody can count."""
     hub = hub_of(ring(100, capacity=32))
     text = "".join(await text_of(hub, History("csv", since=(GENERATION, 10))))
-    first = next(csv.DictReader(io.StringIO(text)))
-    assert (first["seq"], first["lost"]) == ("70", "0")
+    first, second, *_ = csv.DictReader(io.StringIO(text))
+    assert (first["seq"], first["lost"], first["flags"]) == ("70", "59", "")
+    assert second["lost"] == "0"
+    text = "".join(await text_of(hub, History("csv", since=(7, 1234))))
+    first, second, *_ = csv.DictReader(io.StringIO(text))
+    assert (first["seq"], first["lost"], first["flags"]) == ("70", "0", "restart_gap")
+    assert second["flags"] == ""
+
+
+async def test_numbers_that_are_gone_do_not_count_against_the_limit() -> None:
+    """Who asks for ten samples after one that is gone gets the ten oldest that there are."""
+    hub = hub_of(ring(500, capacity=256))
+    rows = await rows_of(hub, History(since=(GENERATION, 10), limit=10))
+    assert numbers(rows) == list(range(246, 256))
+    assert rows[0]["gap"] == {"from": 10, "to": 246, "lost": 235, "reason": "lapped"}
+    rows = await rows_of(hub, History(since=(GENERATION, 300), limit=200))
+    assert numbers(rows) == list(range(301, 501))
+
+
+async def test_an_answer_is_compressed_for_who_accepts_that() -> None:
+    """The same bytes after decompression, and the head says so."""
+    app = make_app(ring(500))
+    plain, packed = [
+        history.past(Request("GET", "/history", {"format": "csv"}, headers), app)
+        for headers in ({}, {"accept-encoding": "br;q=1.0, gzip;q=0.8"})
+    ]
+    assert ("Content-Encoding", "gzip") in packed.headers
+    assert ("Content-Encoding", "gzip") not in plain.headers
+    bodies = [
+        b"".join([chunk.payload async for chunk in reply.generate(None)])
+        for reply in (plain, packed)
+    ]
+    assert gzip.decompress(bodies[1]) == bodies[0]
+    assert len(bodies[1]) < len(bodies[0]) / 3
+    headers = dict(plain.headers)
+    assert headers["Ring-Generation"] == f"{GENERATION:016x}"
+    assert re.fullmatch(
+        r'attachment; filename="trio-mpu-\d{8}T\d{6}Z\.csv"', headers["Content-Disposition"]
+    )
+    app.close()
 
 
 async def test_since_of_another_ring_gives_all_and_tells_so() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_mpu.errors import RequestError
-from trio_mpu.web.request import Request, check_parameters, parse_target, shown
+from trio_mpu.web.request import Request, accepts_gzip, check_parameters, parse_target, shown
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,8 @@ def test_a_target_of_another_form_is_refused(target: bytes) -> None:
         b"127.0.0.1:80",
         b"[::1]",
         b"[::1]:3737",
+        b"[fe80::1%25eth0]:3737",
+        b"[fe80::1%eth0]",
         b"[2001:db8::192.0.2.1]:1",
         b"raspberry-pi.local",
         b"a_b",
@@ -145,3 +147,22 @@ def test_an_unknown_parameter_is_refused(
 def test_a_clients_words_are_not_repeated_without_end() -> None:
     """An error stays a line that can be read."""
     assert (shown("x" * 100), shown("x" * 101)) == ("x" * 100, "x" * 100 + "…")
+
+
+@pytest.mark.parametrize(
+    ("header", "accepts"),
+    [
+        ("gzip", True),
+        ("deflate, GZIP;q=0.5", True),
+        ("*", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, *", False),
+        ("*;q=0", False),
+        ("br", False),
+        ("", False),
+    ],
+)
+def test_gzip_is_for_who_accepts_it(header: str, accepts: bool) -> None:
+    """RFC 9110, section 12.5.3."""
+    assert accepts_gzip(Request("GET", "/", {}, {"accept-encoding": header})) == accepts
+    assert not accepts_gzip(Request("GET", "/"))

@@ -1,6 +1,7 @@
 """Requests → answers: the whole table."""
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from trio_mpu.fanout.snapshot import WAITING, Snapshot
 from trio_mpu.formats import Origin
 from trio_mpu.metrics.counters import LEDGER
 from trio_mpu.sample import Flag
+from trio_mpu.web import cors
 from trio_mpu.web.answer import Answer, error_answer
 from trio_mpu.web.app import Reply
 from trio_mpu.web.event_stream import last_event_id, stream_options
@@ -165,6 +167,12 @@ def test_health_is_200_while_samples_are_fresh() -> None:
         ({}, {"last_event_id": "b"}, "b"),
         ({"last-event-id": "a"}, {"last_event_id": "b"}, "a"),
         ({"last-event-id": ""}, {"last_event_id": "b"}, "b"),
+        ({}, {"lastEventId": "b"}, "b"),
+        ({}, {"Last-Event-ID": "b"}, "b"),
+        ({}, {"evs_last_event_id": "b"}, "b"),
+        ({}, {"last_event_id": "", "lastEventId": "b"}, "b"),
+        ({}, {"last_event_id": "b", "lastEventId": "b"}, "b"),
+        ({"last-event-id": "a"}, {"last_event_id": "b", "lastEventId": "c"}, "a"),
     ],
 )
 def test_the_stream_resumes_by_header_or_query(
@@ -214,7 +222,9 @@ def test_the_stream_is_an_answer_without_end() -> None:
     reply = replied("/events")
     assert isinstance(reply, Pieces)
     assert (reply.content_type, reply.endless) == ("text/event-stream", True)
-    assert reply.headers == (("Cache-Control", "no-store"), ("X-Accel-Buffering", "no"))
+    headers = dict(reply.headers)
+    assert headers["Cache-Control"] == "no-store, no-transform"
+    assert headers["X-Accel-Buffering"] == "no"
 
 
 def test_metrics_are_made_anew_for_each_request() -> None:
@@ -296,6 +306,87 @@ def test_no_query_is_an_unforeseen_error(query: dict[str, str]) -> None:
     except RequestError as error:
         status = error.status
     assert status in (200, 400)
+
+
+def test_two_cursors_that_disagree_are_refused() -> None:
+    """Nobody can know which one was meant."""
+    with pytest.raises(RequestError, match="last_event_id and lastEventId disagree") as caught:
+        replied("/events", {"last_event_id": "a", "lastEventId": "b"})
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "after"),
+    [
+        ({}, 41),
+        ({"last_event_id": f"{GENERATION:016x}-7"}, 7),
+        ({"lastEventId": f"{GENERATION:016x}-43"}, 41),
+        ({"last_event_id": "garbage"}, 41),
+        ({"evs_last_event_id": "0000000000000001-7"}, 41),
+        ({"last_event_id": "earliest"}, 0),
+    ],
+)
+def test_the_head_says_after_which_id_the_stream_starts(query: dict[str, str], after: int) -> None:
+    """A client can compare it with what it asked for."""
+    app = make_app(FakeRecords(), PAGE)
+    app.hub.snapshot, app.hub.head = FRESH, 42
+    reply = app.respond(Request("GET", "/events", query))
+    app.close()
+    assert dict(reply.headers)["Last-Event-ID"] == f"{GENERATION:016x}-{after}"
+
+
+@pytest.mark.parametrize(("age_s", "status"), [(1.5, 200), (3.0, 503)])
+def test_an_old_sample_is_a_503_for_who_asks_for_that(age_s: float, status: int) -> None:
+    """Home automation looks at the status line only."""
+    record = make_record(42, t_ns=time.monotonic_ns() - round(age_s * 1e9))
+    answer = replied("/json", {"max_age": "2"}, snapshot=FRESH._replace(record=record))
+    assert isinstance(answer, Answer)
+    assert (answer.status, answer.reusable) == (status, False)
+    if status == 503:
+        assert (
+            json.loads(answer.body)["reason"]
+            == "the newest sample is 3.0 s old, and max_age is 2 s"
+        )
+        assert dict(answer.headers)["Retry-After"] == "2"
+    plain = replied("/json", snapshot=FRESH._replace(record=record))
+    assert isinstance(plain, Answer)
+    assert plain.status == 200
+
+
+@pytest.mark.parametrize("snapshot", [EMPTY, FRESH._replace(status="stopped"), FRESH])
+def test_the_server_lives_whatever_the_sensor_does(snapshot: Snapshot) -> None:
+    """A load balancer would take it away just when its status should be seen."""
+    assert answered("/livez", snapshot).status == 200
+
+
+def test_a_page_of_another_origin_asks_first_and_may_read() -> None:
+    """Only with the option; errors are for it, too."""
+    app = make_app(FakeRecords(), PAGE)
+    with pytest.raises(RequestError, match="only GET, HEAD"):
+        app.respond(Request("OPTIONS", "/events"))
+    app.common_headers = cors.headers("https://example.org")
+    answer = app.respond(Request("OPTIONS", "/events"))
+    app.close()
+    assert isinstance(answer, Answer)
+    headers = dict(answer.headers)
+    assert (answer.status, answer.body) == (204, b"")
+    assert "OPTIONS" in headers["Access-Control-Allow-Methods"]
+    for name in ("Last-Event-ID", "Cache-Control"):
+        assert name in headers["Access-Control-Allow-Headers"]
+    common = dict(app.common_headers)
+    assert common["Access-Control-Allow-Origin"] == "https://example.org"
+    assert "Last-Event-ID" in common["Access-Control-Expose-Headers"]
+    assert common["Vary"] == "Origin"
+    assert "Vary" not in dict(cors.headers("*"))
+    assert cors.headers("") == ()
+
+
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"a", W/{}', "*", ' "b" ,{} '])
+def test_a_validator_in_any_form_is_understood(form: str) -> None:
+    """Weak ones, lists and a star."""
+    etag = dict(answered("/").headers)["ETag"]
+    assert answered("/", if_none_match=form.format(etag)).status == 304
+    assert answered("/", if_none_match='W/"other", "more"').status == 200
 
 
 @pytest.mark.parametrize(

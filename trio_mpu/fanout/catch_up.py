@@ -11,7 +11,7 @@ import trio
 from trio_mpu.errors import RingError
 from trio_mpu.fanout.encoder import Encoder
 from trio_mpu.fanout.group import Chunk, Group
-from trio_mpu.fanout.hub import Hub
+from trio_mpu.fanout.hub import EARLIEST, Hub
 from trio_mpu.fanout.moving_average import AVERAGE_SAMPLES, Average
 from trio_mpu.record import Batch, Record
 from trio_mpu.sample import Gap
@@ -29,6 +29,7 @@ class CatchUp:
         self._hub = hub
         self._group = group
         self._last_event_id = last_event_id
+        self._takes_oldest = last_event_id == EARLIEST  # whatever its number: nothing is missing
         self._reason = ""  # of a gap, should the ring overwrite what is next
         self._reading: _Reading | None = None
 
@@ -89,6 +90,9 @@ class CatchUp:
         head, events, seq = self._hub.head, bytearray(), at.seq
         # The hub itself will offer what is newer than its head.
         records = [record for record in batch.records if record.seq <= head]
+        if records and self._takes_oldest:
+            self._takes_oldest = False
+            reading.seq = max(reading.seq, records[0].seq - 1)
         for record in records:
             if seq == self._group.seq:
                 break

@@ -63,6 +63,7 @@ class Group:
         self._ledger = ledger
         self.members = 0  # subscriptions, attached or not
         self.seq: int | None
+        self.offered_s = -math.inf  # when the last chunk was offered
         self.flush_s: float  # when pending events have waited long enough
         self._status = status
         self._asleep: DirectWriters[Subscriber] = DirectWriters()
@@ -113,6 +114,7 @@ class Group:
     def _offer(self, payload: bytes) -> None:
         chunk = Chunk(payload, self._generation, self.seq or 0, self._status, framed(payload))
         self._last = chunk
+        self.offered_s = trio.current_time()
         full = [subscriber for subscriber in self._awake if not subscriber.offer(chunk)]
         for subscriber in full:
             self._awake.discard(subscriber)

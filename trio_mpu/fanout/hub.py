@@ -16,7 +16,7 @@ Invariants:
 
 import math
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Final, Protocol
 
 import trio
 
@@ -27,8 +27,10 @@ from trio_mpu.fanout.moving_average import Average
 from trio_mpu.fanout.snapshot import WAITING, Snapshot
 from trio_mpu.formats import Origin, parse_event_id, sample_json
 from trio_mpu.metrics.counters import LEDGER, Metrics
-from trio_mpu.record import Batch, Header, Record
+from trio_mpu.record import MAX_CAPACITY, Batch, Header, Record, oldest_seq
 from trio_mpu.sample import Gap
+
+EARLIEST: Final = "earliest"  # in place of an event id, as Mercure has it
 
 
 class RecordSource(Protocol):
@@ -134,8 +136,12 @@ class Hub:
         """Return the cursor that an event id asks for, and the gap to report with the first sample.
 
         A malformed id, or one that does not exist yet, counts as none: the newest sample is next.
+        EARLIEST asks for the oldest one that there is.
         """
         newest = max(0, self.head - 1)
+        if last_event_id == EARLIEST:
+            capacity = self.header.capacity if self.header is not None else MAX_CAPACITY
+            return oldest_seq(self.head, capacity) - 1, None
         last = parse_event_id(last_event_id)
         if last is None:
             return newest, None

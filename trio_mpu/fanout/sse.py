@@ -8,8 +8,10 @@ from typing import Final
 # Bound "retry:, ms".
 RETRY_MS: Final = 1000
 
-OPENING: Final = f"retry: {RETRY_MS}\n\n".encode()
-HEARTBEAT: Final = b":\n\n"  # a comment: clients ignore it, and proxies keep the connection
+# Without a blank line of its own: some clients (httpx-sse, sseclient) give their users an event with
+# empty data for a block that has nothing else.
+OPENING: Final = f"retry: {RETRY_MS}\n".encode()
+HEARTBEAT: Final = b":\n"  # a comment line; a blank line after it would end a block, as above
 
 
 def event(data: str, *, event_id: str = "", name: str = "") -> bytes:

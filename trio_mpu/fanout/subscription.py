@@ -55,6 +55,12 @@ class Subscription:
         self._behind = True
         self._send, self._receive = trio.open_memory_channel[Chunk](QUEUE_CHUNKS)
 
+    @property
+    def offered_s(self) -> float:
+        """When its group was offered something last, by trio's clock; the hub may have written it
+        into the socket itself."""
+        return self._group.offered_s
+
     def close(self) -> None:
         """Leave the hub."""
         self._hub.leave(self._group, self)

@@ -77,6 +77,7 @@ class Acceptor:
             log.warning("refusing clients: there are %d already", self._max_clients)
         self._full = True
         try:
-            await refuse_connection(stream, f"{self._max_clients} clients are connected already")
+            reason = f"{self._max_clients} clients are connected already"
+            await refuse_connection(stream, reason, self._app.common_headers)
         finally:
             self._refusals -= 1

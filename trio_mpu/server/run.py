@@ -26,6 +26,7 @@ from trio_mpu.server.follower import RingRecords, follow_ring
 from trio_mpu.server.listeners import open_listeners
 from trio_mpu.server.workers import slot_of
 from trio_mpu.settings import ServerSettings
+from trio_mpu.web import cors
 from trio_mpu.web.app import App
 from trio_mpu.web.page import Page
 from trio_mpu.web.routes import respond
@@ -54,7 +55,14 @@ async def run_server(
     listeners = await open_listeners(settings.host or None, settings.port, shared=is_worker)
     metrics = Metrics(slot.counters())
     record_source = RingRecords()
-    app = App(Hub(record_source, metrics), Page.load(), metrics, respond, slot)
+    app = App(
+        Hub(record_source, metrics),
+        Page.load(),
+        metrics,
+        respond,
+        cors.headers(settings.allow_origin),
+        slot,
+    )
     with contextlib.closing(app):
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as service:

@@ -188,11 +188,6 @@ def put_record(buffer: memoryview | bytearray, capacity: int, record: Record) ->
     _RECORD.pack_into(buffer, HEADER_BYTES + record.seq % capacity * RECORD_BYTES, *record)
 
 
-def oldest(head: int, capacity: int) -> int:
-    """Return the number of the oldest record that the producer's next write does not touch."""
-    return max(1, head - capacity + 2)
-
-
 def copy_records(buffer: Buffer, capacity: int, first: int, count: int) -> bytes:
     """Copy the slots of `count` records from number `first` on, across the end if necessary."""
     start = first % capacity

@@ -14,7 +14,7 @@ from trio_mpu.fanout.hub import Hub
 from trio_mpu.fanout.subscription import Subscription, subscribe
 from trio_mpu.metrics.counters import LEDGER, Metrics
 from trio_mpu.metrics.scoreboard import Slot, Workers, alone
-from trio_mpu.web.answer import Answer
+from trio_mpu.web.answer import Answer, Headers
 from trio_mpu.web.idle import IdleConnections
 from trio_mpu.web.page import Page
 from trio_mpu.web.pieces import Pieces
@@ -29,7 +29,8 @@ Reply = Answer | Pieces
 class App:
     """The hub, the page and the counters; and which connections end when the server stops.
 
-    `handle` gives the answer to a request, as the table of routes has it. Where the server is one
+    `handle` gives the answer to a request, as the table of routes has it; `common_headers` are part
+    of every answer. Where the server is one
     of several workers, they see each other's numbers through `slot`. To be closed at the end.
     """
 
@@ -37,6 +38,7 @@ class App:
     page: Page
     metrics: Metrics
     handle: Callable[[Request, "App"], Reply]
+    common_headers: Headers = ()
     slot: Slot = field(default_factory=alone)
     stopping: bool = False
     request_cache: RequestCache = field(default_factory=RequestCache)
@@ -108,7 +110,7 @@ class App:
 
     def _whole_answer(self, data: bytes, request: Request) -> bytes:
         reply = self.respond(request)
-        return whole_answer(data, reply) if isinstance(reply, Answer) else b""
+        return whole_answer(data, reply, self.common_headers) if isinstance(reply, Answer) else b""
 
     # -- what handlers ask --------------------------------------------------------------
 

@@ -6,29 +6,48 @@ from typing import Final
 
 import trio
 
+from trio_mpu.errors import RequestError
 from trio_mpu.fanout import sse
 from trio_mpu.fanout.encoder import MAX_FLUSH_MS, MAX_RATE_HZ, MIN_RATE_HZ, StreamOptions
 from trio_mpu.fanout.group import Chunk
+from trio_mpu.fanout.hub import EARLIEST
+from trio_mpu.formats import event_id
 from trio_mpu.web.app import App
 from trio_mpu.web.pieces import Pieces
 from trio_mpu.web.request import Request, number, switch
 
-PARAMETERS: Final = ("last_event_id", "rate", "stats", "flush_ms")
+# The cursor goes by many names: ours, and those of clients and polyfills that can't send the header.
+CURSORS: Final = ("last_event_id", "lastEventId", "Last-Event-ID", "evs_last_event_id")
+PARAMETERS: Final = (*CURSORS, "rate", "stats", "flush_ms")
 # Bound "heartbeat, s".
 HEARTBEAT_S: Final = 15.0  # nginx cuts a stream that is silent for 60 s
 
 
 def events(request: Request, app: App) -> Pieces:
     """`/events`: the stream, in the form that was asked for. Raises RequestError."""
-    generate = partial(_events, app, last_event_id(request), stream_options(request))
-    headers = (("Cache-Control", "no-store"), ("X-Accel-Buffering", "no"))
-    return Pieces("text/event-stream", generate, headers, endless=True)
+    asked, options = last_event_id(request), stream_options(request)
+    headers = [("Cache-Control", "no-store, no-transform"), ("X-Accel-Buffering", "no")]
+    generation = app.hub.origin.generation
+    if generation:
+        # What the client is told here has to be what it gets, so the place is settled now.
+        cursor, gap = app.hub.cursor_after(asked)
+        after = event_id(generation, cursor)
+        headers.append(("Last-Event-ID", after))
+        if gap is None and asked != EARLIEST:
+            asked = after
+    generate = partial(_events, app, asked, options)
+    return Pieces("text/event-stream", generate, tuple(headers), endless=True)
 
 
 def last_event_id(request: Request) -> str:
-    """Return the id after which a client resumes. A browser that connects again may send two: the
-    header has the newer one."""
-    return request.headers.get("last-event-id") or request.query.get("last_event_id", "")
+    """Return the id after which a client resumes, "" for none. A browser that reconnects may send
+    two: the header has the newer one. Raises RequestError if the query itself has two."""
+    if header := request.headers.get("last-event-id"):
+        return header
+    given = {name: request.query[name] for name in CURSORS if request.query.get(name)}
+    if len(set(given.values())) > 1:
+        raise RequestError(400, f"{' and '.join(given)} disagree: give one of them")
+    return next(iter(given.values()), "")
 
 
 def stream_options(request: Request) -> StreamOptions:
@@ -43,16 +62,18 @@ async def _events(
     app: App, last_id: str, options: StreamOptions, socket_fd: int | None
 ) -> AsyncGenerator[Chunk, None]:
     yield Chunk(sse.OPENING)
-    heartbeat = Chunk(sse.HEARTBEAT)
     with app.stream(last_id, options) as subscription:
         subscription.socket_fd = socket_fd
+        sent_s = trio.current_time()
         while True:
-            chunk, position = heartbeat, subscription.at.position
-            with trio.move_on_after(HEARTBEAT_S):
+            chunk = Chunk(sse.HEARTBEAT)
+            with trio.move_on_at(sent_s + HEARTBEAT_S) as silence:
                 try:
                     chunk = await subscription.next()
                 except trio.EndOfChannel:
                     return
-            if chunk is heartbeat and position != subscription.at.position:
-                continue  # it was not silent: the hub has written into the socket itself
+            if silence.cancelled_caught and subscription.offered_s > sent_s:
+                sent_s = subscription.offered_s  # it was not silent for so long
+                continue
             yield chunk
+            sent_s = trio.current_time()

@@ -7,7 +7,7 @@ import h11
 import trio
 
 from trio_mpu.errors import ClientGone
-from trio_mpu.web.answer import error_answer
+from trio_mpu.web.answer import Headers, error_answer
 from trio_mpu.web.responses import response
 from trio_mpu.web.transport import Transport
 
@@ -15,13 +15,15 @@ from trio_mpu.web.transport import Transport
 REFUSAL_S: Final = 10.0  # a client that takes the answer so slowly is cut off
 
 
-async def refuse_connection(stream: trio.abc.HalfCloseableStream, reason: str) -> None:
+async def refuse_connection(
+    stream: trio.abc.HalfCloseableStream, reason: str, common_headers: Headers
+) -> None:
     """Answer 503 without waiting for a request, and close."""
     connection, transport = h11.Connection(h11.SERVER), Transport(stream)
     async with stream:
         with contextlib.suppress(ClientGone), trio.move_on_after(REFUSAL_S):
             answer = error_answer(503, reason)
-            head = response(answer, close=True)
+            head = response(answer, common_headers, close=True)
             events = (head, h11.Data(data=answer.body), h11.EndOfMessage())
             await transport.send(b"".join(connection.send(event) or b"" for event in events))
             await transport.linger()

@@ -10,7 +10,10 @@ from urllib.parse import parse_qs, unquote
 from trio_mpu.errors import RequestError
 
 # RFC 3986, section 3.2.2 and 3.2.3: a name, an IPv4 address or an IP literal, then a port.
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]{0,5})?")
+# RFC 6874: behind "%25" an address of this link has a zone; many programs write a bare "%".
+_HOST = re.compile(
+    rb"(?:\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._~%-]+)?\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]{0,5})?"
+)
 # RFC 9110, section 4.2.1: a recipient MUST reject a URI of http with an empty host.
 _ABSOLUTE = re.compile(
     r"https?://(?P<authority>[^/?:][^/?]*)(?P<path>[^?]*)(?P<rest>.*)", re.IGNORECASE
@@ -83,3 +86,13 @@ def number(query: Mapping[str, str], name: str, low: float, high: float) -> floa
     if not re.fullmatch(r"\d{1,7}(\.\d{0,9})?", text, re.ASCII) or not low <= float(text) <= high:
         raise RequestError(400, f"{name} is a number from {low:g} to {high:g}")
     return float(text)
+
+
+def accepts_gzip(request: Request) -> bool:
+    """Tell whether the client takes an answer in gzip (RFC 9110, section 12.5.3)."""
+    weights = {}
+    for coding in request.headers.get("accept-encoding", "").lower().split(","):
+        name, _, weight = coding.partition(";")
+        # A weight of 0 to 0.000 means "not acceptable".
+        weights[name.strip()] = not re.fullmatch(r"\s*q=0(\.0*)?\s*", weight)
+    return weights.get("gzip", weights.get("*", False))

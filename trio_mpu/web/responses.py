@@ -2,40 +2,47 @@
 
 from email.utils import formatdate
 from http import HTTPStatus
+from typing import Final
 
 import h11
 
 from trio_mpu.errors import RequestError
-from trio_mpu.web.answer import Answer
+from trio_mpu.web.answer import Answer, Headers
 from trio_mpu.web.request import Request, parse_target
 
-Headers = list[tuple[str, str]]
+# Bound "keep-alive, s".
+IDLE_S: Final = 75.0  # between two requests; others poll each 30 or 60 s
+_KEEP_ALIVE: Final = f"timeout={IDLE_S - 5:g}"  # said shorter: a request at the limit still arrives
 
 
-def response(answer: Answer, *, close: bool) -> h11.Response:
-    """Return the head of a complete answer; `close` announces the connection's end."""
-    headers = [("Content-Type", answer.content_type), *answer.headers]
-    # RFC 9110, section 8.6: in a 304 it would have to be the length that a 200 has.
-    if answer.status != 304:
-        headers.append(("Content-Length", str(len(answer.body))))
-    return response_head(answer.status, headers, close=close)
+def response(answer: Answer, common: Headers, *, close: bool) -> h11.Response:
+    """Return the head of a complete answer; see `response_head`."""
+    headers: Headers = answer.headers
+    if answer.status != 204:
+        headers = (("Content-Type", answer.content_type), *headers)
+    # RFC 9110, section 8.6: a 204 must not have it, in a 304 it would be the length of a 200.
+    if answer.status not in (204, 304):
+        headers = (*headers, ("Content-Length", str(len(answer.body))))
+    return response_head(answer.status, (*headers, *common), close=close)
 
 
 def response_head(status: int, headers: Headers, *, close: bool) -> h11.Response:
-    """Return the head of any answer: with the Date, and the close if there is to be one."""
-    headers = [("Date", formatdate(usegmt=True)), *headers]
-    if close:
-        headers.append(("Connection", "close"))
-    return h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase)
+    """Return the head of any answer, with the Date, and what becomes of the connection."""
+    end = ("Connection", "close") if close else ("Keep-Alive", _KEEP_ALIVE)
+    return h11.Response(
+        status_code=status,
+        headers=[("Date", formatdate(usegmt=True)), *headers, end],
+        reason=HTTPStatus(status).phrase,
+    )
 
 
-def whole_answer(request: bytes, answer: Answer) -> bytes:
+def whole_answer(request: bytes, answer: Answer, common: Headers) -> bytes:
     """Return the bytes that answer this request, which is whole, sound and has no body."""
     connection = h11.Connection(h11.SERVER)
     connection.receive_data(request)
     connection.next_event()
     connection.next_event()
-    events = (response(answer, close=False), h11.Data(data=answer.body), h11.EndOfMessage())
+    events = (response(answer, common, close=False), h11.Data(data=answer.body), h11.EndOfMessage())
     return b"".join(connection.send(event) or b"" for event in events)
 
 

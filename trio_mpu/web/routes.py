@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trio_mpu.errors import RequestError
-from trio_mpu.web import event_stream, history, state
+from trio_mpu.web import cors, event_stream, history, state
 from trio_mpu.web.answer import ALLOW
 from trio_mpu.web.app import App, Reply
 from trio_mpu.web.request import Request, check_parameters, shown
@@ -20,10 +20,11 @@ class Route:
 
 
 ROUTES: Final = {
-    "/json": Route(state.latest, ("verbose",)),
+    "/json": Route(state.latest, ("verbose", "max_age")),
     "/events": Route(event_stream.events, event_stream.PARAMETERS),
     "/history": Route(history.past, history.PARAMETERS),
     "/healthz": Route(state.health),
+    "/livez": Route(state.alive),
     "/metrics": Route(state.metrics),
 }
 
@@ -33,6 +34,8 @@ def respond(request: Request, app: App) -> Reply:
 
     Raises RequestError where an error is the answer.
     """
+    if request.method == "OPTIONS" and app.common_headers:
+        return cors.preflight()
     if request.method not in ("GET", "HEAD"):
         raise RequestError(405, f"only {ALLOW} here")
     if (route := ROUTES.get(request.path)) is not None:
