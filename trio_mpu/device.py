@@ -1,4 +1,4 @@
-"""What a sensor is to the producer, and the sensor behind a text driver."""
+"""The interface of a sensor, and the sensor behind a text driver."""
 
 import os
 import re
@@ -16,53 +16,53 @@ from trio_mpu.sample import Flag, Sample, checked
 MAX_TEXT_BYTES: Final = 512
 
 READ_DEADLINE_S: Final = 1.0  # a working driver answers in 0.1 ms; a dead bus never does
-MAX_STUCK_READS: Final = 4  # arbitrary: threads that may wait for a driver which never answers
+MAX_STUCK_READS: Final = 4  # arbitrary: threads that may wait for a driver that never answers
 
 
 class Device(ABC):
-    """A sensor. The producer reads it once a period, or, when it is `paced`, all the time."""
+    """A sensor. The producer reads it once a period, or continuously if it is `paced`."""
 
     source: str  # its name in every JSON object and log line
     period_ns: int  # the nominal time from one sample to the next
     paced = False  # True: read() itself waits until the sensor has measured
-    chip = ""  # the die and how it measures, for people; empty: unknown
-    identity = ""  # whose calibration fits it, after opening; empty: it can't be calibrated
-    calibration = ""  # the id of what its samples are corrected by; empty: nothing
+    chip = ""  # the chip variant and how it measures, for people; empty: unknown
+    identity = ""  # which calibration fits, known once open; empty: it can't be calibrated
+    calibration = ""  # the id of the calibration applied to its samples; empty: none
 
     def count_in(self, ledger: dict[str, int]) -> None:
-        """Count what only the device sees in the producer's ledger from now on, under names of
+        """From now on, count what only the device sees in the producer's ledger, under names of
         LEDGER, and add what was counted before. Most devices have nothing to count."""
         self.ledger = ledger
 
     @abstractmethod
     async def read(self, periods: int = 1) -> Sequence[Sample]:
-        """Return what the sensor has measured since the last call, oldest first, at least one.
+        """Return the samples measured since the last call, oldest first, at least one.
 
-        `periods` is how many have passed since then: more than one if the caller is late. Only
-        a sensor with a queue of its own has more than one sample then; the rest is lost.
+        `periods` is the number of periods since then: more than one if the caller is late. Only
+        a sensor with a queue of its own then has more than one sample; the others are lost.
 
-        Raises NoSampleYet, or another DeviceError that says what is wrong: the next call tries
-        again, reopening what has to be. Raises EndOfReplay when no more will ever come.
-        Cancellation loses at most the reading in flight.
+        Raises NoSampleYet, or another DeviceError that says what is wrong; the next call tries
+        again and reopens what it must. Raises EndOfReplay when there will be no more samples.
+        Cancellation loses at most the reading in progress.
 
-        The producer counts the periods that a sensor without a pace of its own has missed; a
-        paced one does so itself and tells it in the next sample's `lost`.
+        The producer counts the missed periods of a sensor without a pace of its own. A paced
+        sensor counts them itself and reports them in the next sample's `lost`.
         """
 
-    async def aclose(self) -> None:  # noqa: B027 - most have nothing to give back
-        """Give back what the device holds and undo what was changed in it; the last call of all.
+    async def aclose(self) -> None:  # noqa: B027 - most have nothing to release
+        """Release what the device holds and undo what was changed in it. The last call of all.
 
-        Raises nothing but Cancelled, takes a second at most, and does its work even in a scope
-        that is cancelled already.
+        Raises nothing but Cancelled, takes at most a second, and works even in a scope that is
+        already cancelled.
         """
 
 
 class TextDevice(Device):
-    """The character device of the educational driver, or any file of its form.
+    """The character device of the educational driver, or any file in its format.
 
-    Each reading opens the path anew and reads it to its end: that works with drivers, with
-    devices in user space and with plain files alike, and finds a driver that was reloaded. It
-    happens in a thread, because such a file can't be waited on and may block for ever.
+    Each reading opens the path again and reads to the end. This works with drivers, with devices
+    in user space and with regular files alike, and finds a driver that was reloaded. It runs in a
+    thread, because such a file can't be waited on and may block for ever.
     """
 
     def __init__(self, path: str, rate_hz: float) -> None:
@@ -72,9 +72,9 @@ class TextDevice(Device):
         self._threads = trio.CapacityLimiter(MAX_STUCK_READS)
 
     async def read(self, periods: int = 1) -> Sequence[Sample]:  # noqa: ARG002 - it has no queue
-        """Return the one sample of this instant; its time is the middle of the read.
+        """Return one sample, whose time is the middle of the read.
 
-        A text that is the same to the letter, interrupt count and all, is a STALE_REPEAT.
+        A text identical to the last one, including its interrupt count, is a STALE_REPEAT.
         """
         try:
             with trio.fail_after(READ_DEADLINE_S):
@@ -111,10 +111,10 @@ _NOT_YET = b"(no sample yet)"
 
 
 def parse_text(text: bytes, t_ns: int) -> Sample:
-    """Turn the text of one read of the character device into a sample taken at `t_ns`.
+    """Parse the text of one read of the character device into a sample taken at `t_ns`.
 
-    Raises NoSampleYet when the driver says so, and DeviceError, naming what is wrong, for
-    everything else that is not exactly one sample.
+    Raises NoSampleYet if the driver says so, and DeviceError, which says what is wrong, for
+    anything else that is not exactly one sample.
     """
     if not text:
         raise DeviceError("the device returned no text")

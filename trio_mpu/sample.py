@@ -8,9 +8,9 @@ from trio_mpu.errors import DeviceError
 
 AXES: Final = ("ax", "ay", "az", "gx", "gy", "gz", "temp")
 
-# The widest range of each kind that the chip can be set to, and what a temperature
-# register of 16 bits can express in the widest of the dies' formulas (dies.py): from
-# raw/333.87 + 21 to raw/340 + 36.53. Anything beyond is not a reading.
+# The widest range of each kind that a chip can be set to, and the temperatures that a register of
+# 16 bits can express in the formulas of the chip variants: from raw/333.87 + 21 to
+# raw/340 + 36.53. Anything beyond is not a reading.
 MAX_ACCEL_G: Final = 16.0
 MAX_GYRO_DPS: Final = 2000.0
 MIN_TEMP_C: Final = -78.0
@@ -24,23 +24,22 @@ MAX_LOST: Final = 2**32 - 1
 
 
 class Flag(IntFlag):
-    """What a consumer must know of a sample beside its values."""
+    """What a consumer must know about a sample besides its values."""
 
     SIMULATED = 1  # no hardware was involved
-    DEVICE_GAP = 2  # readings are missing right before: the device failed or a period was missed
-    RESTART_GAP = 4  # readings are missing right before: the producer was restarted
-    CLIPPED = 8  # an axis is at an end of its range: the truth may be beyond
-    INTERPOLATED_TIME = 16  # its time follows from the chip's own period, not from its own look
-    STALE_REPEAT = 32  # the same reading again: the chip has no new one, or the same bytes
-    UNCALIBRATED = 64  # the factory's scale and offset, nothing else
+    DEVICE_GAP = 2  # readings are missing before it: the device failed or a period was missed
+    RESTART_GAP = 4  # readings are missing before it: the producer was restarted
+    CLIPPED = 8  # an axis is at an end of its range: the true value may be beyond
+    INTERPOLATED_TIME = 16  # its time was computed from the chip's own period
+    STALE_REPEAT = 32  # the same reading again: no new one, or one with the same bytes
+    UNCALIBRATED = 64  # with the factory's scale and offset only
 
 
 class Sample(NamedTuple):
     """One reading: acceleration in g, angular rate in degrees/s, temperature in °C.
 
-    `t_ns` is CLOCK_MONOTONIC in nanoseconds at the instant of the reading. `lost` is the
-    number of readings that are missing right before this one; it is 0 unless `flags` has
-    one of the gap flags.
+    `t_ns` is CLOCK_MONOTONIC in nanoseconds at the instant of the reading. `lost` is the number
+    of readings missing right before this one; it is 0 unless `flags` has a gap flag.
     """
 
     t_ns: int
@@ -58,9 +57,9 @@ class Sample(NamedTuple):
 class Gap(NamedTuple):
     """Missing readings between the samples numbered `after` and `before`.
 
-    `lost` is how many; None means that nobody can know. `reason` is one of `lapped` (the
-    ring moved on before it was read), `slow` (the same, because the client took too long),
-    `restart` (a producer began anew) and `device` (the sensor gave nothing).
+    `lost` is how many; None if that is unknown. `reason` is one of `lapped` (the ring was
+    overwritten before it was read), `slow` (the same, because the client took too long),
+    `restart` (a producer started over) and `device` (the sensor delivered nothing).
     """
 
     after: int
@@ -70,8 +69,8 @@ class Gap(NamedTuple):
 
 
 def checked(sample: Sample) -> Sample:
-    """Return the sample if the chip can have measured it; DeviceError names the first value that
-    it cannot (NaN and infinities included)."""
+    """Return the sample if a chip can have measured it. Raises DeviceError, which names the first
+    impossible value (including NaN and infinities)."""
     for axis, value in zip(AXES, sample[1:8], strict=True):
         low, high = _LIMITS[axis[0]]
         if not low <= value <= high:

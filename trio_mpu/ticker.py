@@ -1,8 +1,8 @@
 """A drift-free period from the kernel's timer (timerfd_create(2)).
 
 The event loop's own sleep is rounded up to whole milliseconds, which at 1,000 Hz is a whole
-period. A timerfd fires to within some 50 µs, never drifts, and counts the periods that went by
-while nobody looked, those of a suspended laptop included (CLOCK_BOOTTIME).
+period. A timerfd is accurate to some 50 µs, never drifts, and counts the periods that passed
+unread, including those of a suspended laptop (CLOCK_BOOTTIME).
 """
 
 import ctypes
@@ -21,7 +21,7 @@ class _Itimerspec(ctypes.Structure):
 
 
 class Ticker:
-    """A timer that ticks once a period from its making on."""
+    """A timer that ticks once a period from its creation on."""
 
     def __init__(self, period_ns: int) -> None:
         libc = ctypes.CDLL(None, use_errno=True)

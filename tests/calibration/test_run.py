@@ -350,7 +350,7 @@ def test_a_chip_that_is_shaken_is_not_tested(on_the_bus: None, clock: Clock) -> 
     assert chip.registers[GYRO_CONFIG] == 0
 
 
-def test_other_dies_are_not_tested(on_the_bus: None, clock: Clock) -> None:
+def test_other_chip_variants_are_not_tested(on_the_bus: None, clock: Clock) -> None:
     """Their self-test is another one."""
     with pytest.raises(CalibrationError, match=r"self-test of MPU-6500 is not supported"):
         run_chip(StillChip(clock, who=0x70), TEST)

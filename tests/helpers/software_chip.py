@@ -57,7 +57,9 @@ NUMBERS: Final = 1 << 16
 # A value of a reading is its number times one of these odd factors, plus a constant.
 _FACTORS: Final = (40503, 30103, 14427, 25733, 9973, 52711, 61001)
 _OFFSETS: Final = (17, 4711, 815, 101, 31337, 27182, 16180)
-_TEMP: Final = 3  # which value of a frame; its factor counts in 14 bits, all dies can express that
+_TEMP: Final = (
+    3  # which value of a frame; its factor counts in 14 bits, all chip variants can express that
+)
 
 
 def words(number: int) -> list[int]:

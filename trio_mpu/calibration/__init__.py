@@ -1,1 +1,1 @@
-"""Measuring a sensor's errors, keeping them in a file, and correcting samples by them."""
+"""Measures a sensor's errors, saves them in a file, and corrects samples with them."""

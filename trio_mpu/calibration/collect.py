@@ -1,4 +1,4 @@
-"""So many readings of a device, for its calibration."""
+"""Collects a number of readings from a device, for its calibration."""
 
 import logging
 import math
@@ -15,36 +15,36 @@ from trio_mpu.ticker import Ticker
 log = logging.getLogger(__name__)
 
 MAX_READINGS: Final = 1_000_000  # arbitrary; they take some 400 MB
-SETTLE_S: Final = 0.5  # arbitrary: what the hand has shaken is still by then
+SETTLE_S: Final = 0.5  # arbitrary: the vibration from the hand has died down by then
 MAX_FAILURES: Final = 20  # arbitrary: failed reads in a row
 
-# Tests put another in place of it.
+# Tests replace it.
 monotonic_ns: Callable[[], int] = time.monotonic_ns
 
 
 class Measurement(NamedTuple):
-    """Successive readings, and how many periods between them have none."""
+    """Successive readings, and the number of periods without one."""
 
     samples: list[Sample]
     missing: int
 
 
 def count_of(device: Device, seconds: float) -> int:
-    """Return how many readings are so many seconds. Raises UsageError when they are too few or
-    too many."""
+    """Return how many readings this time has. Raises UsageError if they are too few or too
+    many."""
     count = round(seconds * 1e9 / device.period_ns)
     if not MIN_READINGS <= count <= MAX_READINGS:
         raise UsageError(
-            f"{seconds:g} s at {1e9 / device.period_ns:g} Hz is {count:,} readings, but a calibration "
-            f"needs {MIN_READINGS:,} to {MAX_READINGS:,}; change --seconds or --rate"
+            f"{seconds:g} s at {1e9 / device.period_ns:g} Hz is {count:,} readings, but a "
+            f"calibration needs {MIN_READINGS:,} to {MAX_READINGS:,}; change --seconds or --rate"
         )
     return count
 
 
 async def measure(device: Device, count: int) -> Measurement:
-    """Return so many readings from now on, the first one SETTLE_S from now.
+    """Return the next `count` readings, starting SETTLE_S from now.
 
-    Raises DeviceError when the device fails for good. Cancellation loses them.
+    Raises DeviceError if the device keeps failing. Cancellation discards the readings.
     """
     begun_ns = monotonic_ns()  # a device with a queue has older ones
     skip = math.ceil(SETTLE_S * 1e9 / device.period_ns)
@@ -57,11 +57,12 @@ async def measure(device: Device, count: int) -> Measurement:
             begun = len(samples) > skip
             missed += begun * (periods - 1)
             try:
-                # One period, whatever has passed: what is missed by this program is not asked for.
+                # One period, however many have passed: readings that this program missed are not
+                # requested.
                 new = await device.read()
             except DeviceError as error:
                 failures += 1
-                missed += begun * (ticker is not None)  # a paced device tells it itself
+                missed += begun * (ticker is not None)  # a paced device reports it itself
                 if failures >= MAX_FAILURES:
                     raise
                 log.debug("%s", error)

@@ -1,5 +1,4 @@
-"""What becomes of a device's samples on their way to the ring: corrected, or told that they are
-not."""
+"""Corrects a device's samples on their way to the ring, or flags them as uncalibrated."""
 
 import logging
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from trio_mpu.sample import Flag, Sample
 
 log = logging.getLogger(__name__)
 
-NONE: Final = "none"  # the choice of no calibration
+NONE: Final = "none"  # chooses no calibration
 
 _SIMULATED: Final = int(Flag.SIMULATED)
 _UNCALIBRATED: Final = int(Flag.UNCALIBRATED)
@@ -23,25 +22,25 @@ Correct = Callable[[Sample], Sample]
 
 
 def as_it_is(sample: Sample) -> Sample:
-    """Return the sample."""
+    """Return the sample unchanged."""
     return sample
 
 
 def uncalibrated(sample: Sample) -> Sample:
-    """Return the sample with the flag that says so, unless it is simulated."""
+    """Return the sample with the flag UNCALIBRATED, unless it is simulated."""
     if sample.flags & _SIMULATED:
         return sample
     return sample._replace(flags=sample.flags | _UNCALIBRATED)
 
 
 def choose(device: Device, choice: str) -> Correct:
-    """Return what is to be done with each sample of the device, and note its id in
-    `device.calibration`.
+    """Return the correction to apply to each sample of the device, and set `device.calibration`
+    to its id.
 
     `choice` is a file, "none", or empty for the device's file in the default place, if there is
-    one. Raises CalibrationError when a file that was named can't be used or is another sensor's.
-    In the default place that is a warning, and the samples stay uncalibrated. A device without
-    identity, a recording, is left as it is.
+    one. Raises CalibrationError if a file that was named can't be used or is for another sensor.
+    In the default place this is a warning, and the samples stay uncalibrated. The samples of a
+    device without an identity (a recording) are not changed.
     """
     if not device.identity:
         if choice not in ("", NONE):

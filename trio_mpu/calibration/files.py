@@ -1,4 +1,4 @@
-"""Where calibrations are kept: one small TOML file for each sensor."""
+"""Reads and writes calibrations: one small TOML file for each sensor."""
 
 import os
 import re
@@ -11,15 +11,17 @@ from typing import Final
 from trio_mpu.calibration.model import Calibration
 from trio_mpu.errors import CalibrationError, NoCalibration
 
-MAX_BYTES: Final = 65_536  # a hundred times of what one has; whatever is larger is something else
-MAX_NAME: Final = 100  # characters of a file's name, which may have 255 bytes
+MAX_BYTES: Final = (
+    65_536  # a hundred times the size of a calibration; a larger file is something else
+)
+MAX_NAME: Final = 100  # characters of a file name; the limit is 255 bytes
 
 
 def default_path(source: str) -> Path:
-    """Return where the calibration of the device with this name is looked for.
+    """Return the default place for the calibration of the device with this name.
 
-    That is below `$XDG_CONFIG_HOME`, or `~/.config` if that is empty or relative, as the XDG Base
-    Directory Specification has it. Raises CalibrationError when there is no home.
+    It is below `$XDG_CONFIG_HOME`, or `~/.config` if that is empty or relative, as the XDG Base
+    Directory Specification says. Raises CalibrationError if there is no home directory.
     """
     folder = Path(os.environ.get("XDG_CONFIG_HOME", ""))
     if not folder.is_absolute():
@@ -29,23 +31,23 @@ def default_path(source: str) -> Path:
             raise CalibrationError(
                 "can't find the calibration folder: set HOME or XDG_CONFIG_HOME"
             ) from error
-    # Two sources may have one name then; the identity within the file tells them apart.
+    # Two sources may get the same name; the identity in the file distinguishes them.
     name = re.sub(r"[^A-Za-z0-9._]+", "-", source).strip("-.")
     return folder / "trio-mpu" / f"calibration-{name[-MAX_NAME:]}.toml"
 
 
 def named(text: str) -> Path:
-    """Return the path that a person wrote; `~` is their home, also where a shell leaves it."""
+    """Return the path that a person wrote, with `~` for their home where a shell left it."""
     return Path(os.path.expanduser(text))  # noqa: PTH111 - pathlib fails where there is no home
 
 
 def load(path: Path) -> Calibration:
     """Return the calibration in this file.
 
-    Raises NoCalibration when there is no file, and CalibrationError with what is wrong with it.
+    Raises NoCalibration if there is no file, and CalibrationError if it can't be used.
     """
     try:
-        # Non-blocking, as a pipe would let the caller wait for ever.
+        # Non-blocking, because a pipe would block the caller for ever.
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         with os.fdopen(fd, "rb") as file:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
@@ -69,11 +71,11 @@ def load(path: Path) -> Calibration:
 
 
 def save(path: Path, text: str) -> None:
-    """Put the text into the file, making its folder if need be.
+    """Write the text to the file, creating its folder if necessary.
 
-    It is replaced at once: whoever reads it finds the old text or the new one, whole, and so does
-    the next boot after a power failure at any moment. Raises CalibrationError when that is not
-    possible; the old file is as it was then.
+    The file is replaced atomically: a reader finds either the complete old text or the complete
+    new one, even after a power failure at any moment. Raises CalibrationError if that fails; the
+    old file is then unchanged.
     """
     try:
         if path.exists() and not path.is_file():
@@ -85,7 +87,7 @@ def save(path: Path, text: str) -> None:
                 file.write(text)
                 file.flush()
                 os.fsync(fd)
-            Path(temporary).chmod(0o644)  # there is no secret in it
+            Path(temporary).chmod(0o644)  # it is not secret
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
@@ -96,7 +98,7 @@ def save(path: Path, text: str) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Let the new name outlive a power failure: fsync(2) of the file alone doesn't."""
+    """Make the new name survive a power failure: fsync(2) of the file alone does not."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

@@ -1,10 +1,10 @@
 # Pure: no I/O, no clock, no waiting.
-"""A calibration: what is wrong with one sensor's readings, and their correction.
+"""A calibration: the errors of one sensor's readings, and their correction.
 
     angular rate = reading - bias        acceleration = scale · (reading - offset)
 
-for each axis by itself. What the axes share, being not quite at right angles, is not corrected; nor
-is what changes with the temperature.
+for each axis separately. Cross-axis errors (axes that are not quite at right angles) and changes
+with temperature are not corrected.
 """
 
 import contextlib
@@ -19,8 +19,8 @@ from trio_mpu.sample import MAX_ACCEL_G, MAX_GYRO_DPS, Flag, Sample
 
 VERSION: Final = 1
 
-# The data sheet's worst chip has ±20 °/s, ±0.08 g and 3 %, at 25 °C; cheap boards have more. What
-# is further off is no error of a sensor that works: it moved, or the file is wrong.
+# The data sheet's worst chip has ±20 °/s, ±0.08 g and 3 %, at 25 °C; cheap boards have more. A
+# larger error is not that of a working sensor: the sensor moved, or the file is wrong.
 MAX_BIAS_DPS: Final = 50.0
 MAX_OFFSET_G: Final = 0.5
 MIN_SCALE: Final = 0.8
@@ -36,8 +36,8 @@ _CLIPPED: Final = int(Flag.CLIPPED)
 
 class Calibration(NamedTuple):
     """The errors of the sensor with this identity (see `Device.identity`): the gyroscope's bias in
-    °/s, the accelerometer's offset in g and its scale (ZERO and ONE: not known). `made` is the time of its making, in UTC:
-    2026-01-31T12:00:00Z."""
+    °/s, the accelerometer's offset in g and its scale (ZERO and ONE: unknown). `made` is when it
+    was made, in UTC: 2026-01-31T12:00:00Z."""
 
     identity: str
     made: str
@@ -47,14 +47,14 @@ class Calibration(NamedTuple):
 
     @property
     def id(self) -> str:
-        """The day of its making and a number that another calibration doesn't have; 21 bytes."""
+        """The day it was made and a hash that identifies it; 21 bytes."""
         return f"{self.made[:10]} {hashlib.sha256(repr(tuple(self)).encode()).hexdigest()[:10]}"
 
     def apply(self, sample: Sample) -> Sample:
         """Return the corrected sample, without UNCALIBRATED.
 
-        What comes out beyond the widest range that a chip has is cut to it, and the sample says
-        CLIPPED: consumers may rely on the limits, and the truth is beyond.
+        A value beyond the widest range of any chip is limited to it, and the sample is CLIPPED:
+        consumers may rely on the limits, and the true value is beyond.
         """
         (bx, by, bz), (ox, oy, oz), (sx, sy, sz) = self.bias_dps, self.offset_g, self.scale
         t_ns, ax, ay, az, gx, gy, gz, temp, flags, lost = sample
@@ -68,8 +68,8 @@ class Calibration(NamedTuple):
         return Sample(t_ns, ax, ay, az, gx, gy, gz, temp, flags, lost)
 
     def checked(self) -> Self:
-        """Return it, if a sensor that works can have such errors; CalibrationError says which it
-        can't (NaN and infinities included)."""
+        """Return it if a working sensor can have such errors. Raises CalibrationError, which names
+        the first impossible one (including NaN and infinities)."""
         for name, values, (low, high) in (
             ("bias_dps", self.bias_dps, (-MAX_BIAS_DPS, MAX_BIAS_DPS)),
             ("offset_g", self.offset_g, (-MAX_OFFSET_G, MAX_OFFSET_G)),
@@ -83,7 +83,7 @@ class Calibration(NamedTuple):
         return self
 
     def text(self, note: str) -> str:
-        """Return it as TOML, with a note of one line; `parse` reads it back to the same."""
+        """Return it as TOML, with a note of one line; `parse` is the inverse."""
         lines = [
             "# trio-mpu calibration of one sensor, made by trio-mpu calibrate",
             "# angular rate = reading - bias_dps;  acceleration = scale * (reading - offset_g)",
@@ -95,7 +95,7 @@ class Calibration(NamedTuple):
             "[gyro]",
             f"bias_dps = {list(self.bias_dps)}",
             "",
-            # Never left out: of a file that was cut off nothing may look like the whole.
+            # Never left out: a truncated file must not look complete.
             "[accel]",
             f"offset_g = {list(self.offset_g)}",
             f"scale = {list(self.scale)}",
@@ -106,8 +106,8 @@ class Calibration(NamedTuple):
     def parse(cls, table: Mapping[str, object]) -> Self:
         """Return the calibration that a parsed TOML file holds.
 
-        Raises CalibrationError, a different one for each reason, for anything that this version
-        doesn't write; only numbers may be written otherwise.
+        Raises CalibrationError, with a different message for each reason, for anything that this
+        version does not write; only the notation of numbers may differ.
         """
         version = table.get("version")
         if type(version) is not int:
@@ -156,9 +156,9 @@ def _line(table: Mapping[str, object], name: str) -> str:
 
 def _vector(table: Mapping[str, object], name: str) -> Vector:
     values = table.get(name)
-    # A bool is an int to Python, and no number to the person who wrote it.
+    # To Python a bool is an int; to the person who wrote it, it is not a number.
     if isinstance(values, list) and all(type(value) in (int, float) for value in values):
-        # An integer of TOML's may have more digits than a float has room for.
+        # A TOML integer may have more digits than a float can hold.
         with contextlib.suppress(ValueError, OverflowError):
             x, y, z = map(float, values)
             return x, y, z

@@ -1,5 +1,5 @@
 # Pure: no I/O, no clock, no waiting.
-"""What a calibration has found, as lines for people."""
+"""The results of a calibration, as lines for people."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -12,8 +12,8 @@ _UNITS: Final = ("g", "g", "g", "°/s", "°/s", "°/s")
 
 
 def lines(rest: Rest, stabilities: Sequence[Stability]) -> list[str]:
-    """Return a table of the six axes: mean, noise of a single reading, density of the noise, and
-    instability of the bias; `stabilities` in the order of the axes."""
+    """Return a table of the six axes: mean, noise of a single reading, noise density, and bias
+    instability. `stabilities` are in the order of the axes."""
     means = (*rest.accel_g, *rest.gyro_dps)
     noises = (*rest.accel_noise_g, *rest.gyro_noise_dps)
     rows = [f"{'axis':10}{'mean':>12}{'noise':>12}{'density':>12}   bias instability"]

@@ -1,4 +1,4 @@
-"""The calibration of a sensor, with a person who lays it down; and its factory self-test."""
+"""Calibrates a sensor, with the help of the person who turns it, and runs its self-test."""
 
 import contextlib
 import logging
@@ -33,15 +33,15 @@ log = logging.getLogger(__name__)
 
 # The ranges are those of the factory's codes; 200 Hz with a filter to match.
 SELF_TEST: Final = Setup(accel_g=8, gyro_dps=250, dlpf=2, divider=4)
-SELF_TEST_S: Final = 1.0  # the means are known to a thousandth of what the limit is
-RESTORE_S: Final = 2.0  # to reset the chip at the end; it takes 0.2 s
+SELF_TEST_S: Final = 1.0  # the means are then known to a thousandth of the limit
+RESTORE_S: Final = 2.0  # to reset the chip at the end, which takes 0.2 s
 
 
 async def run_calibrator(settings: CalibrateSettings, stop: trio.Event, stdin_fd: int = 0) -> None:
-    """Do what is asked for, talking with the person; leave off when `stop` is set.
+    """Calibrate as these settings say, with prompts for the person; stop early if `stop` is set.
 
-    Raises a TrioMpuError with the reason when it can't be done, when a test has failed, and when
-    it was left off; no file has changed then.
+    Raises a TrioMpuError with the reason if that is not possible, if a test fails, and if it is
+    stopped early. No file is then changed.
     """
     finished = False
     async with trio.open_nursery() as nursery:
@@ -55,8 +55,8 @@ async def run_calibrator(settings: CalibrateSettings, stop: trio.Event, stdin_fd
 
 
 async def refuse_if_in_use(spec: str, ring: str) -> None:
-    """Raise CalibrationError when a living producer of this ring reads the device: two programs
-    would take readings from each other, and set the chip up each in its own way."""
+    """Raise CalibrationError if a running producer of this ring reads the device: two programs
+    would take readings from each other, and each would set the chip up in its own way."""
     try:
         reader = RingReader(ring)
     except RingMissing:
@@ -71,16 +71,16 @@ async def refuse_if_in_use(spec: str, ring: str) -> None:
 
 
 def _may_be_one(spec: str, source: str) -> bool:
-    """Tell whether the device that is meant may be the one that a producer calls `source`."""
+    """Return whether `spec` may name the device that a producer calls `source`."""
     kind, _, rest = spec.partition(":")
     their_kind, _, their_rest = source.partition(":")
     if their_kind in ("sim", "replay"):
-        return False  # each has its own
+        return False  # each program has its own
     if kind == their_kind == "i2c":
         ours, theirs = parse_chip(rest, 100), parse_chip(their_rest, 100)
         return (ours.path, ours.address) == (theirs.path, theirs.address)
     if kind == their_kind == "iio":
-        return True  # by name or by number, it may be the same
+        return True  # a name and a number may mean the same device
     return spec in ("auto", source)
 
 
@@ -89,7 +89,8 @@ async def _calibrate(settings: CalibrateSettings, stdin_fd: int) -> None:
     try:
         if not device.identity:
             raise UsageError(
-                f"{device.source} is a recording and can't be calibrated; choose a sensor with --device"
+                f"{device.source} is a recording and can't be calibrated; choose a sensor with "
+                "--device"
             )
         count = count_of(device, settings.seconds)
         if settings.positions:
@@ -103,7 +104,7 @@ async def _calibrate(settings: CalibrateSettings, stdin_fd: int) -> None:
     finally:
         await device.aclose()
     first_rest, first = next(iter(measured.values()))
-    await _tell(device, first_rest, first)
+    await _show(device, first_rest, first)
     rests = {face: rest for face, (rest, _) in measured.items()}
     simulated = bool(first.samples[0].flags & Flag.SIMULATED)
     if simulated and not settings.output:
@@ -115,13 +116,13 @@ async def _calibrate(settings: CalibrateSettings, stdin_fd: int) -> None:
 async def _six(
     device: Device, count: int, seconds: float, stdin_fd: int
 ) -> dict[str, tuple[Rest, Measurement]]:
-    """Let the person lay the sensor on each of its faces, in any order; what is not right is said,
-    and tried again. Raises CalibrationError when the person leaves."""
+    """Have the person lay the sensor on each of its faces, in any order. A bad position is
+    reported and tried again. Raises CalibrationError at the end of the input."""
     found: dict[str, tuple[Rest, Measurement]] = {}
     while missing := [face for face in FACES if face not in found]:
         print(
-            f"lay the sensor down with one of {' '.join(missing)} up, press Enter, and do not touch "
-            f"it for {seconds:g} s",
+            f"lay the sensor down with one of {' '.join(missing)} up, press Enter, and do not "
+            f"touch it for {seconds:g} s",
             flush=True,
         )
         if not await read_line(stdin_fd):
@@ -143,12 +144,12 @@ async def _six(
     return found
 
 
-async def _tell(device: Device, rest: Rest, measurement: Measurement) -> None:
+async def _show(device: Device, rest: Rest, measurement: Measurement) -> None:
     period_s = device.period_ns / 1e9
     samples = measurement.samples
     stabilities = []
     for axis in range(1, 7):
-        # An hour's readings take seconds for each axis: Ctrl-C is not to wait for all six.
+        # An hour of readings takes seconds for each axis: Ctrl-C must not wait for all six.
         await trio.lowlevel.checkpoint()
         stabilities.append(stability([sample[axis] for sample in samples], period_s))
     print(
@@ -165,7 +166,7 @@ def _save(settings: CalibrateSettings, device: Device, rests: dict[str, Rest]) -
         offset_g, scale = solve({face: rest.accel_g for face, rest in rests.items()})
     else:
         offset_g, scale = _accelerometer_so_far(path, device.identity)
-    # What gravity does to the gyroscope has opposite signs on opposite faces.
+    # The effect of gravity on the gyroscope has opposite signs on opposite faces.
     columns = zip(*(rest.gyro_dps for rest in rests.values()), strict=True)
     x, y, z = (statistics.fmean(column) for column in columns)
     calibration = Calibration(
@@ -177,7 +178,7 @@ def _save(settings: CalibrateSettings, device: Device, rests: dict[str, Rest]) -
 
 
 def _accelerometer_so_far(path: Path, identity: str) -> tuple[Vector, Vector]:
-    """Return what six positions have given before: the gyroscope is calibrated more often."""
+    """Return the result of earlier six positions: the gyroscope is calibrated more often."""
     try:
         before = load(path)
     except NoCalibration:
@@ -194,14 +195,17 @@ def _accelerometer_so_far(path: Path, identity: str) -> tuple[Vector, Vector]:
 
 
 async def read_line(fd: int) -> bool:
-    """Wait for the end of a line; tell whether there was one before the end of the input. -1 is an
-    input that was closed from the start.
+    """Wait for the end of a line; return False at the end of the input. An `fd` of -1 means that
+    the input was closed from the start.
 
-    No thread: one that waits for a keyboard would still hold it when the program ends.
+    Uses no thread, because a thread that waits for a keyboard would still hold it when the
+    program ends.
     """
     while fd >= 0:
         try:
-            with contextlib.suppress(PermissionError):  # a plain file can't be waited on, need not
+            with contextlib.suppress(
+                PermissionError
+            ):  # a regular file can't and needn't be waited on
                 await trio.lowlevel.wait_readable(fd)
             byte = os.read(fd, 1)
         except OSError:  # the terminal has gone
@@ -212,7 +216,7 @@ async def read_line(fd: int) -> bool:
 
 
 async def _test(settings: CalibrateSettings) -> None:
-    """Push the chip's masses and compare. Raises CalibrationError when an axis fails."""
+    """Run the factory self-test. Raises CalibrationError if an axis fails."""
     kind, _, rest = settings.device.partition(":")
     if kind != "i2c" or settings.positions or settings.output:
         raise UsageError(
@@ -233,7 +237,7 @@ async def _test(settings: CalibrateSettings) -> None:
             columns = zip(*(sample[1:7] for sample in samples), strict=True)
             means.append([statistics.fmean(column) for column in columns])
     finally:
-        # Only a chip that was set up again measures as it should.
+        # The chip measures correctly only after it has been set up again.
         with trio.move_on_after(RESTORE_S, shield=True):
             try:
                 await (await Mpu6050.open(spec)).aclose()

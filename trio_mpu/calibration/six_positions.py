@@ -1,11 +1,11 @@
 # Pure: no I/O, no clock, no waiting.
-"""Six positions → the accelerometer's offset and scale.
+"""Computes the accelerometer's offset and scale from six positions.
 
-At rest, whatever its attitude, an accelerometer feels 1 g: |s ∘ (a - o)| = 1, the condition of
-I. Skog and P. Händel, "Calibration of a MEMS inertial measurement unit" (IMEKO World Congress,
-2006). So the six positions need not be exact; a table that is not quite level does no harm.
+At rest an accelerometer measures 1 g in any attitude: |s ∘ (a - o)| = 1, the condition of I. Skog
+and P. Händel, "Calibration of a MEMS inertial measurement unit" (IMEKO World Congress, 2006). So
+the six positions need not be exact, and a table that is not quite level does no harm.
 
-Squared and multiplied out, with one s and one o an axis, each position j gives
+Squared and multiplied out, with one s and one o for each axis, each position j gives
 
     Σ s²a² - 2 Σ s²o·a + Σ s²o² = 1     (sums over the axes)
 
@@ -13,8 +13,8 @@ which, divided by c = 1 - Σ s²o², is linear in A = s²/c and B = -2 s²o/c:
 
     Σ A·a² + Σ B·a = 1
 
-Six positions are six equations for the six unknowns, and there is nothing to iterate. Back again:
-o = -B/2A, and as Σ s²o² = c Σ A·o², c = 1/(1 + Σ A·o²).
+Six positions give six equations for six unknowns, so no iteration is needed. Solved for o and c:
+o = -B/2A, and since Σ s²o² = c Σ A·o², c = 1/(1 + Σ A·o²).
 """
 
 import math
@@ -25,15 +25,15 @@ from trio_mpu.calibration.model import Vector
 from trio_mpu.calibration.stillness import FACES
 from trio_mpu.errors import CalibrationError
 
-# The equations of six good positions have pivots of about 1. Smaller ones come of positions that
-# say the same.
+# The equations of six good positions have pivots of about 1. Smaller ones come from positions that
+# are nearly the same.
 MIN_PIVOT: Final = 0.01
 
 
 def solve(means_g: Mapping[str, Vector]) -> tuple[Vector, Vector]:
-    """Return offset in g and scale, given the mean acceleration with each of FACES up.
+    """Return offset in g and scale, from the mean acceleration with each of FACES up.
 
-    Raises CalibrationError when they contradict each other.
+    Raises CalibrationError if the positions contradict each other.
     """
     rows = []
     for face in FACES:
@@ -58,8 +58,8 @@ def _halves(values: list[float]) -> tuple[list[float], list[float]]:
 
 
 def _solution(rows: list[list[float]]) -> list[float]:
-    """Solve linear equations, each row with its right side at the end, by Gauss's elimination
-    with partial pivoting."""
+    """Solve linear equations by Gaussian elimination with partial pivoting. Each row ends with
+    its right-hand side."""
     size = len(rows)
     for column in range(size):
         rest = rows[column:]

@@ -1,5 +1,5 @@
 # Pure: no I/O, no clock, no waiting.
-"""A sensor that should lie still: did it, and what does it say then?"""
+"""Whether a sensor was at rest, and its means and noise while it was."""
 
 import math
 import statistics
@@ -10,27 +10,27 @@ from trio_mpu.calibration.model import MAX_BIAS_DPS, Vector
 from trio_mpu.errors import CalibrationError
 from trio_mpu.sample import Flag, Sample
 
-MIN_READINGS: Final = 100  # arbitrary: the mean is known to a tenth of the noise then
+MIN_READINGS: Final = 100  # arbitrary: the mean is then known to a tenth of the noise
 
-# The noisiest setting of the chip (no filter) has 0.1 °/s and 8 mg, a clone twice that; a hand has
-# tens of °/s.
+# The noisiest setting of the chip (no filter) has 0.1 °/s and 8 mg, a clone twice that; a hand
+# causes tens of °/s.
 MAX_NOISE_DPS: Final = 1.0
 MAX_NOISE_G: Final = 0.05
-# A slow move is less than the noise; it shows in the means of successive tenths.
+# A slow movement is smaller than the noise; it shows in the means of successive tenths.
 PARTS: Final = 10
 MAX_DRIFT_DPS: Final = 0.5
 MAX_DRIFT_G: Final = 0.02
-# Gravity, with the offset and the scale that a calibration may correct.
+# Gravity, with the offset and scale that a calibration can correct.
 MIN_GRAVITY_G: Final = 0.7
 MAX_GRAVITY_G: Final = 1.3
-# An axis within 25° of the vertical; the six positions need no more (positions.py).
+# An axis within 25° of the vertical; the six positions need no more.
 MIN_UPRIGHT: Final = math.cos(math.radians(25))
 
 FACES: Final = ("+z", "-z", "+x", "-x", "+y", "-y")  # which axis points up: it reads +1 g, or -1 g
 
 
 class Rest(NamedTuple):
-    """What a sensor at rest said: means, and standard deviations of single readings."""
+    """A sensor at rest: its means, and the standard deviations of single readings."""
 
     accel_g: Vector
     gyro_dps: Vector
@@ -40,7 +40,7 @@ class Rest(NamedTuple):
 
     @property
     def face(self) -> str:
-        """The one of FACES that is up. Raises CalibrationError when none is, nearly."""
+        """The one of FACES that points up. Raises CalibrationError if none does, within 25°."""
         size = max(self.accel_g, key=abs)
         if abs(size) < MIN_UPRIGHT * math.hypot(*self.accel_g):
             x, y, z = self.accel_g
@@ -52,10 +52,10 @@ class Rest(NamedTuple):
 
 
 def at_rest(samples: Sequence[Sample]) -> Rest:
-    """Return what these readings say, at least MIN_READINGS.
+    """Return the means and noise of these readings, at least MIN_READINGS.
 
-    Raises CalibrationError with figure and threshold when the sensor moved, or when they are not
-    what a sensor measures.
+    Raises CalibrationError, with the value and its limit, if the sensor moved or if a sensor can't
+    have measured the readings.
     """
     assert len(samples) >= MIN_READINGS
     if any(sample.flags & Flag.CLIPPED for sample in samples):

@@ -1,8 +1,8 @@
 # Pure: no I/O, no clock, no waiting.
-"""The queue between sampler and publisher, and the account of what is missing in it.
+"""The queue between sampler and publisher, and the count of readings missing from it.
 
-Every period without a sample, for whatever reason, is one lost reading: counted here, in the
-ring's ledger, and told with the next sample that there is.
+Every period without a sample, for whatever reason, is one lost reading. It is counted here, in
+the ring's ledger, and reported with the next sample.
 """
 
 import itertools
@@ -17,10 +17,10 @@ MAX_SAMPLES: Final = 16_384  # 16 s at 1,000 Hz, some 3 MB
 
 
 class Backlog:
-    """Samples that were taken and not yet written. What comes beyond MAX_SAMPLES is lost."""
+    """Samples that were read and not yet written. Samples beyond MAX_SAMPLES are lost."""
 
     def __init__(self, ledger: dict[str, int], period_ns: int, last: Record | None) -> None:
-        """`last` is the newest record of the producer before this one, if there was any."""
+        """`last` is the newest record of the previous producer, if there was one."""
         self._samples: deque[Sample] = deque()
         self._ledger = ledger
         self._period_ns = period_ns
@@ -29,7 +29,7 @@ class Backlog:
         self._lost = 0
 
     def add(self, sample: Sample) -> None:
-        """Append a sample, with the account of what is missing before it."""
+        """Append a sample, with the number of readings missing before it."""
         self._count(sample.lost, "device_lost")
         if len(self._samples) >= MAX_SAMPLES:
             self._count(1, "backlog_lost")
@@ -47,7 +47,7 @@ class Backlog:
         self._lost = 0
 
     def miss(self, readings: int, reason: str) -> None:
-        """Note that so many readings are missing; `reason` is a counter of the ledger.
+        """Note that this many readings are missing; `reason` is a counter of the ledger.
 
         Nothing is missing before the first sample.
         """
@@ -59,10 +59,10 @@ class Backlog:
         self._ledger[reason] += readings
 
     def first(self, count: int) -> list[Sample]:
-        """Return the oldest samples, at most `count`, which stay until they are dropped."""
+        """Return the oldest samples, at most `count`; they stay until they are dropped."""
         return list(itertools.islice(self._samples, count))
 
     def drop(self, count: int) -> None:
-        """Forget the oldest samples: they are in the ring."""
+        """Remove the oldest samples: they are in the ring."""
         for _ in range(count):
             self._samples.popleft()

@@ -1,4 +1,4 @@
-"""Backlog → ring, and a new ring when the old one has vanished."""
+"""Backlog → ring, and a new ring if the old one was removed."""
 
 import logging
 from typing import Final
@@ -13,19 +13,19 @@ from trio_mpu.ring import MAX_RECORDS_A_HOLD, RingWriter
 log = logging.getLogger(__name__)
 
 BEAT_S: Final = 1.0  # how often heartbeat and ledger are published and the ring's names checked
-RETRY_S: Final = 0.1  # a ring that can't be written is tried this often
-GOODBYE_S: Final = 0.5  # arbitrary: to write what is measured and to say "stopped"
+RETRY_S: Final = 0.1  # how often a ring that can't be written is tried again
+GOODBYE_S: Final = 0.5  # arbitrary: to write the last samples and the state "stopped"
 
 
 async def replace(writer: RingWriter, ring: str, capacity: int) -> RingWriter:
-    """Return the writer of a new ring in place of this writer's."""
+    """Return the writer of a new ring that replaces this writer's."""
     writer.unlink()
     writer.close()
     return await RingWriter.open(ring, capacity)
 
 
 class Publisher:
-    """Moves the backlog into the ring, and makes a new ring when the old one has vanished."""
+    """Moves the backlog into the ring, and creates a new ring if the old one was removed."""
 
     def __init__(
         self, backlog: Backlog, writer: RingWriter, device: Device, ring: str, capacity: int
@@ -37,11 +37,11 @@ class Publisher:
         self._ring = ring
         self._capacity = capacity
         self._wanted = trio.Event()  # `run` has something to do before the next beat
-        self._waits = False  # `run` does nothing now, and the ring is in good order
+        self._waits = False  # `run` is idle, and the ring works
         self._ended = False
 
     def publish(self) -> None:
-        """Write the backlog: here and now if that needs no waiting, else let `run` do it."""
+        """Write the backlog: right here if that takes no waiting, otherwise let `run` do it."""
         if not (self._waits and self._write_now()):
             self._wanted.set()
 
@@ -54,55 +54,55 @@ class Publisher:
         return True
 
     def end(self) -> None:
-        """Note that no sample will come any more."""
+        """Note that there will be no more samples."""
         self._ended = True
         self._wanted.set()
 
     async def run(self) -> None:
-        """Write what `publish` could not, and beat, until cancelled.
+        """Write what `publish` could not, and the heartbeat, until cancelled.
 
-        After the last sample of a recording the ring says "stopped", and stays.
+        After the last sample of a recording the ring's state is "stopped", and the ring stays.
         """
         next_beat_s = 0.0
-        trouble = ""
+        problem = ""
         while True:
             with trio.move_on_at(next_beat_s):
-                self._waits = not trouble
+                self._waits = not problem
                 await self._wanted.wait()
             self._waits = False
             if not self._ended:
                 self._wanted = trio.Event()
             try:
                 if trio.current_time() >= next_beat_s:
-                    # When this fails, nothing else is tried before it has succeeded.
+                    # If this fails, nothing else is tried until it has succeeded.
                     writer = await self._beat()
                     next_beat_s = trio.current_time() + BEAT_S
-                    if trouble:
+                    if problem:
                         log.warning("writing to the ring again")
-                    trouble = ""
+                    problem = ""
                 await self._flush(writer)
                 if self._ended:
                     await writer.stop()
                     await trio.sleep_until(next_beat_s)
             except RingError as error:
-                if str(error) != trouble:
+                if str(error) != problem:
                     log.warning("can't write samples yet: %s", error)
-                trouble = str(error)
+                problem = str(error)
                 self._wanted.set()
                 await trio.sleep(RETRY_S)
 
     async def _beat(self) -> RingWriter:
-        """Publish heartbeat and ledger in the ring that readers find now; return it."""
+        """Publish heartbeat and ledger in the ring that readers find now; return its writer."""
         if self._writer is not None and self._writer.is_current():
             await self._writer.beat()
             return self._writer
         if self._writer is not None:
-            # When only the semaphore has vanished, our own lock would keep us out.
+            # If only the semaphore was removed, our own lock would keep us out.
             self._writer.close()
             self._writer = None
         writer = await RingWriter.open(self._ring, self._capacity)
         try:
-            if writer.head:  # of a producer that came and went meanwhile
+            if writer.head:  # written by a producer that ran in the meantime
                 writer = await replace(writer, self._ring, self._capacity)
             writer.ledger = self._ledger
             device = self._device
@@ -120,8 +120,8 @@ class Publisher:
             self._backlog.drop(len(samples))
 
     async def stop(self) -> None:
-        """Write what is measured, say in the ring that this was all, and give it up for a
-        successor; all within GOODBYE_S."""
+        """Write the last samples, set the ring's state to "stopped", and release the ring for the
+        next producer; all within GOODBYE_S."""
         if self._writer is None:
             return
         with trio.move_on_after(GOODBYE_S, shield=True) as goodbye:

@@ -1,9 +1,9 @@
-"""Device → ring: a sampler that keeps the period, and a publisher that may lag behind it.
+"""Device → ring: a sampler that keeps the period, and a publisher that may fall behind.
 
-The two are tasks of their own with a bounded backlog between them, so that neither a reader
-which holds the semaphore nor the making of a new ring costs a sample. Where nothing has to be
-waited for, which is nearly always, the publisher's part is done within the sampler's task: to
-wake another one would make each sample later by a round of the event loop.
+They are two tasks with a bounded backlog between them, so that neither a reader that holds the
+semaphore nor the creation of a new ring costs a sample. If there is nothing to wait for, which is
+nearly always, the sampler's task also publishes: waking another task would delay each sample by
+one round of the event loop.
 """
 
 import contextlib
@@ -29,11 +29,11 @@ async def run_producer(
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Read the device and write the ring until cancelled; then say "stopped" in the ring.
+    """Read the device and write the ring until cancelled; then set the ring's state to "stopped".
 
-    Raises UsageError or DeviceError when the device can't be had to begin with, CalibrationError
-    when the calibration can't, and RingError when the ring can't. A ring that was made here and
-    never written is removed again.
+    Raises UsageError or DeviceError if the device can't be opened, CalibrationError if the
+    calibration can't be used, and RingError if the ring can't. A ring that was created here and
+    never written is removed.
     """
     writer = await RingWriter.open(settings.ring, settings.capacity)
     try:
@@ -84,7 +84,7 @@ async def _produce(
 
 
 async def _abandon(writer: RingWriter) -> None:
-    """Give up a ring that nothing was written into: a predecessor's stays, a new one goes."""
+    """Give up a ring without writing: a previous producer's stays, a new one is removed."""
     if writer.head == 0:
         writer.unlink()
     else:

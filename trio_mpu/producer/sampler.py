@@ -1,4 +1,4 @@
-"""Device → backlog: a sample each period, and an account of each that is missing."""
+"""Device → backlog: a sample each period, and a count of those that are missing."""
 
 import logging
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from trio_mpu.ticker import Ticker
 log = logging.getLogger(__name__)
 
 ERRORS_BEFORE_RETRY: Final = 10  # a passing fault is over by then…
-RETRY_S: Final = 0.1  # …and a device that has vanished is asked for this often
-QUIET_S: Final = 10.0  # a fault that comes and goes is logged this often
+RETRY_S: Final = 0.1  # …and a missing device is looked for this often
+QUIET_S: Final = 10.0  # an intermittent fault is logged this often
 
 
 async def sample_device(
@@ -26,14 +26,14 @@ async def sample_device(
     publish: Callable[[], None],
     correct: Correct = as_it_is,
 ) -> None:
-    """Put a sample, corrected, into the backlog each period, and note each period that has none.
+    """Add a corrected sample to the backlog each period, and note each period without one.
 
-    `publish` is called whenever there are new ones. A failing device is asked again and again.
+    `publish` is called when there are new samples. A failing device is read again and again.
     Returns only at the end of a replay.
     """
     device.count_in(ledger)
     ticker = None if device.paced else Ticker(device.period_ns)
-    trouble = FaultLog()
+    faults = FaultLog()
     try:
         while True:
             periods = await ticker.wait() if ticker is not None else 0
@@ -45,13 +45,13 @@ async def sample_device(
             except DeviceError as error:
                 backlog.miss(periods, "device_lost")
                 ledger["device_errors"] += not isinstance(error, NoSampleYet)
-                trouble.begins(error)
-                if trouble.failures >= ERRORS_BEFORE_RETRY:
+                faults.begins(error)
+                if faults.failures >= ERRORS_BEFORE_RETRY:
                     await trio.sleep(RETRY_S)
                 continue
-            reason = "device_lost" if trouble.failures else "ticks_lost"
+            reason = "device_lost" if faults.failures else "ticks_lost"
             backlog.miss(max(0, periods - len(samples)), reason)
-            trouble.ends()
+            faults.ends()
             for sample in samples:
                 backlog.add(correct(sample))
             if samples:
@@ -62,7 +62,7 @@ async def sample_device(
 
 
 class FaultLog:
-    """The log of a device that fails and recovers: at most one complaint each QUIET_S."""
+    """Logs the faults of a device: at most one in QUIET_S, and its end."""
 
     def __init__(self) -> None:
         self.failures = 0  # in a row
@@ -70,7 +70,7 @@ class FaultLog:
         self._quiet_until_s = 0.0
 
     def begins(self, error: DeviceError) -> None:
-        """Note one more failure."""
+        """Note a failed read."""
         self.failures += 1
         if trio.current_time() >= self._quiet_until_s and not self._logged:
             log.warning("no sample: %s", error)
@@ -78,7 +78,7 @@ class FaultLog:
             self._logged = True
 
     def ends(self) -> None:
-        """Note that a sample came."""
+        """Note a successful read."""
         if self._logged:
             log.warning("receiving samples again after %d failed reads", self.failures)
         self.failures = 0

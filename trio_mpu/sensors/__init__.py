@@ -1,1 +1,1 @@
-"""Everything that measures, behind one interface: the registry opens what a spec names."""
+"""All kinds of sensors behind one interface; the registry opens the one that a spec names."""

@@ -1,14 +1,14 @@
-"""An I2C bus: transfers in a thread, tried again, with a deadline; errors in plain words.
+"""An I2C bus: transfers in a thread, with retries and a deadline; errors in plain words.
 
 Invariants:
 
-1. One thread at a time is on the bus. A call that was given up may still return later and take
-   bytes out of the chip's FIFO; nobody else is let in before it has.
-2. What was given up goes no further: each transfer asks first.
-3. After any failure of the bus, its file is opened anew by the next `run`.
+1. Only one thread at a time uses the bus. An abandoned call may still return later and take bytes
+   out of the chip's FIFO; no other call starts before it has returned.
+2. An abandoned call makes no further transfer: each transfer checks first.
+3. After any failure of the bus, the next `run` reopens its file.
 
-A transfer whose repetition reads the same again (a register), or writes the same again, is tried
-ATTEMPTS times. A read with a side effect is tried once: the caller must know that it failed.
+A transfer that can be repeated (reading a register, or writing a value again) is attempted
+ATTEMPTS times. A read with a side effect is attempted once: the caller must know if it failed.
 """
 
 import errno
@@ -24,28 +24,28 @@ from trio_mpu.errors import DeviceError, NoDevice
 
 T = TypeVar("T")
 
-ATTEMPTS: Final = 3  # single failures are common with long wires; three in a row are another thing
-# Some adapters in USB plugs take no more at once; a whole number of frames.
+ATTEMPTS: Final = 3  # single failures are common with long wires; three in a row mean more
+# Some USB adapters support no more in one transfer; a whole number of frames.
 MAX_BURST_BYTES: Final = 18 * 14
 _NO_RETRY: Final = frozenset((errno.ENOENT, errno.EACCES, errno.EPERM, errno.EBUSY))
-_NOBODY: Final = frozenset((errno.ENODEV, errno.ENXIO, errno.EREMOTEIO, errno.ETIMEDOUT))
+_NO_ANSWER: Final = frozenset((errno.ENODEV, errno.ENXIO, errno.EREMOTEIO, errno.ETIMEDOUT))
 
-# Tests put others in place of these three.
+# Tests replace these.
 open_bus: Callable[[str], SMBus] = SMBus
 monotonic_ns: Callable[[], int] = time.monotonic_ns
 
 
 async def in_thread(work: Callable[[], T], threads: trio.CapacityLimiter) -> T:
-    """Run blocking work in a thread, which is left alone when this is cancelled."""
+    """Run blocking work in a thread, which is abandoned when this is cancelled."""
     return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=threads)
 
 
 class Session:
-    """The open bus as a thread sees it, with one chip on it. Every method blocks, and raises
-    OSError when the transfer failed."""
+    """The open bus with one chip, for use in a thread. Every method blocks, and raises OSError if
+    the transfer fails."""
 
     def __init__(self, path: str, address: int, count: Callable[[str], None]) -> None:
-        self.is_given_up = False
+        self.is_abandoned = False
         self._path = path
         self._address = address
         self._count = count
@@ -53,16 +53,16 @@ class Session:
 
     @property
     def has_bursts(self) -> bool:
-        """Tell whether the adapter can read more than 32 bytes at once (i2c-stub can't)."""
+        """Whether the adapter can read more than 32 bytes in one transfer (i2c-stub can't)."""
         return bool(self._the_bus().funcs & I2cFunc.I2C)
 
     def read(self, register: int, count: int) -> bytes:
-        """Return the bytes of registers from this one on; at most 32. All are of one instant:
-        the chip doesn't change them during a transfer."""
+        """Return the bytes of `count` registers from this one on, at most 32. All are from the same
+        instant: the chip does not change them during a transfer."""
         return self._again(lambda: self.read_once(register, count))
 
     def read_once(self, register: int, count: int) -> bytes:
-        """As `read`, without a second attempt."""
+        """Read like `read`, with one attempt only."""
         bus = self._the_bus()
         return _whole(bytes(bus.read_i2c_block_data(self._address, register, count)), count)
 
@@ -71,9 +71,9 @@ class Session:
         self._again(lambda: self._the_bus().write_byte_data(self._address, register, value))
 
     def burst_once(self, register: int, count: int) -> bytes:
-        """Read this register `count` times, without a second attempt: at most MAX_BURST_BYTES.
+        """Read this register `count` times, at most MAX_BURST_BYTES, with one attempt only.
 
-        One address and one read a call: the Raspberry Pi's adapter can't do more.
+        One address and one read per call: the Raspberry Pi's adapter supports no more.
         """
         bus = self._the_bus()
         data = i2c_msg.read(self._address, count)
@@ -81,7 +81,7 @@ class Session:
         return _whole(bytes(data), count)
 
     def counted(self, name: str) -> None:
-        """Count in the ledger."""
+        """Add one to this counter of the ledger."""
         self._count(name)
 
     def open(self) -> None:
@@ -96,7 +96,7 @@ class Session:
             bus.close()
 
     def _the_bus(self) -> SMBus:
-        if self.is_given_up or self._bus is None:
+        if self.is_abandoned or self._bus is None:
             raise OSError(errno.ECANCELED, "the transfer was abandoned")
         return self._bus
 
@@ -105,7 +105,7 @@ class Session:
             try:
                 return transfer()
             except OSError as error:
-                if self.is_given_up or error.errno in _NO_RETRY:
+                if self.is_abandoned or error.errno in _NO_RETRY:
                     raise
                 self._count("device_retries")
         return transfer()
@@ -124,17 +124,17 @@ class Bus:
         self._threads = trio.CapacityLimiter(1)
 
     async def run(self, task: Callable[[Session], T]) -> T:
-        """Return what the task returns, which runs in a thread.
+        """Run the task in a thread and return its result.
 
-        Raises DeviceError, in words for the person at the keyboard, when a transfer failed
-        (NoDevice, when nobody answered or there is no such bus) or all has not ended within
-        READ_DEADLINE_S, and what the task raises. After that, and after a cancellation, what the
-        task had begun may be done or not.
+        Raises what the task raises, and DeviceError with a message for the user if a transfer
+        fails (NoDevice if nothing answers or there is no such bus) or if the task takes longer
+        than READ_DEADLINE_S. After an error or a cancellation, the task may or may not have
+        completed what it began.
         """
         session = self._session or Session(self.path, self.address, self._count)
         if self._session is None and self._was_open:
             self._count("bus_reopens")
-        self._session = None  # until it comes back in good order
+        self._session = None  # until the task has succeeded
 
         def work() -> T:
             try:
@@ -145,7 +145,7 @@ class Bus:
                 session.close()
                 raise
             finally:
-                if session.is_given_up:
+                if session.is_abandoned:
                     session.close()
 
         try:
@@ -155,23 +155,23 @@ class Bus:
             self._session = session
             raise
         except OSError as error:
-            kind = NoDevice if error.errno in (errno.ENOENT, *_NOBODY) else DeviceError
+            kind = NoDevice if error.errno in (errno.ENOENT, *_NO_ANSWER) else DeviceError
             raise kind(explained(error, self.path, self.address)) from error
         except trio.TooSlowError as error:
-            session.is_given_up = True
+            session.is_abandoned = True
             raise DeviceError(
                 f"{self.path} did not answer within {READ_DEADLINE_S:g} s: the bus is stuck; "
                 "check wiring and power"
             ) from error
         except BaseException:
-            session.is_given_up = True
+            session.is_abandoned = True
             raise
         self._session = session
         return result
 
     def close(self) -> None:
-        """Close the bus, unless a call that was given up is still on it: that closes it when it
-        returns. Takes no time."""
+        """Close the bus without blocking. If an abandoned call is still using it, that call closes
+        it when it returns."""
         session, self._session = self._session, None
         if session is not None:
             session.close()
@@ -184,7 +184,7 @@ def _whole(data: bytes, count: int) -> bytes:
 
 
 def explained(error: OSError, path: str, address: int) -> str:
-    """Return in one line what is wrong and what there is to do."""
+    """Return one line that says what is wrong and what to do."""
     if error.errno == errno.ENOENT:
         return (
             f"there is no bus {path}: enable I2C (raspi-config, or modprobe i2c-dev), or choose "
@@ -193,8 +193,11 @@ def explained(error: OSError, path: str, address: int) -> str:
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"no permission to open {path}: run sudo usermod -aG i2c $USER, then log in again"
     if error.errno == errno.EBUSY:
-        return f"a kernel driver holds {address:#04x} on {path}: use --device iio, or unbind the driver"
-    if error.errno in _NOBODY:
+        return (
+            f"a kernel driver holds {address:#04x} on {path}: use --device iio, or unbind the "
+            "driver"
+        )
+    if error.errno in _NO_ANSWER:
         return (
             f"nothing answers at {address:#04x} on {path} ({error.strerror}): check wiring and "
             "power; with AD0 high the address is 0x69"

@@ -1,16 +1,16 @@
-"""The computer's I2C buses, looked through for the chip: what `auto` does there.
+"""Scans the computer's I2C buses for the chip, for `auto`.
 
-A computer may have a dozen buses, and on each of them chips that take a stray transfer ill: clock
-generators at 0x69 that lock up, monitors, memory modules. So:
+A computer may have a dozen buses, with chips that malfunction after a stray transfer: clock
+generators at 0x69 that lock up, monitors, memory modules. Therefore:
 
-1. Only an adapter that can do plain I2C is used. Those of PCs' main boards (SMBus) can't, and the
+1. Only adapters that support plain I2C are used. Those of PC main boards (SMBus) don't, and the
    sensor is not on them.
-2. No bus of a graphics card is used: what is there is a monitor.
-3. An address that a kernel driver has is left to it.
-4. Nothing is written before WHO_AM_I says, twice, that the chip is one of those that are known,
-   and another register does not say the same: a clock that has fewer registers repeats them.
+2. The buses of graphics cards are not used: they lead to monitors.
+3. An address that a kernel driver holds is left to that driver.
+4. Nothing is written until WHO_AM_I has twice returned the id of a known chip, and another
+   register has returned something else: a clock with fewer registers repeats them.
 
-Looking takes LOOK_S for a bus that is stuck, and nearly nothing for others.
+The scan takes LOOK_S for a stuck bus, and almost no time for the others.
 """
 
 import logging
@@ -31,18 +31,19 @@ log = logging.getLogger(__name__)
 
 ADDRESSES: Final = (0x68, 0x69)
 LOOK_S: Final = 0.3  # arbitrary; two transfers at 100 kHz take 1 ms
-# Differs from WHO_AM_I in the upper bits alone, which such clocks don't decode. The chip has what
-# came from a fifth sensor on its own bus there, 0 as there is none.
+# Differs from WHO_AM_I only in the upper bits, which such clocks don't decode. In the chip it holds
+# data of an external sensor on its auxiliary bus, which is 0 without one.
 OTHER: Final = WHO_AM_I ^ 0x40
-_DISPLAY: Final = "0x03"  # the class of graphics cards on PCI
+_DISPLAY: Final = "0x03"  # the PCI class of graphics cards
 _DRIVER: Final = "inv-mpu6050"  # and -i2c
 
 
 async def open_first(rate_hz: float, root: Path = Path("/")) -> Device:
-    """Return the first chip that there is on the buses below `root`, set up for this rate.
+    """Return the first chip found on the buses below `root`, set up for this rate.
 
-    Raises NoDevice when there is none, or none that may be asked; DeviceError when there is one
-    that can't be used, be it because the kernel's driver has it. The log has a line for each bus.
+    Raises NoDevice if there is none, or none on a bus that is safe to scan. Raises DeviceError if
+    there is one that can't be used, for example because the kernel's driver holds it. The log has
+    a line for each bus.
     """
     paths = sorted((root / "dev").glob("i2c-*"), key=lambda path: (len(path.name), path.name))
     held = ""
@@ -79,13 +80,13 @@ async def _opened(spec: ChipSpec) -> Device:
     try:
         return await Mpu6050.open(spec)
     except NoDevice as error:
-        # It was there a moment ago: that is a bad wire, and no reason to simulate.
+        # It answered a moment ago: this is a bad wire, and no reason to simulate.
         raise DeviceError(str(error)) from error
 
 
 async def _known(specs: list[ChipSpec]) -> ChipSpec | None:
-    """Return which of these, all of one bus, is a chip that is known; say why none is."""
-    said = []
+    """Return the first of these, all on one bus, that is a known chip; log why none is."""
+    found = []
     for spec in specs:
         who = None
         try:
@@ -93,27 +94,27 @@ async def _known(specs: list[ChipSpec]) -> ChipSpec | None:
                 bus = i2c.Bus(spec.path, spec.address, lambda _: None)
                 who = await bus.run(_who)
         except trio.TooSlowError:
-            said.append(f"{spec.path} did not answer within {LOOK_S:g} s")
+            found.append(f"{spec.path} did not answer within {LOOK_S:g} s")
             break
         except NoDevice:
-            said.append(f"nothing answers at {spec.address:#04x}")
+            found.append(f"nothing answers at {spec.address:#04x}")
             continue
         except DeviceError as error:
             log.warning("auto: %s", error)
             return None
         if who is None:
-            said.append("the adapter does not support plain I2C")
+            found.append("the adapter does not support plain I2C")
             break
         if who in VARIANTS:
             return spec
-        said.append(f"unknown chip at {spec.address:#04x} (WHO_AM_I {who:#04x})")
-    if said:
-        log.info("auto: %s: %s", specs[0].path, "; ".join(said))
+        found.append(f"unknown chip at {spec.address:#04x} (WHO_AM_I {who:#04x})")
+    if found:
+        log.info("auto: %s: %s", specs[0].path, "; ".join(found))
     return None
 
 
 def _who(session: i2c.Session) -> int | None:
-    """Return what the chip says it is, 0 if that is not certain; None where it can't be asked."""
+    """Return the chip's id, 0 if it is not certain, None if the adapter can't read it."""
     try:
         if not session.has_bursts:
             return None

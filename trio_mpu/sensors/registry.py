@@ -1,4 +1,4 @@
-"""From the command line's SPEC to an open device."""
+"""Opens the device that `--device` names."""
 
 import logging
 import os
@@ -35,19 +35,18 @@ async def _i2c(rate_hz: float) -> Device:
     return await open_first(rate_hz, ROOT)
 
 
-# What `auto` tries, in this order: each raises NoDevice when there is nothing of its kind.
+# What `auto` tries, in this order: each raises NoDevice if there is no device of its kind.
 FINDERS: Final[Sequence[Callable[[float], Awaitable[Device]]]] = (_text, _iio, _i2c)
 
 
 async def open_device(spec: str, rate_hz: float) -> Device:
-    """Return the device that `spec` names, ready to be read at `rate_hz` if it has no pace of
+    """Return the device that `spec` names, ready to be read, at `rate_hz` if it has no pace of
     its own.
 
-    Raises UsageError when the spec is wrong, DeviceError when the device is not there or can't be
-    used.
+    Raises UsageError if the spec is wrong, DeviceError if the device is missing or can't be used.
     """
     if not spec.isprintable():
-        # The spec becomes a name in log lines, in the ring's header and in each JSON object.
+        # The spec is part of log lines, of the ring's header and of each JSON object.
         raise UsageError(f"{spec!r} is not a device: its name has unprintable characters")
     spec = _with_home(spec)
     kind, _, rest = spec.partition(":")
@@ -70,17 +69,17 @@ async def open_device(spec: str, rate_hz: float) -> Device:
 
 
 def _with_home(spec: str) -> str:
-    """Return the spec with `~` as the home, also behind a colon, where a shell leaves it alone."""
+    """Return the spec with `~` expanded, also after a colon, where a shell does not expand it."""
     path = spec.removeprefix("replay:")
     kind = spec[: len(spec) - len(path)]
     return kind + os.path.expanduser(path)  # noqa: PTH111 - pathlib fails where there is no home
 
 
 async def _found(rate_hz: float) -> Device:
-    """Return the first sensor that works; the simulator only where there is none at all.
+    """Return the first sensor that works, or the simulator if there is no sensor at all.
 
-    Raises DeviceError when there is one, but none that works: simulated data in its place would
-    pass for real.
+    Raises DeviceError if there are sensors but none that works: simulated data in their place
+    would be taken for real.
     """
     refused = None
     for finder in FINDERS:
@@ -101,7 +100,7 @@ async def _found(rate_hz: float) -> Device:
 
 
 async def _probed(device: Device) -> Device:
-    """Read the device once: what is wrong from the start is better said than retried."""
+    """Read the device once: it is better to report an initial fault than to retry."""
     try:
         await device.read()
     except NoSampleYet as error:

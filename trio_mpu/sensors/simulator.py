@@ -1,14 +1,14 @@
-"""A sensor without hardware: the same numbers for the same seed, and faults on request.
+"""A simulated sensor: the same numbers for the same seed, and faults on request.
 
 The model is a body that rocks and slowly turns. Its attitude is given by the Euler angles roll,
-pitch and yaw (rotations about x, y and z, applied in the order z, y, x); the rates that a
-gyroscope on the body feels follow from their derivatives (J. Diebel, "Representing Attitude",
-2006, section 5.6.4), and an accelerometer at rest feels gravity along the body's axes. Noise is
-that of the chip's data sheet at 100 Hz of bandwidth, and values are quantised and clipped as the
-chip's registers are at ±2 g and ±250 °/s.
+pitch and yaw (rotations about x, y and z, applied in the order z, y, x). The rates measured by a
+gyroscope on the body follow from their derivatives (J. Diebel, "Representing Attitude", 2006,
+section 5.6.4); an accelerometer measures gravity along the body's axes. The noise is that of the
+chip's data sheet at a bandwidth of 100 Hz, and values are quantised and clipped like the chip's
+registers at ±2 g and ±250 °/s.
 
-With `still` it is another body, which lies on a face, or on each of its six in turn, and another
-sensor, with bias, offset and scale as bad ones have: something to try a calibration on.
+With `still` the body lies on one face, or on each of its six in turn, and the sensor has the bias,
+offset and scale errors of a bad one, for trying out a calibration.
 """
 
 import contextlib
@@ -32,14 +32,14 @@ ACCEL_NOISE_G: Final = 0.004  # 400 µg/√Hz
 GYRO_NOISE_DPS: Final = 0.05  # 0.005 °/s/√Hz
 TEMP_NOISE_C: Final = 0.02
 
-# What a sensor that lies still has of errors: standard deviations, from the seed.
+# The errors of a sensor that lies still: standard deviations, drawn with the seed.
 BIAS_DPS: Final = 2.0
 OFFSET_G: Final = 0.03
 SCALE: Final = 0.01
 UPS: Final = ((0, 0, 1), (0, 0, -1), (1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0))
 MAX_STILL_S: Final = 86_400.0  # arbitrary
 
-QUEUE_S: Final = 1.0  # arbitrary; the chip's own queue is shorter, and a busy computer slower
+QUEUE_S: Final = 1.0  # arbitrary; longer than the chip's FIFO, for a busy computer
 STALL_S: Final = 3.0
 FAULTS: Final = {
     "missing": "every 50th reading fails",
@@ -50,7 +50,7 @@ FAULTS: Final = {
 
 
 class Simulator(Device):
-    """The simulated sensor; its flag says so in every sample."""
+    """The simulated sensor; every sample has the flag SIMULATED."""
 
     def __init__(
         self, rate_hz: float, seed: int = 1, faults: Sequence[str] = (), still_s: float = 0.0
@@ -74,7 +74,7 @@ class Simulator(Device):
 
     @classmethod
     def from_options(cls, options: str, rate_hz: float) -> "Simulator":
-        """Make one from `seed=N,fault=NAME+NAME,still=SECONDS`. Raises UsageError."""
+        """Create one from `seed=N,fault=NAME+NAME,still=SECONDS`. Raises UsageError."""
         seed, faults, still_s = 1, list[str](), 0.0
         for option in filter(None, options.split(",")):
             key, _, value = option.partition("=")
@@ -94,9 +94,9 @@ class Simulator(Device):
         return cls(rate_hz, seed, faults, still_s)
 
     async def read(self, periods: int = 1) -> Sequence[Sample]:
-        """Return the model's samples of these periods, as a chip with a queue does.
+        """Return the model's samples of these periods, like a chip with a FIFO.
 
-        It takes no time unless a stall was asked for.
+        It takes no time unless a stall was requested.
         """
         await trio.lowlevel.checkpoint()
         queued = min(periods, max(1, round(QUEUE_S * 1e9 / self.period_ns)))
@@ -112,7 +112,7 @@ class Simulator(Device):
         samples = []
         for number, values in readings:
             ago_ns = (self._count - 1 - number) * self.period_ns
-            # The last read may have been interrupted before it looked at the clock.
+            # The last read may have been interrupted before it read the clock.
             self._last_ns = max(self._last_ns + 1, now_ns - ago_ns)
             samples.append(Sample(self._last_ns, *values, Flag.SIMULATED))
         if "missing" in self._faults and any(number % 50 == 49 for number in numbers):
@@ -123,7 +123,7 @@ class Simulator(Device):
 
     def _values(self, t: float) -> tuple[float, float, float, float, float, float, float]:
         accel_g, gyro_dps = self._lying(t) if self._still_s else self._moving(t)
-        # The die warms up after power-on and then follows the room.
+        # The chip warms up after power-on and then follows the room.
         temp_c = 26 + 4 * (1 - math.exp(-t / 300)) + 0.5 * math.sin(math.tau * t / 900)
         noise = self._random.gauss
         accel_lsb_per_g, gyro_lsb_per_dps = ACCEL_LSB_PER_G[2], GYRO_LSB_PER_DPS[250]
@@ -136,9 +136,9 @@ class Simulator(Device):
         return ax, ay, az, gx, gy, gz, temp + offset_c
 
     def _lying(self, t: float) -> tuple[Sequence[float], Sequence[float]]:
-        """Return what a bad sensor at rest feels, in g and °/s."""
-        # The microsecond is for t's rounding, which could put the first reading of a face on the
-        # one before.
+        """Return what a bad sensor at rest measures, in g and °/s."""
+        # The microsecond is for the rounding of t, which could put the first reading of a face on
+        # the face before.
         up = UPS[int((t + 1e-6) / self._still_s) % len(UPS)]
         errors = zip(up, self._scale, self._offset_g, strict=True)
         return [true_g / scale + offset for true_g, scale, offset in errors], self._bias_dps
@@ -162,7 +162,7 @@ class Simulator(Device):
 
 
 def _seconds(text: str) -> float:
-    """Return the number, 0 if it is none or out of range."""
+    """Return the number, or 0 if it is not a number in range."""
     with contextlib.suppress(ValueError):
         if 0 < (seconds := float(text)) <= MAX_STILL_S:
             return seconds
@@ -176,5 +176,5 @@ def _swing(amplitude: float, frequency: float, t: float) -> tuple[float, float]:
 
 
 def _register(value: float, lsb_per_unit: float) -> float:
-    """Return the value as a register of 16 bits can hold it."""
+    """Return the value as a 16-bit register holds it."""
     return max(-32768, min(32767, round(value * lsb_per_unit))) / lsb_per_unit

@@ -423,7 +423,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return clock
 
 
-async def test_times_that_lag_behind_are_corrected_by_a_new_sitting(
+async def test_times_that_lag_behind_are_corrected_by_a_new_session(
     iio: FakeIio, now: list[int]
 ) -> None:
     """The driver's times go on as if nothing had happened when a chip stood still for a while;

@@ -1,6 +1,6 @@
 """Frames that were found → numbered and timed readings."""
 
-from trio_mpu.sensors.mpu6050.numbering import MAX_LOOKS, Poll, Reading, ReadingNumbers
+from trio_mpu.sensors.mpu6050.numbering import MAX_POLLS, Poll, Reading, ReadingNumbers
 
 P = 1_000_000  # the period, ns
 BEGUN = 10**10
@@ -75,10 +75,10 @@ def test_frames_wait_for_a_look_that_can_tell() -> None:
 
 
 def test_a_computer_too_busy_for_a_good_look_guesses() -> None:
-    """After MAX_LOOKS the middle of the look must do."""
+    """After MAX_POLLS the middle of the poll decides."""
     numbering = begun()
     assert numbering.add(at(20.1, 1, continuous=False)) == []
-    for _ in range(MAX_LOOKS - 2):
+    for _ in range(MAX_POLLS - 2):
         assert numbering.add(at(20.1)) == []
     assert numbers(numbering.add(at(20.1))) == [(20, 17)]
     assert not numbering.is_waiting

@@ -79,7 +79,7 @@ def test_without_codes_there_is_nothing_to_compare_with() -> None:
     assert [verdict.change_percent for verdict in judge(bytes(4), [0] * 6, [1] * 6)] == [None] * 6
 
 
-def test_other_dies_are_refused() -> None:
+def test_other_chip_variants_are_refused() -> None:
     """Their registers mean something else; so do those of a chip that nobody knows."""
     require_support(VARIANTS[0x68])
     for variant in (

@@ -39,7 +39,7 @@ def test_each_die_has_its_name_formula_and_fifo(who: int, force: bool) -> None:
     assert 1000 / variant.temp_lsb_per_c + variant.temp_offset_c == pytest.approx(at_1000, abs=1e-4)
 
 
-def test_registers_that_only_some_dies_have() -> None:
+def test_registers_that_only_some_variants_have() -> None:
     """The oldest has no filter of its own for the accelerometer; the late ones' FIFO_EN has one
     bit for gyroscope and temperature; one has its FIFO's size to be set."""
     assert [who for who, variant in VARIANTS.items() if variant.accel_config2 is None] == [0x68]

@@ -1,1 +1,1 @@
-"""A sensor behind the kernel's IIO driver."""
+"""A sensor read through the kernel's IIO driver."""

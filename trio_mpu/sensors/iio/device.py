@@ -1,15 +1,15 @@
-"""The sensor behind the kernel's own driver (inv-mpu6050), by its Industrial I/O interface.
+"""The sensor behind the kernel's own driver (inv-mpu6050), through its Industrial I/O interface.
 
-Where the chip's interrupt is wired, the kernel captures each sample at its instant and with its
-time into a buffer; the producer then only empties that. Where it is not, the producer reads the
-chip's values through sysfs, each period anew.
+If the chip's interrupt is wired, the kernel captures each sample with its time in a buffer, and the
+producer only reads that. If it is not, the producer reads the chip's values through sysfs in each
+period.
 
-The driver may be unbound and bound again, and then has another number and none of its settings. So
-nothing of a failed session (session.py) is used again: the next read looks for the device by its
-name and sets up everything anew. What was missed meanwhile shows in the times of the samples, as
-does what the kernel's buffer had no room for.
+The driver may be unbound and bound again; the device then has another number and none of its
+settings. So nothing of a failed session is used again: the next read looks for the device by its
+name and sets up everything from scratch. Samples that were missed in the meantime show in the times
+of later ones, as do those that the kernel's buffer had no room for.
 
-The kernel writes its scales with six decimals: 0.000598 m/s² where the chip has 9.80665/16384. So
+The kernel prints its scales with six decimals: 0.000598 m/s² where the chip has 9.80665/16384. So
 1 g at ±2 g reads as 0.9991 g.
 """
 
@@ -31,29 +31,30 @@ from trio_mpu.sensors.iio.sysfs import Folder, failed
 
 log = logging.getLogger(__name__)
 
-# The chips of the driver's family, as it names them.
+# The driver's names for the chips of its family.
 NAMES: Final = (
     *("mpu6000", "mpu6050", "mpu6500", "mpu6515", "mpu6880", "mpu9150", "mpu9250", "mpu9255"),
     *("icm20600", "icm20602", "icm20608", "icm20608d", "icm20609", "icm20689", "icm20690"),
     *("iam20380", "iam20680"),
 )
-SILENCE_S: Final = 1.0  # a working chip is heard after a period, or 0.2 s after it was asleep
+SILENCE_S: Final = 1.0  # a working chip delivers within a period, or 0.2 s after it was asleep
 SILENCE_PERIODS: Final = 5
-# The driver corrects its times by at most 2 % of a period a sample: after a chip that stood still
-# for half a second they would be wrong for 25 s at 100 Hz. Only a new session begins with a right
-# one. So long a lag is no wait for a processor, and so often in a row no accident.
+# The driver corrects its timestamps by at most 2 % of a period per sample: after a chip has stopped
+# for half a second, they would be wrong for 25 s at 100 Hz. Only a new session starts with a
+# correct one. A lag this long is not a wait for a processor, and this often in a row it is no
+# accident.
 LAG_S: Final = 0.25
 LATE_READS: Final = 5
-LOOK_S: Final = 0.2  # the kernel wakes nobody when it unbinds a driver
-GOODBYE_S: Final = 1.0  # to put back what was changed; it takes two samples and some 30 ms
+LOOK_S: Final = 0.2  # the kernel does not wake a reader when it unbinds a driver
+GOODBYE_S: Final = 1.0  # to restore what was changed, which takes two samples and some 30 ms
 
 
 def find(wanted: str, root: Path) -> tuple[Folder, str]:
     """Return folder and name of the device with this name or number, or, if `wanted` is empty, of
     the only one of this chip's family.
 
-    Raises NoDevice when there is none, and DeviceError when there are several: which of them gets
-    which number is not the same after each boot.
+    Raises NoDevice if there is none, and DeviceError if there are several, because their numbers
+    may change at each boot.
     """
     names: dict[Path, str] = {}
     for path in sorted((root / "sys/bus/iio/devices").glob("iio:device*")):
@@ -81,9 +82,9 @@ def find(wanted: str, root: Path) -> tuple[Folder, str]:
 
 
 async def open_iio(wanted: str, rate_hz: float, root: Path = Path("/")) -> Device:
-    """Return the device of this name or number, with its buffer if it has one, else by sysfs.
+    """Return the device with this name or number, read through its buffer or else through sysfs.
 
-    The first read sets it up. Below `root` are the folders `sys` and `dev`. Raises as `find`.
+    The first read sets it up. The folders `sys` and `dev` are below `root`. Raises like `find`.
     """
     folder, name = await trio.to_thread.run_sync(find, wanted, root)
     device: Device
@@ -117,7 +118,7 @@ class _Iio(Device, Generic[S]):
         self._last_raw: list[int] = []
 
     def _flags(self, raw: list[int]) -> int:
-        """Return what is to be said of the next reading for its numbers' sake."""
+        """Return the flags of the next reading that follow from its numbers."""
         flags = Flag.CLIPPED if is_clipped(raw) else Flag(0)
         if raw == self._last_raw:
             flags |= Flag.STALE_REPEAT
@@ -130,28 +131,28 @@ class _Iio(Device, Generic[S]):
             self._session = None
 
     async def aclose(self) -> None:
-        """Put back what was changed, and switch the buffer off."""
+        """Restore what was changed, and turn the buffer off."""
         with trio.move_on_after(GOODBYE_S, shield=True):
             await trio.to_thread.run_sync(self._end, abandon_on_cancel=True)
 
 
 class Buffered(_Iio[Buffer]):
-    """A sensor that the kernel captures from. `period_ns` is what the chip has made of the rate
-    that was asked for, from the first successful read on."""
+    """A sensor whose samples the kernel captures. After the first successful read, `period_ns` is
+    the chip's period at the rate that it chose."""
 
     paced = True
     _pace: Pace | None = None
-    _late = -1  # how many times in a row a fresh sample had an old time; -1: it never had a new one
+    _late = -1  # how often in a row a fresh sample had an old time; -1: none had a new one
 
     async def read(self, periods: int = 1) -> Sequence[Sample]:  # noqa: ARG002 - it is paced
-        """Wait for the next samples and return all that there are, up to `capture.MAX_RECORDS`.
+        """Wait for the next samples and return all of them, up to `MAX_RECORDS` of a session.
 
-        A step in time over several periods is told as that many lost readings, whether the
-        device was gone, the chip or its bus has failed, or the kernel's buffer was full.
+        A step in time over several periods is reported as that many lost readings, whether the
+        device was gone, the chip or its bus failed, or the kernel's buffer was full.
 
-        Raises DeviceError when none comes for SILENCE_S and SILENCE_PERIODS, and when the kernel's
-        times lag behind by LAG_S; what was read then is told as lost, too. Cancellation loses
-        nothing; while the device is being set up (0.2 s) it is heeded afterwards.
+        Raises DeviceError if none arrives for SILENCE_S and SILENCE_PERIODS, and if the kernel's
+        timestamps lag by LAG_S; what was just read is then reported as lost, too. Cancellation
+        loses nothing; while the device is being set up (0.2 s) it takes effect afterwards.
         """
         if self._session is None:
             self._late = -1
@@ -163,7 +164,7 @@ class Buffered(_Iio[Buffer]):
             records = await self._records(self._session)
             self._check_times(records)
         except DeviceError:
-            # When this is cancelled before it has begun, aclose does it.
+            # If this is cancelled before it has begun, aclose does it.
             await trio.to_thread.run_sync(self._end)
             raise
         samples = []
@@ -177,14 +178,14 @@ class Buffered(_Iio[Buffer]):
     def _check_times(self, records: Sequence[tuple[int, list[int]]]) -> None:
         lag_ns = time.monotonic_ns() - records[-1][0]
         if len(records) > 1 or lag_ns < LAG_S * 1e9 + self.period_ns:
-            # Several were waiting: the last of them may be old, if the buffer was full.
+            # Several were waiting: if the buffer was full, the last of them may be old.
             self._late = 0 if len(records) == 1 else self._late
         elif self._late >= 0:
             self._late += 1
             if self._late == LATE_READS:
                 raise DeviceError(
-                    f"the kernel's timestamps of {self.source} lag by {lag_ns / 1e9:.2f} s, as after "
-                    "a chip that stopped for a while; starting over"
+                    f"the kernel's timestamps of {self.source} lag by {lag_ns / 1e9:.2f} s, as "
+                    "after a chip that stopped for a while; starting over"
                 )
 
     def _begin(self) -> Buffer:
@@ -214,13 +215,13 @@ class Buffered(_Iio[Buffer]):
 
 
 class Polled(_Iio[Poll]):
-    """A sensor that is read through sysfs. The axes of a sample are not of one instant, but are
-    measured one after another, within a few milliseconds."""
+    """A sensor that is read through sysfs. The axes of a sample are measured one after another,
+    within a few milliseconds."""
 
     async def read(self, periods: int = 1) -> Sequence[Sample]:  # noqa: ARG002 - it has no queue
         """Return one sample, whose time is the middle of the reading.
 
-        Cancellation is heeded after the reading, which the bus driver's own timeout bounds.
+        Cancellation takes effect after the reading, which is bounded by the bus driver's timeout.
         """
         return [await trio.to_thread.run_sync(self._read)]
 

@@ -1,17 +1,17 @@
 # Pure: no I/O, no clock, no waiting.
-"""Which readings are missing, told by the times of those that came."""
+"""Finds missing readings from the times of those that arrived."""
 
 from typing import Final
 
 STEADY: Final = 1024  # steps: a longer memory would not follow a chip that warms up
-PRIOR: Final = 8  # arbitrary: so many steps' worth of belief in the nominal period
-MAX_ERROR: Final = 0.1  # of the nominal period; chips keep theirs to 5 % (data sheet, 6.6)
+PRIOR: Final = 8  # arbitrary: the weight of the nominal period, in steps
+MAX_ERROR: Final = 0.1  # of the nominal period; chips are accurate to 5 % (data sheet, 6.6)
 
 
 class Pace:
     """The period of a chip with a clock of its own, measured from the readings' times.
 
-    The nominal period is not enough: it is off by what the chip's oscillator is off (1 %, or 5 %
+    The nominal period is not accurate enough: the chip's oscillator is off by up to 1 % (5 %
     without the gyroscope's), which in a gap of a hundred readings is one or several of them.
     """
 
@@ -22,11 +22,11 @@ class Pace:
         self._last_ns: int | None = None
 
     def next(self, t_ns: int) -> tuple[int, int]:
-        """Return the time of a reading, and how many readings are missing right before it.
+        """Return the time of a reading, and the number of readings missing right before it.
 
         A step of n + 1 periods, rounded, is a gap of n; before the first reading nothing is
-        missing. Times are CLOCK_MONOTONIC; one that is not after its predecessor is put a
-        nanosecond behind it.
+        missing. Times are CLOCK_MONOTONIC; one that is not later than its predecessor becomes one
+        nanosecond later.
         """
         last_ns, self._last_ns = self._last_ns, t_ns
         if last_ns is None:
@@ -37,7 +37,7 @@ class Pace:
         step_ns = t_ns - last_ns
         periods = step_ns / self._period_ns
         if 0.5 < periods < 1.5:
-            # The mean of the steps is the whole time by their number: their jitter cancels out.
+            # The mean of the steps is the total time divided by their number: jitter cancels out.
             self._steps = min(self._steps + 1, STEADY)
             self._period_ns += (step_ns - self._period_ns) / self._steps
             low_ns, high_ns = (self._nominal_ns * (1 + error) for error in (-MAX_ERROR, MAX_ERROR))

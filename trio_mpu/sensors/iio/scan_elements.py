@@ -1,7 +1,7 @@
 # Pure: no I/O, no clock, no waiting.
-"""What the kernel's IIO interface says in text and bytes: types, records, units, orientation.
+"""Decodes the text and bytes of the kernel's IIO interface: types, records, units, orientation.
 
-The kernel's Documentation/ABI/testing/sysfs-bus-iio defines all of it: a value in the unit of the
+The kernel's Documentation/ABI/testing/sysfs-bus-iio defines it: a value in the unit of the
 interface is (raw + offset) times scale, in m/s², radians/s and thousandths of °C.
 """
 
@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple
 
 from trio_mpu.errors import DeviceError
 
-# The channels of a Sample, in its order, as the kernel calls them.
+# The kernel's names for the channels of a Sample, in its order.
 CHANNELS: Final = (
     *("accel_x", "accel_y", "accel_z", "anglvel_x", "anglvel_y", "anglvel_z"),
     "temp",
@@ -23,12 +23,12 @@ Matrix = tuple[tuple[float, ...], ...]
 Values = tuple[float, float, float, float, float, float, float]
 
 _TYPE: Final = re.compile(r"(be|le):([su])(\d{1,3})/(8|16|32|64)(?:X1)?>>(\d{1,3})", re.ASCII)
-MAX_SKEW: Final = 0.01  # a matrix in decimals is a rotation to about its last one
+MAX_SKEW: Final = 0.01  # a matrix in decimals is a rotation to about its last digit
 
 
 class Type(NamedTuple):
-    """How one channel stands in a record: `bits` of a number, `shift` bits above the bottom of
-    `size` bytes."""
+    """The format of one channel in a record: a number of `bits`, `shift` bits above the lowest bit
+    of `size` bytes."""
 
     order: Literal["big", "little"]
     signed: bool
@@ -45,9 +45,9 @@ class Type(NamedTuple):
 
 
 def parse_type(text: str) -> Type:
-    """Turn `be:s16/16>>0` (byte order, sign, bits/room in bits, shift) into a Type.
+    """Parse a type such as `be:s16/16>>0` (byte order, sign, bits/storage bits, shift).
 
-    Raises DeviceError for what is not of this form, and for several numbers a channel.
+    Raises DeviceError for any other format, and for several numbers per channel.
     """
     if match := _TYPE.fullmatch(text):
         bits, room, shift = int(match[3]), int(match[4]), int(match[5])
@@ -58,13 +58,13 @@ def parse_type(text: str) -> Type:
 
 
 class Layout:
-    """Where the channels stand in a record: in the order of their indices, each aligned to its own
-    size, and the whole record to that of the largest."""
+    """The positions of the channels in a record: in the order of their indices, each aligned to its
+    own size, and the whole record to the size of the largest."""
 
     def __init__(self, elements: Mapping[str, tuple[int, Type]], names: Sequence[str]) -> None:
-        """`elements` are index and type of all channels that are switched on, by name; `names` are
-        those that are wanted, in the order wanted. Raises DeviceError when one of these is
-        missing, or when two have one index."""
+        """`elements` has index and type of all enabled channels, by name; `names` are the wanted
+        ones, in the wanted order. Raises DeviceError if one of them is missing, or if two channels
+        have the same index."""
         for name in names:
             if name not in elements:
                 raise DeviceError(f"the kernel's buffer has no channel {name}")
@@ -82,7 +82,7 @@ class Layout:
         self._wanted = [places[name] for name in names]
 
     def record(self, data: bytes, number: int) -> list[int]:
-        """Return the wanted channels of one of the records in `data`."""
+        """Return the wanted channels of the record with this number in `data`."""
         base = number * self.record_bytes
         return [kind.decode(data[base + begin : base + end]) for begin, end, kind in self._wanted]
 
@@ -92,7 +92,7 @@ def _aligned(offset: int, size: int) -> int:
 
 
 def parse_number(text: str, what: str) -> float:
-    """Return a finite number; DeviceError says what it is that is none."""
+    """Return a finite number. Raises DeviceError, which says what `what` holds instead."""
     try:
         value = float(text)
     except ValueError:
@@ -103,9 +103,9 @@ def parse_number(text: str, what: str) -> float:
 
 
 def parse_matrix(text: str, what: str) -> Matrix:
-    """Turn `1, 0, 0; 0, 1, 0; 0, 0, 1` into the rows of a rotation.
+    """Parse a rotation such as `1, 0, 0; 0, 1, 0; 0, 0, 1` into its rows.
 
-    Raises DeviceError for everything else: values turned by nonsense would look like values.
+    Raises DeviceError for anything else: values rotated by nonsense would look valid.
     """
     rows = [tuple(parse_number(cell, what) for cell in row.split(",")) for row in text.split(";")]
     if [len(row) for row in rows] != [3, 3, 3]:
@@ -119,24 +119,24 @@ def parse_matrix(text: str, what: str) -> Matrix:
 
 
 def is_clipped(raw: Sequence[int]) -> bool:
-    """Tell whether an axis is at an end of its range, in numbers in the order of CHANNELS.
+    """Return whether an axis is at an end of its range; `raw` is in the order of CHANNELS.
 
-    All chips of the driver's family measure in 16 bits.
+    All chips of the driver's family measure 16 bits.
     """
     return max(raw[:6]) == 2**15 - 1 or min(raw[:6]) == -(2**15)
 
 
 class Conversion:
-    """From raw numbers to g, °/s and °C along the axes of what the chip is mounted on.
+    """Converts raw numbers to g, °/s and °C along the axes of the object that carries the chip.
 
-    The mount matrix is applied as Documentation/devicetree/bindings/iio/mount-matrix.txt says:
+    The mount matrix is applied as in Documentation/devicetree/bindings/iio/mount-matrix.txt:
     x' = m[0][0]·x + m[0][1]·y + m[0][2]·z, and so on.
     """
 
     def __init__(
         self, scales: Sequence[float], offsets: Sequence[float], accel: Matrix, gyro: Matrix
     ) -> None:
-        """Scales and offsets in the order of CHANNELS."""
+        """Scales and offsets are in the order of CHANNELS."""
         self._offsets = tuple(offsets)
         units = [*[scale / G_MS2 for scale in scales[:3]], *map(math.degrees, scales[3:6])]
         self._accel = [[m * u for m, u in zip(row, units[:3], strict=True)] for row in accel]
@@ -144,8 +144,8 @@ class Conversion:
         self._temp = scales[6] / 1000
 
     def values(self, raw: Sequence[int]) -> Values:
-        """Return ax ay az in g, gx gy gz in °/s, temp in °C of seven numbers in the order of
-        CHANNELS."""
+        """Convert seven numbers in the order of CHANNELS to ax ay az in g, gx gy gz in °/s, and
+        temp in °C."""
         ax, ay, az, gx, gy, gz, temp = (
             value + offset for value, offset in zip(raw, self._offsets, strict=True)
         )

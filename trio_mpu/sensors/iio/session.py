@@ -1,8 +1,8 @@
-"""One session with a sensor of the kernel's IIO interface, from its setting up to its end.
+"""One session with a sensor of the kernel's IIO interface, from setup to its end.
 
-Everything here blocks and belongs into a thread, except `Buffer.records`. A session is over with
-its first error: whoever has it ends it and begins another. To end one always switches the buffer
-off and puts back whatever was changed for it, also when it had not quite begun.
+Everything here blocks and belongs in a thread, except `Buffer.records`. A session is over after its
+first error: its user ends it and begins another. Ending a session always turns the buffer off and
+restores whatever was changed for it, even if the session had not quite begun.
 """
 
 import contextlib
@@ -29,27 +29,27 @@ from trio_mpu.sensors.iio.sysfs import Folder, failed, read_text
 
 log = logging.getLogger(__name__)
 
-BUFFER_S: Final = 2.0  # arbitrary: for so long the producer may be kept from reading
+BUFFER_S: Final = 2.0  # arbitrary: how long the producer may be kept from reading
 MIN_BUFFER: Final = 64  # arbitrary
-MAX_RECORDS: Final = 256  # arbitrary: taken at a time, so that the ring gets them soon
+MAX_RECORDS: Final = 256  # arbitrary: read at a time, so that they reach the ring soon
 NO_ROTATION: Final = "1, 0, 0; 0, 1, 0; 0, 0, 1"
 TIMESTAMP: Final = "timestamp"
 RATE: Final = "sampling_frequency"
-SETTLE_S: Final = 0.3  # the slowest rate, 4 Hz, has a sample in that time
+SETTLE_S: Final = 0.3  # at the slowest rate, 4 Hz, a sample arrives in that time
 
 
 def has_buffer(folder: Folder, dev: Path) -> bool:
-    """Tell whether the kernel captures by itself: it does if the chip's interrupt is wired."""
+    """Return whether the kernel captures by itself: it does if the chip's interrupt is wired."""
     return folder.has("buffer/enable") and (dev / folder.path.name).exists()
 
 
 def _one_of(folder: Folder, *names: str) -> str:
-    """Return the first of the names that is there; "" if none is."""
+    """Return the first of the names that exists, "" if none does."""
     return next((name for name in names if folder.has(name)), "")
 
 
 def _of_channel(folder: Folder, what: str) -> list[str]:
-    # One for each channel (in_accel_x_scale), or one for all of a kind (in_accel_scale).
+    # One for each channel (in_accel_x_scale), or one for a kind of channel (in_accel_scale).
     return [
         _one_of(folder, f"in_{channel}_{what}", f"in_{channel.partition('_')[0]}_{what}")
         for channel in CHANNELS
@@ -64,7 +64,7 @@ def _numbers(folder: Folder, what: str, default: float) -> list[float]:
 
 
 def conversion(folder: Folder) -> Conversion:
-    """Read scales, offsets and mount matrices, and return what they make of raw numbers.
+    """Read scales, offsets and mount matrices, and return the conversion of raw numbers.
 
     A kind of sensor without a matrix is mounted straight. Raises DeviceError.
     """
@@ -86,9 +86,9 @@ def _check_channels(folder: Folder) -> None:
 
 
 def set_rate(folder: Folder, rate_hz: float) -> float:
-    """Ask the chip for samples at this rate; return the rate in Hz that it says it has.
+    """Set the sampling rate; return the rate in Hz that the chip then reports.
 
-    Raises DeviceError when it can't have a rate like this one.
+    Raises DeviceError if it does not support such a rate.
     """
     name = RATE
     for text in (f"{rate_hz:g}", str(round(rate_hz))):  # most drivers take whole numbers only
@@ -110,17 +110,17 @@ def set_rate(folder: Folder, rate_hz: float) -> float:
 
 
 class Buffer:
-    """The kernel captures at each interrupt of the chip; here its records are taken over.
+    """Reads the records that the kernel captures at each interrupt of the chip.
 
-    As long as it does, nobody can change the scales (EBUSY), so they are read once. The kernel
-    keeps what comes in `BUFFER_S`; when that is full, it drops what is new.
+    Meanwhile no program can change the scales (EBUSY), so they are read once. The kernel keeps the
+    records of BUFFER_S; when its buffer is full, it drops new ones.
     """
 
     def __init__(self, folder: Folder, dev: Path, rate_hz: float) -> None:
-        """Set everything up and begin. Raises DeviceError, with everything as it was before."""
+        """Set everything up and begin. Raises DeviceError, after restoring everything."""
         self._folder = folder
         self.device = dev / folder.path.name
-        # Only one can have it open. Whoever has may change the settings.
+        # Only one program can have it open, and that one may change the settings.
         try:
             self.fd = os.open(self.device, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
@@ -144,7 +144,7 @@ class Buffer:
         for path in sorted((folder.path / "scan_elements").glob("in_*_en")):
             name = path.name.removeprefix("in_").removesuffix("_en")
             folder.set(f"scan_elements/{path.name}", "1" if name in wanted else "0")
-        # What was asked for may bring others along: the types are of all that are on.
+        # Enabling some may enable others: the layout is that of all enabled ones.
         self.layout = Layout(_elements(folder), wanted)
         self.conversion = conversion(folder)
         folder.set("current_timestamp_clock", "monotonic")
@@ -153,7 +153,7 @@ class Buffer:
             folder.set("trigger/current_trigger", f"{folder.get('name')}-dev{number}")
         folder.set("buffer/length", str(max(MIN_BUFFER, round(BUFFER_S * rate_hz))))
         if folder.has("buffer/watermark"):
-            folder.set("buffer/watermark", "1")  # a sample is worth waking up for
+            folder.set("buffer/watermark", "1")  # wake up for each sample
         folder.set("buffer/enable", "1")
         if folder.get(RATE) != f"{rate_hz:g}":
             self._settle()
@@ -163,29 +163,29 @@ class Buffer:
             self.period_ns = round(10**9 / rate_hz)
 
     def _settle(self) -> None:
-        """Let the driver take up a rate, and throw away what was captured until then.
+        """Let the driver adopt a rate, and discard what was captured until then.
 
-        With the rate, inv-mpu6050 notes the step of its times for the next interrupt. In Linux
-        6.1 it forgets to take the note back when the old rate is set again before there was one:
-        as after the buffer was switched off. The times then run at the other rate for as long as
-        the buffer is on. So the rate is changed only while it is on, with a sample after it.
+        On a change of rate, inv-mpu6050 stores the new step of its timestamps for the next
+        interrupt. In Linux 6.1 it does not discard that step if the old rate is set again before
+        an interrupt arrives, for example because the buffer was turned off. The timestamps then
+        run at the other rate for as long as the buffer is on. So the rate is changed only while
+        the buffer is on, and followed by a sample.
         """
-        for _ in range(2):  # the first may have been on its way already
+        for _ in range(2):  # the first may already have been on its way
             select.select([self.fd], [], [], SETTLE_S)
             with contextlib.suppress(OSError):
                 os.read(self.fd, MAX_RECORDS * self.layout.record_bytes)
 
     def records(self) -> list[tuple[int, list[int]]]:
         """Return what the kernel has captured, oldest first: time (CLOCK_MONOTONIC, ns) and raw
-        numbers. Doesn't block; raises OSError, BlockingIOError when there is nothing."""
+        numbers. Does not block; raises OSError, or BlockingIOError if there is nothing."""
         size = self.layout.record_bytes
         data = os.read(self.fd, MAX_RECORDS * size)
         records = [self.layout.record(data, number) for number in range(len(data) // size)]
         return [(record.pop(), record) for record in records]
 
     def end(self) -> None:
-        """Switch the buffer off, put back what was changed, and let others have the device.
-        Raises nothing."""
+        """Turn the buffer off, restore what was changed, and close the device. Raises nothing."""
         if self._folder.undo(RATE):
             self._settle()
         self._folder.restore()
@@ -207,20 +207,20 @@ def _elements(folder: Folder) -> Mapping[str, tuple[int, Type]]:
 
 
 class Poll:
-    """The raw values read one by one, for a chip whose interrupt is not wired.
+    """Reads the raw values one at a time, for a chip whose interrupt is not wired.
 
-    Each is a measurement of its own: the seven are not of one instant, but of the time that it
-    takes to read them (some 3 ms on a bus of 100 kHz, 1 ms on one of 400 kHz).
+    Each is a measurement of its own: the seven are not from the same instant, but spread over the
+    time it takes to read them (some 3 ms on a bus at 100 kHz, 1 ms at 400 kHz).
     """
 
     def __init__(self, folder: Folder, rate_hz: float) -> None:
-        """Open everything. Raises DeviceError, with everything as it was before."""
+        """Open everything. Raises DeviceError, after restoring everything."""
         self._folder = folder
         self._raw: dict[str, int] = {}
         self._scales: dict[str, int] = {}
         try:
             _check_channels(folder)
-            # A chip that samples more slowly than it is read would give each sample twice.
+            # A chip that samples more slowly than it is read would return samples twice.
             if (
                 folder.has(RATE)
                 and parse_number(folder.get(RATE), str(folder.path / RATE)) < rate_hz
@@ -239,12 +239,12 @@ class Poll:
             raise
 
     def record(self) -> tuple[int, list[int]]:
-        """Return the middle of the reading (CLOCK_MONOTONIC, ns) and the raw numbers, for which
-        `conversion` is the right one then. Raises DeviceError."""
+        """Return the middle of the reading (CLOCK_MONOTONIC, ns) and the raw numbers; `conversion`
+        is then the one for them. Raises DeviceError."""
         begun_ns = time.monotonic_ns()
         raw = [int(parse_number(self._text(name, fd), name)) for name, fd in self._raw.items()]
         t_ns = (begun_ns + time.monotonic_ns()) // 2
-        # Others may change the range at any time, and the driver has it at hand without the bus.
+        # Other programs may change the range at any time; reading it does not use the bus.
         scales = [self._text(name, fd) for name, fd in self._scales.items()]
         if scales != self._scales_text:
             self.conversion = conversion(self._folder)
@@ -258,7 +258,7 @@ class Poll:
             raise failed(error, self._folder.path / name) from error
 
     def end(self) -> None:
-        """Close everything and put back what was changed. Raises nothing."""
+        """Close everything and restore what was changed. Raises nothing."""
         self._folder.restore()
         for fd in (*self._raw.values(), *self._scales.values()):
             os.close(fd)

@@ -1,1 +1,1 @@
-"""An MPU-6050 or a relative of it, read over I2C without a kernel driver."""
+"""An MPU-6050 or a relative, read over I2C without a kernel driver."""

@@ -1,41 +1,43 @@
 # Pure: no I/O, no clock, no waiting.
-"""When the chip measured: its clock seen through the times at which its readings were found.
+"""When the chip measured: its clock, estimated from the times at which its readings were found.
 
-The chip measures at t(n) = phase + n · period by a clock of its own. All that the computer sees
-is: at some instant between `begun` and `ended` (one transfer), reading n was the newest. So
+The chip measures at t(n) = phase + n · period by its own clock. All that the computer can observe
+is that reading n was the newest at some instant between `begun` and `ended` (one transfer). So
 
     t(n) ≤ ended  and  begun < t(n + 1).
 
-The period is the slope of a least-squares line through the middles of these transfers, the older
-the lighter (a chip's clock drifts with its temperature). The phase is the middle of what the
-inequalities of the last observations leave over.
+The period is the slope of a least-squares line through the middles of these transfers, in which
+older ones weigh less (a chip's clock drifts with its temperature). The phase is the middle of the
+interval that the inequalities of the last observations allow.
 
-The error of a time is at most half of what they leave over. That is a transfer's duration and
-some 2 % of a period when observations meet all phases of the period, which the reader sees to
-(its waits are no multiple of the period); it is half a period if they all meet the same one, and
-for the first observation. tests/test_timeline.py and the chip's tests measure it.
+The error of a time is at most half of that interval. The interval is a transfer's duration plus
+some 2 % of a period if observations are spread over all phases of the period, which the reader
+ensures (its waits are not multiples of the period). The error is half a period if all observations
+have the same phase, and for the first one. The tests of the chip and of its clock measure it.
 """
 
 import math
 from collections import deque
 from typing import Final
 
-MEMORY: Final = 1024  # observations until one counts 1/e: seconds, in which no clock drifts
-WINDOW: Final = 64  # observations whose inequalities hold the phase
-# A line through few points is worth less than the data sheet, right to 1 % or so: that is as good
-# as points with 3400 squared periods about their mean (0.29 periods of error each, 0.5 %).
+MEMORY: Final = 1024  # observations until a weight is 1/e: seconds, in which no clock drifts
+WINDOW: Final = 64  # observations whose inequalities bound the phase
+# A line through a few points is less accurate than the data sheet, which is right to about 1 %.
+# That equals points with a sum of squares of 3400 periods² (0.29 periods of error each, 0.5 %).
 PRIOR: Final = 3400.0
-MAX_PRIOR: Final = 1e8  # the same of a period that is known to 3·10⁻⁵
-# As many readings back as the period's error (as above) adds up to a third of MARGIN.
+MAX_PRIOR: Final = 1e8  # the same for a period known to 3·10⁻⁵
+# How many readings back the period's error (as above) adds up to a third of MARGIN.
 REACH: Final = 0.2 / 3 / 0.29
-MARGIN: Final = 0.2  # of a period: nearer to a reading's instant nobody says which is the newest
+MARGIN: Final = (
+    0.2  # of a period: nearer to a measurement it is uncertain which reading is the newest
+)
 
 
 class ChipClock:
     """The chip's clock. Times are CLOCK_MONOTONIC in nanoseconds."""
 
     def __init__(self, period_ns: float) -> None:
-        """`period_ns` is the data sheet's."""
+        """`period_ns` is the nominal period."""
         self.period_ns = period_ns
         self.observations = 0
         self._squares = 0.0
@@ -43,8 +45,8 @@ class ChipClock:
         self.rephase()
 
     def rephase(self) -> None:
-        """Note that the chip may have begun anew: readings come at other instants from now on,
-        at the same pace. A time can be told after the next `observe`."""
+        """Note that the chip may have restarted: from now on its readings have another phase and
+        the same period. Times are known again after the next `observe`."""
         self._window: deque[tuple[int, int, int]] = deque(maxlen=WINDOW)
         self._prior = min(self._squares + self._prior, MAX_PRIOR)
         self._prior_ns = self.period_ns
@@ -55,7 +57,7 @@ class ChipClock:
 
     @property
     def has_phase(self) -> bool:
-        """Tell whether something was observed since the chip began."""
+        """Whether anything was observed since the chip started."""
         return bool(self._window)
 
     def observe(self, number: int, begun_ns: int, ended_ns: int) -> None:
@@ -66,7 +68,7 @@ class ChipClock:
             self.observations += 1
         self._window.append((number, begun_ns, ended_ns))
         period = self.period_ns
-        # Extrapolated with a period that is not known yet, older ones would say what is not true.
+        # Older ones, extrapolated with a period that is not known yet, would be wrong.
         reach = REACH * math.sqrt(self._squares + self._prior)
         while self._window[0][0] < number - reach:
             self._window.popleft()
@@ -75,12 +77,12 @@ class ChipClock:
             last = min(b - (n - number) * period for n, _, b in self._window)
             if first <= last or len(self._window) == 1:
                 break
-            self._window.popleft()  # the clock has drifted since, or the period was not known
+            self._window.popleft()  # the clock has drifted since, or the period was unknown
         self._number, self._ns, self.spread_ns = number, (first + last) / 2, last - first
 
     def _regress(self, number: int, middle_ns: float) -> None:
-        """Add a point to the line (West, "Updating mean and variance estimates", 1979, with
-        weights that fade)."""
+        """Add a point to the line (West, "Updating mean and variance estimates", 1979, with fading
+        weights)."""
         faded = self._weight * (1 - 1 / MEMORY)
         self._weight = faded + 1
         dn, dt = number - self._mean_n, middle_ns - self._mean_ns
@@ -97,13 +99,13 @@ class ChipClock:
         return round(self._ns + (number - self._number) * self.period_ns)
 
     def newest_at(self, begun_ns: int, ended_ns: int) -> int | None:
-        """Return which reading was the newest between these two, None when that can't be told:
-        there was a reading's instant in between, or nearly so."""
+        """Return which reading was the newest between these two, None if that is uncertain because
+        there was a measurement in between, or nearly so."""
         first = math.floor(self.position(begun_ns) - MARGIN)
         last = math.floor(self.position(ended_ns) + MARGIN)
         return last if first == last else None
 
     def position(self, at_ns: float) -> float:
-        """Return the number of the newest reading at this instant, and the part of a period that
-        has passed since."""
+        """Return the number of the newest reading at this instant, plus the fraction of a period
+        that has passed since."""
         return self._number + (at_ns - self._ns) / self.period_ns

@@ -1,15 +1,15 @@
-"""The chip itself, over I2C: made ready, read, and made ready again after whatever happened.
+"""The chip itself, over I2C: set up, read, and set up again after any failure.
 
 Invariants:
 
-1. A sample is one frame of the chip: never parts of two, never in another setup's scale, never
-   given out twice unless it says so (STALE_REPEAT).
-2. Whatever is missing is told in the next sample's `lost` (chronicle.py says how exactly).
-3. After any error the chip's identity and settings are read back before anything else is.
+1. A sample is one frame of the chip: never parts of two, never in the scale of another setup, never
+   returned twice without STALE_REPEAT.
+2. Missing readings are reported in the next sample's `lost` (numbering.py states the accuracy).
+3. After any error, the chip's identity and settings are read back before anything else.
 
-Failures: a transfer fails (i2c.py repeats it), the bus fails or hangs (it is opened anew, after a
-wait that doubles each time), the chip's queue runs over (polling.py empties it), the chip's power
-fails (polling.py notices, here it is set up again), the chip stops measuring (told after
+Failures: a transfer fails (i2c.py repeats it); the bus fails or hangs (it is reopened, after a wait
+that doubles each time); the chip's FIFO overflows (readers.py empties it); the chip's power fails
+(readers.py notices, and the chip is set up again here); the chip stops measuring (reported after
 SILENCE_S, or as stale readings).
 """
 
@@ -39,33 +39,33 @@ from trio_mpu.sensors.mpu6050.variants import ChipVariant, identify
 
 log = logging.getLogger(__name__)
 
-# From this rate on the chip queues its readings: below, a period is so long that a busy computer
-# comes in time, and looking at the newest reading gives it out at once.
+# From this rate on readings come from the FIFO. Below it a period is long enough for a busy
+# computer, and reading the newest one directly has the shortest delay.
 FIFO_FROM_HZ: Final = 200.0
-RESET_S: Final = 0.1  # what the register map asks for after DEVICE_RESET
-START_S: Final = 0.05  # the gyroscope needs 30 ms until it turns true
+RESET_S: Final = 0.1  # required by the register map after DEVICE_RESET
+START_S: Final = 0.05  # the gyroscope needs 30 ms to start
 SILENCE_S: Final = 0.25  # arbitrary; at least SILENT_PERIODS
 SILENT_PERIODS: Final = 10
-FIRST_WAIT_S: Final = 0.01  # before the second attempt at making the chip ready again…
+FIRST_WAIT_S: Final = 0.01  # before the second attempt to set the chip up again…
 MAX_WAIT_S: Final = 2.0  # …doubling up to this
 _INTERPOLATED: Final = int(Flag.INTERPOLATED_TIME)  # or-ing a Flag takes ten times as long
-MEASURED_AFTER: Final = 1000  # readings: the true rate is known to 10⁻⁴ then
+MEASURED_AFTER: Final = 1000  # readings: the true rate is then known to 10⁻⁴
 
 
 class Mpu6050(Device):
     """An MPU-6050, or one of its relatives, at an address of an I2C bus.
 
-    Its pace is its own: a read waits until the chip has measured. With an adapter that can read
-    long bursts, from FIFO_FROM_HZ on or as soon as the computer has come late too often, readings
-    come from the chip's queue some at a time, with the time that the chip's own period gives them
-    (timeline.py states the error); else each is read for itself, and its time is the middle of
-    that transfer, at most a quarter of a period after the chip measured.
+    It is paced: a read waits until the chip has measured. With an adapter that supports long
+    bursts, from FIFO_FROM_HZ on or once the computer has been late too often, readings come from
+    the chip's FIFO, several at a time, with times computed from the chip's clock (chip_clock.py
+    states the error). Otherwise each is read separately, and its time is the middle of that
+    transfer, at most a quarter of a period after the measurement.
     """
 
     paced = True
 
     def __init__(self, spec: ChipSpec) -> None:
-        """For `open` only."""
+        """For use by `open` only."""
         self.source = spec.name
         self.period_ns = spec.setup.period_ns
         self._spec = spec
@@ -74,29 +74,29 @@ class Mpu6050(Device):
         self._numbering = ReadingNumbers(self.period_ns)
         self._who = 0
         self.variant: ChipVariant
-        # What the factory found in this chip's self-test and wrote into it: 0x0D to 0x10. There
-        # is no serial number, but two chips rarely agree in six numbers of five bits.
+        # The factory's self-test results, stored in the chip: 0x0D to 0x10. There is no serial
+        # number, but two chips rarely agree in six numbers of five bits.
         self.factory_codes = b""
         self._source: Source
         self._has_bursts = False
-        self._is_queued = False  # through the FIFO
+        self._uses_fifo = False
         self._scale: Scale
         self._registers: dict[int, int] = {}
         self._is_ready = False
         self._failures = 0  # in a row
         self._due_ns = 0
-        self._heard_ns = 0  # the last new reading
+        self._heard_ns = 0  # when the last new reading came
         self._last_frame = b""
         self._last_ns = 0
         self._is_measured = False
 
     @classmethod
     async def open(cls, spec: ChipSpec) -> Self:
-        """Wake the chip, find out which one it is, and set it up.
+        """Wake the chip, identify it, and set it up.
 
-        Raises DeviceError with what is wrong and what to do: no bus, no permission, nobody
-        there, a kernel driver has it, an unknown chip, one that doesn't keep its settings.
-        Cancellation leaves the chip in some state that the next opening begins with.
+        Raises DeviceError with what is wrong and what to do: no bus, no permission, no answer, a
+        kernel driver holds it, an unknown chip, a chip that does not keep its settings.
+        Cancellation leaves the chip in an undefined state, which the next `open` resets.
         """
         device = cls(spec)
         try:
@@ -117,24 +117,24 @@ class Mpu6050(Device):
         self._scale = Scale.of(setup, variant)
         self._registers = setup.values(variant)
         if self._has_bursts and setup.rate_hz >= FIFO_FROM_HZ:
-            self._use_queue()
+            self._use_fifo()
         self.chip = setup.text(variant)
-        way = "from its FIFO" if self._is_queued else "one at a time"
+        way = "from its FIFO" if self._uses_fifo else "one at a time"
         log.info("%s: %s, read %s", self.source, self.chip, way)
 
-    def _use_queue(self) -> None:
-        self._is_queued = True
+    def _use_fifo(self) -> None:
+        self._uses_fifo = True
         self._registers[FIFO_EN] = self.variant.fifo_sources
 
-    async def _change_to_queue(self) -> None:
-        """Let the chip count, where the computer is too slow for it."""
+    async def _change_to_fifo(self) -> None:
+        """Read the FIFO from now on: the computer is too slow to read each reading in time."""
         log.warning(
             "%s: this computer is too busy to read the chip every %g ms; reading its FIFO from "
             "now on",
             self.source,
             self.period_ns / 1e6,
         )
-        self._use_queue()
+        self._use_fifo()
         self._numbering.rephase()
         await self._set_up()
 
@@ -149,21 +149,22 @@ class Mpu6050(Device):
 
     @property
     def measured_period_ns(self) -> float:
-        """The chip's period by the computer's clock, as known up to now; begins as `period_ns`."""
+        """The chip's period by the computer's clock, as known so far; initially `period_ns`."""
         return self._numbering.clock.period_ns
 
     async def read(self, periods: int = 1) -> Sequence[Sample]:  # noqa: ARG002 - it is paced
         """Wait for new readings and return them, oldest first.
 
-        Raises DeviceError when the chip can't be read now; the next call tries again. What is
-        missing is told with the next sample. Cancellation loses at most what is in flight.
+        Raises DeviceError if the chip can't be read now; the next call tries again. Missing
+        readings are reported with the next sample. Cancellation loses at most the readings in
+        progress.
         """
         while True:
             try:
                 if not self._is_ready:
                     await self._recover()
                 if self._has_bursts and self._source.is_too_late:
-                    await self._change_to_queue()
+                    await self._change_to_fifo()
                 await trio.sleep(max(0, self._due_ns - i2c.monotonic_ns()) / 1e9)
                 poll = await self._bus.run(self._source.poll)
                 samples = self._samples(poll)
@@ -180,15 +181,15 @@ class Mpu6050(Device):
             self._failures = 0
             self._due_ns = self._source.due_ns(poll, self._numbering)
             if samples:
-                self._tell_rate()
+                self._log_rate()
                 return samples
 
     async def aclose(self) -> None:
-        """Close the bus. The chip goes on measuring; the next opening resets it."""
+        """Close the bus. The chip continues to measure; the next `open` resets it."""
         self._bus.close()
 
     def _samples(self, poll: Poll) -> list[Sample]:
-        """Return what the look gave, numbered, timed, scaled and flagged."""
+        """Return the readings of a poll as samples, numbered, timed, scaled and flagged."""
         silence_ns = max(SILENCE_S * 1e9, SILENT_PERIODS * self.period_ns)
         if poll.frames or not poll.continuous:
             self._heard_ns = i2c.monotonic_ns()
@@ -203,16 +204,16 @@ class Mpu6050(Device):
                 flags |= Flag.DEVICE_GAP
             if reading.frame == self._last_frame:
                 flags |= Flag.STALE_REPEAT
-            if self._is_queued:
+            if self._uses_fifo:
                 flags |= _INTERPOLATED
-            t_ns = reading.t_ns if self._is_queued else reading.found_ns
+            t_ns = reading.t_ns if self._uses_fifo else reading.found_ns
             t_ns = max(self._last_ns + 1, min(t_ns, poll.ended_ns))
             sample = self._scale.sample(reading.frame, t_ns, flags)
             samples.append(sample._replace(lost=reading.lost) if reading.lost else sample)
             self._last_frame, self._last_ns = reading.frame, t_ns
         return samples
 
-    def _tell_rate(self) -> None:
+    def _log_rate(self) -> None:
         if not self._is_measured and self._numbering.clock.observations >= MEASURED_AFTER:
             self._is_measured = True
             rate_hz = 1e9 / self.measured_period_ns
@@ -224,7 +225,7 @@ class Mpu6050(Device):
             )
 
     async def _recover(self) -> None:
-        """Make sure that the chip is the one that it was, and measures as it did."""
+        """Make sure that the chip is the same one and measures as before."""
         if self._failures:
             doubled = FIRST_WAIT_S * 2 ** min(20, self._failures - 1)
             await trio.sleep(min(MAX_WAIT_S, doubled))
@@ -233,17 +234,17 @@ class Mpu6050(Device):
             self._numbering.rephase()
             await self._set_up()
         self._is_ready = True
-        self._heard_ns = i2c.monotonic_ns()  # nobody has listened for a while
+        self._heard_ns = i2c.monotonic_ns()  # nothing has been read for a while
 
     async def _set_up(self) -> None:
-        """Reset the chip and set it up. Raises DeviceError when it doesn't keep that."""
+        """Reset the chip and set it up. Raises DeviceError if it does not keep its settings."""
         await self._bus.run(lambda session: session.write(PWR_MGMT_1, DEVICE_RESET))
         await trio.sleep(RESET_S)
         await self._bus.run(self._write_registers)
         await trio.sleep(START_S)
         if wrong := await self._bus.run(self._wrong_register):
             raise DeviceError(f"{self.source}: the chip does not keep its settings: {wrong}")
-        if self._is_queued:
+        if self._uses_fifo:
             self._source = Fifo(self.variant, self.period_ns)
         else:
             self._source = Registers(self.variant, self._spec.setup, self._numbering)
@@ -251,12 +252,12 @@ class Mpu6050(Device):
         self._heard_ns = self._due_ns = i2c.monotonic_ns()
 
     def _write_registers(self, session: i2c.Session) -> None:
-        self.factory_codes = session.read(SELF_TEST_X, 4)  # as the reset has left them
+        self.factory_codes = session.read(SELF_TEST_X, 4)  # as the reset left them
         for register, value in self._registers.items():
             session.write(register, value)
 
     def _wrong_register(self, session: i2c.Session) -> str | None:
-        """Return which register is not as it was written, None if all are."""
+        """Return which register differs from what was written, None if none does."""
         for register, value in ((WHO_AM_I, self._who), *self._registers.items()):
             found = session.read(register, 1)[0]
             if found != value:

@@ -1,8 +1,8 @@
 # Pure: no I/O, no clock, no waiting.
-"""The chip's 14 bytes → a reading with units.
+"""Converts the chip's 14 bytes to a sample with units.
 
-A frame is the same in the registers from ACCEL_XOUT_H on and in the FIFO: seven signed big-endian
-numbers of 16 bits: ax ay az temp gx gy gz.
+A frame has the same format in the registers from ACCEL_XOUT_H on and in the FIFO: seven signed
+big-endian 16-bit numbers, ax ay az temp gx gy gz.
 """
 
 import struct
@@ -17,13 +17,13 @@ _FRAME = struct.Struct(">7h")
 FRAME_BYTES: Final = _FRAME.size
 _ENDS: Final = frozenset((-32768, 32767))
 
-# As the kernel's driver: with less room left the FIFO might overflow while it is read, and the
-# oldest bytes would go from under the reader.
+# As in the kernel's driver: with less room left, the FIFO might overflow while it is read, and the
+# oldest bytes would disappear under the reader.
 SPARE_FRAMES: Final = 3
 
 
 class Scale(NamedTuple):
-    """What one step of the registers means."""
+    """The values of one step of the registers."""
 
     accel_lsb_per_g: float
     gyro_lsb_per_dps: float
@@ -32,7 +32,7 @@ class Scale(NamedTuple):
 
     @classmethod
     def of(cls, setup: Setup, variant: ChipVariant) -> "Scale":
-        """Return the scale of a chip that measures like this."""
+        """Return the scale of a chip with this setup."""
         return cls(
             ACCEL_LSB_PER_G[setup.accel_g],
             GYRO_LSB_PER_DPS[setup.gyro_dps],
@@ -41,9 +41,9 @@ class Scale(NamedTuple):
         )
 
     def sample(self, frame: bytes, t_ns: int, flags: int) -> Sample:
-        """Return the reading in a frame: g, °/s and °C.
+        """Return the sample in a frame, in g, °/s and °C.
 
-        It has the flag CLIPPED when an axis is at an end of its range: the truth may be beyond.
+        It has the flag CLIPPED if an axis is at an end of its range: the true value may be beyond.
         """
         ax, ay, az, temp, gx, gy, gz = _FRAME.unpack(frame)
         if not _ENDS.isdisjoint((ax, ay, az, gx, gy, gz)):
@@ -63,15 +63,15 @@ class Scale(NamedTuple):
 
 
 def split(data: bytes) -> Sequence[bytes]:
-    """Cut whole frames; the FIFO's bytes are never read otherwise."""
+    """Split bytes into frames; the FIFO is only ever read in whole frames."""
     assert len(data) % FRAME_BYTES == 0
     return [data[at : at + FRAME_BYTES] for at in range(0, len(data), FRAME_BYTES)]
 
 
 def is_sound(count: int, fifo_bytes: int) -> bool:
-    """Tell whether a FIFO with `count` bytes can be read: whole frames, and room for more.
+    """Return whether a FIFO with `count` bytes can be read: whole frames, and room for more.
 
-    Its size is no multiple of a frame (1024 mod 14 = 2): after an overflow, when its oldest bytes
-    have gone, every frame begins in the middle of another.
+    Its size is not a multiple of a frame (1024 mod 14 = 2): after an overflow, which removes its
+    oldest bytes, every frame begins in the middle of another.
     """
     return count % FRAME_BYTES == 0 and count <= fifo_bytes - SPARE_FRAMES * FRAME_BYTES

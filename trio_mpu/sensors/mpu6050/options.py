@@ -1,5 +1,5 @@
 # Pure: no I/O, no clock, no waiting.
-"""`i2c:BUS[:ADDRESS][,OPTION…]` → which chip is meant, and how it is to measure."""
+"""Parses `i2c:BUS[:ADDRESS][,OPTION…]`: which chip, and how it should measure."""
 
 import re
 from collections.abc import Collection
@@ -17,12 +17,12 @@ from trio_mpu.sensors.mpu6050.registers import (
 
 DEFAULT_ADDRESS: Final = 0x68  # 0x69 with AD0 high
 FORM: Final = "i2c:BUS[:ADDRESS][,accel=G,gyro=DPS,dlpf=N,rate=HZ,force]"
-_ADDRESSES: Final = range(0x08, 0x78)  # the others are reserved by the I2C specification
+_ADDRESSES: Final = range(0x08, 0x78)  # the I2C specification reserves the others
 
 
 class ChipSpec(NamedTuple):
-    """What the command line says: the bus's device file, the chip's address on it, the setup, and
-    whether an unknown chip is to be used. `name` is the spec without its options."""
+    """What the command line asks for: the bus's device file, the chip's address on it, the setup,
+    and whether to use an unknown chip. `name` is the spec without its options."""
 
     name: str
     path: str
@@ -34,7 +34,7 @@ class ChipSpec(NamedTuple):
 def parse_chip(text: str, rate_hz: float) -> ChipSpec:
     """Parse what follows `i2c:`. `rate_hz` is used unless the text has a rate of its own.
 
-    Raises UsageError, which says what is wrong and what there is.
+    Raises UsageError, which says what is wrong and what is possible.
     """
     place, *options = text.split(",")
     name, path, address = _place(place)

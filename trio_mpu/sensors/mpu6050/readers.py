@@ -1,14 +1,14 @@
-"""One look at the chip: through its FIFO, or at its registers. All of it runs in a thread.
+"""Polls the chip, through its FIFO or its registers. All of it runs in a thread.
 
-What a look gives out is of one instant and in the chip's present setup, or is not given out:
+A frame is returned only if it is from one instant and in the chip's current setup:
 
-- FIFO: count, bytes, overflow bit, control register, in this order. Only whole frames are read.
-  The overflow bit is sticky: clear after the bytes have been read, it says that none had gone
-  before. The control register is 0 after any reset of the chip, so FIFO_ON there says that there
-  was none, and that the bytes are not those of an empty FIFO, which repeats its last one. When
-  one of these reads fails, nobody knows what is left in the FIFO: it is emptied.
-- Registers: INT_STATUS and the frame in one transfer, which the chip answers from one instant;
-  then rate, filter and ranges, which after a reset are others.
+- FIFO: count, bytes, overflow bit and control register are read in this order, and only whole
+  frames. The overflow bit is sticky: if it is clear after the bytes were read, none had been
+  dropped. The control register is 0 after any reset of the chip, so FIFO_ON shows that there was no
+  reset, and that the bytes are not those of an empty FIFO, which repeats its last one. If one of
+  these reads fails, the content of the FIFO is unknown, and it is emptied.
+- Registers: INT_STATUS and the frame are read in one transfer, which the chip answers from one
+  instant; then rate, filter and ranges, which differ after a reset.
 """
 
 from typing import Final, Protocol
@@ -32,54 +32,54 @@ from trio_mpu.sensors.mpu6050.registers import (
 )
 from trio_mpu.sensors.mpu6050.variants import ChipVariant
 
-# A look costs some 0.5 ms of a processor, so each 5 ms it would cost a tenth of it. The smallest
-# queue has room for 36 ms at 1,000 Hz: the rest of it is for a computer that comes late.
+# A poll costs some 0.5 ms of processor time, so polling every 5 ms would cost a tenth of it. The
+# smallest FIFO has room for 36 ms at 1,000 Hz: the rest is for a computer that is late.
 DRAIN_NS: Final = 12_000_000
-GOLDEN: Final = 0.618034  # multiples of it fill a period evenly, whatever their number
-MAX_COUNTS: Final = 3  # arbitrary: while the computer does something else in between
-SOON: Final = 1 / 4  # of a period: from an undecided look to the next
-STEP: Final = 1 / 8  # of a period: from a look that found nothing to the next
-SMOOTHING: Final = 1 / 8  # arbitrary: how much one look says of how late looks come
-SHARE: Final = 1 / 64  # arbitrary: how much one look says of how many are broken
-# A share of the looks that nobody can count after: each costs an estimate, and the estimates an
-# account of what is lost. Below it they are accidents.
+GOLDEN: Final = 0.618034  # its multiples fill a period evenly, however many there are
+MAX_COUNTS: Final = 3  # arbitrary: attempts, if the computer does something else in between
+SOON: Final = 1 / 4  # of a period: from an undecided poll to the next
+STEP: Final = 1 / 8  # of a period: from a poll that found nothing to the next
+SMOOTHING: Final = 1 / 8  # arbitrary: weight of one poll in the mean lag
+SHARE: Final = 1 / 64  # arbitrary: weight of one poll in the share of broken ones
+# The largest tolerated share of polls after which counting is impossible: each costs an estimate,
+# and estimates make the count of lost readings uncertain. Below it they are accidents.
 MAX_BROKEN: Final = 1 / 8
-LATE: Final = 1.2  # periods without a reading: the chip's clock is right to 0.05, it has stopped
+LATE: Final = 1.2  # periods without a reading: the chip's clock is right to 0.05, so it has stopped
 
 
 class Source(Protocol):
-    """A way of asking the chip."""
+    """A way of reading the chip."""
 
     @property
     def is_too_late(self) -> bool:
-        """Tell whether this way asks more of the computer than it can do."""
+        """Whether the computer is too slow for this way."""
         ...
 
     def poll(self, session: i2c.Session) -> Poll:
-        """Look at the chip. Raises OSError when a transfer failed, DeviceError when what it
-        said can't be used; nothing is given out then."""
+        """Poll the chip. Raises OSError if a transfer fails, DeviceError if its answer can't be
+        used; no frame is then returned."""
 
     def due_ns(self, poll: Poll, numbering: ReadingNumbers) -> int:
-        """Return when to look again after this look, CLOCK_MONOTONIC."""
+        """Return when to poll again after this poll, CLOCK_MONOTONIC."""
 
 
 class Fifo:
-    """The chip's queue, for rates at which a computer may come late."""
+    """Reads the chip's FIFO, for rates at which a computer may be late."""
 
     is_too_late = False
 
     def __init__(self, variant: ChipVariant, period_ns: int) -> None:
         self._fifo_bytes = variant.fifo_bytes
         self._period_ns = period_ns
-        self._is_trusted = False  # it holds whole frames, and all since the last look
-        self._looks = 0
+        self._is_trusted = False  # it holds whole frames, and all since the last poll
+        self._polls = 0
 
     def poll(self, session: i2c.Session) -> Poll:
-        """Take all whole frames out; or empty the FIFO, when it can't be trusted."""
+        """Read all whole frames, or empty the FIFO if it can't be trusted."""
         if not self._is_trusted:
             return self._empty(session)
         begun_ns, count, ended_ns = self._count(session)
-        if count % FRAME_BYTES:  # a frame may just have been on its way into it
+        if count % FRAME_BYTES:  # a frame may just have been entering it
             begun_ns, count, ended_ns = self._count(session)
         if not is_sound(count, self._fifo_bytes):
             session.counted("fifo_overflows")
@@ -90,8 +90,8 @@ class Fifo:
             try:
                 data = self._take(session, count)
             except OSError:
-                # Bytes may be gone or not. If what is left can be whole frames, the time tells
-                # how many have gone.
+                # Bytes may or may not be gone. If the rest can be whole frames, the time shows
+                # how many are gone.
                 session.counted("device_retries")
                 before, continuous = count, False
                 begun_ns, count, ended_ns = self._count(session)
@@ -112,7 +112,7 @@ class Fifo:
         return Poll(frames, begun_ns, ended_ns, continuous)
 
     def _count(self, session: i2c.Session) -> tuple[int, int, int]:
-        """Return the bytes in the FIFO and when that was; not too vaguely, if possible."""
+        """Return the number of bytes in the FIFO and when that was, as precisely as possible."""
         for _ in range(MAX_COUNTS):
             begun_ns = i2c.monotonic_ns()
             count = int.from_bytes(session.read(FIFO_COUNT_H, 2))
@@ -129,11 +129,11 @@ class Fifo:
         return data
 
     def _empty(self, session: i2c.Session) -> Poll:
-        """Make the FIFO begin anew: off, reset (which does nothing while it is on), on."""
+        """Restart the FIFO: off, reset (which has no effect while it is on), on."""
         self._is_trusted = False
         session.write(USER_CTRL, 0)
         session.write(USER_CTRL, FIFO_RESET)
-        session.read(INT_STATUS, 1)  # of overflows until now
+        session.read(INT_STATUS, 1)  # clears earlier overflows
         if self._count(session)[1]:
             raise DeviceError("the chip's FIFO can't be emptied")
         begun_ns = i2c.monotonic_ns()
@@ -142,16 +142,16 @@ class Fifo:
         return Poll([], begun_ns, i2c.monotonic_ns(), continuous=False)
 
     def due_ns(self, poll: Poll, numbering: ReadingNumbers) -> int:
-        """Return a time in DRAIN_NS or a period, and another part of a period each time."""
+        """Return a time DRAIN_NS or a period ahead, plus a different part of a period each time."""
         if numbering.is_waiting:
             return poll.ended_ns + round(SOON * self._period_ns)
-        self._looks += 1
-        part = self._looks * GOLDEN % 1
+        self._polls += 1
+        part = self._polls * GOLDEN % 1
         return poll.begun_ns + max(DRAIN_NS, self._period_ns) + round(part * self._period_ns)
 
 
 class Registers:
-    """The newest reading, each time right after the chip has made it."""
+    """Reads the newest reading right after the chip has made it."""
 
     def __init__(self, variant: ChipVariant, setup: Setup, numbering: ReadingNumbers) -> None:
         values = setup.values(variant)
@@ -159,23 +159,23 @@ class Registers:
         self._period_ns = setup.period_ns
         self._numbering = numbering
         self._seen = b""
-        self._begun_ns = 0  # of the look before
-        self._found_ns = 0  # the last new reading, or when an old one took its place
-        self._looks = 0
-        self._due_ns = 0  # of the next look
-        self._lag_ns = 0.0  # how late a look comes: a busy computer takes its time to begin it
-        self._broken = 0.0  # the share of looks after which nobody can count
+        self._begun_ns = 0  # of the previous poll
+        self._found_ns = 0  # when the last new reading, or an old one in its place, was found
+        self._polls = 0
+        self._due_ns = 0  # of the next poll
+        self._lag_ns = 0.0  # the mean delay of a poll on a busy computer
+        self._broken = 0.0  # the share of polls after which counting is impossible
 
     def poll(self, session: i2c.Session) -> Poll:
-        """Look whether there is a new reading. A chip that makes none has its old one told
-        again, as stale, once a period."""
+        """Check for a new reading. While the chip makes none, the old one is returned again as
+        stale, once a period."""
         begun_ns = i2c.monotonic_ns()
         lag_ns = min(begun_ns - self._due_ns, self._period_ns)
         self._lag_ns += SMOOTHING * (lag_ns - self._lag_ns) if self._due_ns else 0
         status, *numbers = session.read(INT_STATUS, 15)
         ended_ns = i2c.monotonic_ns()
         frame = bytes(numbers)
-        # Reading INT_STATUS clears it: of a read that was repeated, only the bytes tell.
+        # Reading INT_STATUS clears it: after a repeated read only the bytes show it.
         is_new = bool(status & DATA_RDY) or frame != self._seen
         if is_new or not any(frame):
             if session.read(SMPLRT_DIV, 4) != self._settings:
@@ -195,11 +195,11 @@ class Registers:
 
     @property
     def is_too_late(self) -> bool:
-        """Tell whether this computer comes too late again and again to read one by one."""
+        """Whether this computer is late too often to read one reading at a time."""
         return self._broken > MAX_BROKEN
 
     def _is_continuous(self, ended_ns: int) -> bool:
-        """Tell whether the chip can have made but one reading since the look before."""
+        """Return whether the chip can have made only one reading since the previous poll."""
         if ended_ns - self._begun_ns < 0.95 * self._period_ns:
             return True
         clock = self._numbering.clock
@@ -209,11 +209,11 @@ class Registers:
         return clock.position(ended_ns) + unsure < self._numbering.newest + 2
 
     def due_ns(self, poll: Poll, numbering: ReadingNumbers) -> int:
-        """Return a time right after the next reading is expected; each fourth time one right
-        before it, since a look that finds something says only that it was not too early.
+        """Return a time right after the next reading is expected; every fourth time, one right
+        before it, because a poll that finds a reading shows only that it was not too early.
 
-        It is earlier by what looks come late on the average: if all came late, nothing would
-        contradict a phase and a period that are too long, and looks would come ever later.
+        The mean lag of polls is subtracted: if all polls were late, nothing would contradict a
+        phase and a period that are too long, and polls would come later and later.
         """
         self._due_ns = 0
         if poll.stale:
@@ -222,16 +222,16 @@ class Registers:
             return poll.ended_ns + round(SOON * self._period_ns)
         if not poll.frames or numbering.clock.spread_ns > self._period_ns / 2:
             return poll.ended_ns + round(STEP * self._period_ns)
-        self._looks += 1
-        early = self._looks * GOLDEN % 1
-        step = STEP if self._looks % 4 else -STEP * early
+        self._polls += 1
+        early = self._polls * GOLDEN % 1
+        step = STEP if self._polls % 4 else -STEP * early
         next_ns = numbering.clock.time_ns(numbering.newest + 1)
         self._due_ns = next_ns + round(step * self._period_ns - self._lag_ns)
         return self._due_ns
 
 
 def lost_settings() -> DeviceError:
-    """Return the error of a chip that was reset without being told to."""
+    """Return the error of a chip that was reset unexpectedly."""
     return DeviceError(
         "the chip lost its settings: its power failed for a moment; check supply and wiring"
     )

@@ -1,7 +1,7 @@
 # Pure: no I/O, no clock, no waiting.
-"""The chip's registers, and what a choice of ranges, filter and rate writes into them.
+"""The chip's registers, and their values for ranges, filter and rate.
 
-Numbers are those of InvenSense's register map RM-MPU-6000A, revision 4.2.
+The numbers are from InvenSense's register map RM-MPU-6000A, revision 4.2.
 """
 
 from typing import Final, NamedTuple
@@ -25,25 +25,25 @@ FIFO_COUNT_H: Final = 0x72
 FIFO_R_W: Final = 0x74
 WHO_AM_I: Final = 0x75
 
-DATA_RDY: Final = 0x01  # INT_ENABLE, INT_STATUS: there is a reading that nobody has read
-FIFO_OFLOW: Final = 0x10  # INT_ENABLE, INT_STATUS: the FIFO's oldest bytes have gone
+DATA_RDY: Final = 0x01  # INT_ENABLE, INT_STATUS: there is an unread reading
+FIFO_OFLOW: Final = 0x10  # INT_ENABLE, INT_STATUS: the FIFO has dropped its oldest bytes
 FIFO_ON: Final = 0x40  # USER_CTRL
 FIFO_RESET: Final = 0x04  # USER_CTRL; without effect while FIFO_ON is set
 SELF_TEST: Final = 0xE0  # GYRO_CONFIG, ACCEL_CONFIG: all three axes
 DEVICE_RESET: Final = 0x80  # PWR_MGMT_1
-AWAKE: Final = 0x01  # PWR_MGMT_1: the clock is the gyroscope's, which the map recommends
+AWAKE: Final = 0x01  # PWR_MGMT_1: with the gyroscope's clock, as the map recommends
 
 ACCEL_LSB_PER_G: Final = {2: 16384.0, 4: 8192.0, 8: 4096.0, 16: 2048.0}
 GYRO_LSB_PER_DPS: Final = {250: 131.0, 500: 65.5, 1000: 32.8, 2000: 16.4}
 # DLPF_CFG: bandwidth in Hz of accelerometer and gyroscope
 BANDWIDTHS_HZ: Final = ((260, 256), (184, 188), (94, 98), (44, 42), (21, 20), (10, 10), (5, 5))
-MAX_RATE_HZ: Final = 1000.0  # the accelerometer has no more, whatever the gyroscope does
+MAX_RATE_HZ: Final = 1000.0  # the accelerometer's maximum; the gyroscope's is higher
 MAX_DIVIDER: Final = 255
 
 
 class Setup(NamedTuple):
     """How the chip measures: ranges ± in g and °/s, the filter's number, the rate's divider, and
-    whether it pushes its own masses."""
+    whether the self-test deflects its masses."""
 
     accel_g: int = 2
     gyro_dps: int = 250
@@ -53,19 +53,18 @@ class Setup(NamedTuple):
 
     @property
     def rate_hz(self) -> float:
-        """Readings a second by the data sheet: the base rate (8 kHz without the filter, else
-        1 kHz) by 1 + SMPLRT_DIV."""
+        """The nominal rate: the base rate (8 kHz without the filter, otherwise 1 kHz) divided by
+        1 + SMPLRT_DIV."""
         return base_hz(self.dlpf) / (1 + self.divider)
 
     @property
     def period_ns(self) -> int:
-        """The time from one reading to the next by the data sheet."""
+        """The nominal time from one reading to the next."""
         return round(1e9 / self.rate_hz)
 
     def values(self, variant: ChipVariant) -> dict[int, int]:
-        """Return what each register holds while the chip measures like this, in the order in
-        which they are written. None of them has the value that a reset leaves in all of them:
-        CONFIG or SMPLRT_DIV is not 0."""
+        """Return the registers' values for this setup, in the order in which they are written. They
+        differ from those after a reset, because CONFIG or SMPLRT_DIV is not 0."""
         push = SELF_TEST if self.self_test else 0
         values = {
             PWR_MGMT_1: AWAKE,
@@ -77,12 +76,12 @@ class Setup(NamedTuple):
         }
         if variant.accel_config2 is not None:
             values[ACCEL_CONFIG2] = variant.accel_config2 | self.dlpf
-        # Status bits are those of enabled interrupts; nothing needs to be wired to the pin.
+        # Only enabled interrupts set status bits; the pin need not be wired.
         values[INT_ENABLE] = FIFO_OFLOW | DATA_RDY
         return values
 
     def text(self, variant: ChipVariant) -> str:
-        """Return die, ranges, filter and rate as one line for people."""
+        """Return chip variant, ranges, filter and rate as one line for people."""
         accel_hz, gyro_hz = BANDWIDTHS_HZ[self.dlpf]
         return (
             f"{variant.name}, ±{self.accel_g} g, ±{self.gyro_dps} °/s, "
@@ -98,8 +97,8 @@ def base_hz(dlpf: int) -> float:
 def chosen(rate_hz: float, accel_g: int, gyro_dps: int, dlpf: int | None) -> Setup:
     """Return the setup whose rate is nearest to `rate_hz`.
 
-    Without a `dlpf` it is the widest filter that passes at most half of that rate: what is
-    faster would come back as something slow that was never there (aliasing).
+    Without a `dlpf` it has the widest filter that passes at most half of that rate: anything faster
+    would appear as a slow signal that does not exist (aliasing).
     """
     if dlpf is None:
         fits = [n for n in range(1, 6) if BANDWIDTHS_HZ[n][0] <= min(rate_hz, MAX_RATE_HZ) / 2]

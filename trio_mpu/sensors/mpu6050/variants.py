@@ -1,25 +1,26 @@
 # Pure: no I/O, no clock, no waiting.
-"""Which chip answers: WHO_AM_I → what differs from one die to the next.
+"""The chip variants, by WHO_AM_I, and how they differ.
 
-Boards sold as MPU-6050 carry any of these; they share registers and frames, but not the formula
-of the temperature nor the size of the FIFO. Sizes and temperatures are those of the Linux driver
-inv_mpu6050 (hw_info in inv_mpu_core.c) and of the register maps.
+Boards sold as MPU-6050 carry any of these. They share registers and frames, but neither the formula
+of the temperature nor the size of the FIFO. Sizes and formulas are from the Linux driver
+inv_mpu6050 (hw_info in inv_mpu_core.c) and the register maps.
 """
 
 from typing import Final, NamedTuple
 
 from trio_mpu.errors import DeviceError
 
-# FIFO_EN: temperature, the three axes of the gyroscope, the accelerometer. The late dies have one
-# bit for gyroscope and temperature.
+# FIFO_EN: temperature, the three axes of the gyroscope, the accelerometer. The late variants have
+# one bit for gyroscope and temperature.
 ALL_SOURCES: Final = 0xF8
 LATE_SOURCES: Final = 0x18
 
 
 class ChipVariant(NamedTuple):
-    """A chip as far as it differs: temperature °C = raw / `temp_lsb_per_c` + `temp_offset_c`.
+    """How a chip differs from the others: temperature in °C = raw / `temp_lsb_per_c` +
+    `temp_offset_c`.
 
-    `accel_config2` is what ACCEL_CONFIG2 has beside the filter's number, None where there is no
+    `accel_config2` is the value of ACCEL_CONFIG2 without the filter's number, None if there is no
     such register.
     """
 
@@ -49,10 +50,10 @@ VARIANTS: Final = {
 
 
 def identify(who: int, *, force: bool) -> ChipVariant:
-    """Return the die with this WHO_AM_I.
+    """Return the chip variant with this WHO_AM_I.
 
-    An unknown one is taken, with `force`, for an MPU-6050 with the smallest FIFO; without it this
-    raises DeviceError, which names the number.
+    With `force`, an unknown one is treated as an MPU-6050 with the smallest FIFO; without it, this
+    raises DeviceError, which shows the id.
     """
     if variant := VARIANTS.get(who):
         return variant
