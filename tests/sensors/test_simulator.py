@@ -152,7 +152,7 @@ def test_the_gyroscopes_rates_add_up_to_a_turn_in_two_minutes() -> None:
 
 @pytest.mark.usefixtures("noiseless")
 def test_the_motion_is_smooth_and_slow() -> None:
-    """No jump from one reading to the next, and the die gets warmer by some degrees."""
+    """No jump from one reading to the next, and the chip gets warmer by some degrees."""
     readings = model(10, 6000)
     for before, after in itertools.pairwise(readings):
         assert max(abs(a - b) for a, b in zip(before[:3], after[:3], strict=True)) < 0.03

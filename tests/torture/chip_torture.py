@@ -2,7 +2,7 @@
 
     python -m tests.torture.chip_torture [--sequences 10000] [--seed N]
 
-Each sequence has another chip (die, setup, clock), other faults at other transfers, and a
+Each sequence has another chip (variant, setup, clock), other faults at other transfers, and a
 computer that comes late by other amounts. Every sample that the driver gives out is decoded:
 which reading it is, and that it is one, in the right scale, in order and with the right flags.
 

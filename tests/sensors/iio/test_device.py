@@ -451,7 +451,7 @@ async def test_times_that_lag_behind_are_corrected_by_a_new_session(
 
 async def test_a_late_reader_does_not_make_the_times_wrong(iio: FakeIio, now: list[int]) -> None:
     """Neither what has waited together, nor a single one now and then, nor times that were never
-    right: a new sitting would not help against those."""
+    right: a new session would not help against those."""
     iio.bind()
     device = await opened(iio)
     old_ns = now[0] - 10**9

@@ -656,7 +656,7 @@ faults = st.dictionaries(st.integers(0, TRANSFERS - 1), st.sampled_from(Fault), 
 def test_no_frame_is_ever_wrong(
     text: str, who: int, clock_error: float, awake: bool, plan: dict[int, Fault], seed: int
 ) -> None:
-    """Only missing, and told: whatever goes wrong, with any die and clock."""
+    """Only missing, and told: whatever goes wrong, with any chip variant and clock."""
     outcome = play(Case(text, who, clock_error, awake, 100_000.0, plan, seed))
     assert outcome.complaints + outcome.miscounts == ()
     assert outcome.samples > 0

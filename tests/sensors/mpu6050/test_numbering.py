@@ -17,7 +17,7 @@ def numbers(readings: list[Reading]) -> list[tuple[int, int]]:
 
 
 def begun() -> ReadingNumbers:
-    """A chronicle that knows the phase: readings come at whole positions."""
+    """Numbering that knows the phase: readings come at whole positions."""
     numbering = ReadingNumbers(P)
     assert numbers(numbering.add(at(0.01, 1))) == [(0, 0)]
     assert numbers(numbering.add(at(1.99, 1))) == [(1, 0)]

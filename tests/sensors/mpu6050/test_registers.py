@@ -91,7 +91,7 @@ def test_the_filter_fits_the_rate(rate_hz: float, dlpf: int) -> None:
 
 
 def test_a_setup_names_itself() -> None:
-    """Die, ranges, filter and true rate; the longest fits into the ring's field."""
+    """Chip variant, ranges, filter and true rate; the longest fits into the ring's field."""
     assert Setup(4, 500, 2, 2).text(VARIANTS[0x98]) == (
         "ICM-20689, ±4 g, ±500 °/s, DLPF 2 (94/98 Hz), 333.333 Hz"
     )

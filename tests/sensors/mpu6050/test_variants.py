@@ -1,4 +1,4 @@
-"""WHO_AM_I → what differs from one die to the next."""
+"""WHO_AM_I → how the chip variants differ."""
 
 import pytest
 
@@ -23,7 +23,7 @@ KNOWN = {
 
 
 def test_the_table_is_complete() -> None:
-    """Each die that is known has its own name."""
+    """Each known chip variant has its own name."""
     assert VARIANTS.keys() == KNOWN.keys()
     assert len({variant.name for variant in VARIANTS.values()}) == len(VARIANTS)
 
