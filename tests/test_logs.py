@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import select
 import socket
 import time
@@ -12,7 +13,7 @@ import pytest
 
 from tests.helpers.processes import python
 from trio_mpu import logs
-from trio_mpu.logs import WRITE_S, LineWriter
+from trio_mpu.logs import FLOOD_LINES, FLOOD_S, WRITE_S, LineWriter
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_two_programs_with_one_standard_error_do_not_mix_their_lines() -> None:
     """Thousands of lines of four processes, each line whole."""
     program = (
         "import logging, os; from trio_mpu import logs; logs.set_up('x', 'info')\n"
-        "for n in range(500): logging.info('%d begins and ends %d', n, n)\n"
+        "for n in range(500): logging.info(f'{n} begins and ends {n}')\n"
     )
     reader, writer = os.pipe()
     processes = [python("-c", program, output=writer) for _ in range(4)]
@@ -58,7 +59,7 @@ def test_two_programs_with_one_standard_error_do_not_mix_their_lines() -> None:
     assert len(lines) == 2000
     for line in lines:
         words = line.split()
-        assert words[1:] == ["x:", words[2], "begins", "and", "ends", words[2]]
+        assert words[2:] == ["INFO", "x:", words[4], "begins", "and", "ends", words[4]]
 
 
 def test_a_reader_that_has_stopped_costs_a_moment_once(pipe: tuple[int, int]) -> None:
@@ -142,3 +143,57 @@ def test_an_error_in_a_message_is_no_error_of_the_program(
     finally:
         logger.removeHandler(handler)
     assert capfd.readouterr().err == "'%d' with ('no number',)\n"
+
+
+def run_logging(program: str, environ: dict[str, str] | None = None) -> list[str]:
+    """What a program logs, as lines."""
+    setting_up = "import logging, sys; from trio_mpu import logs; logs.set_up('x', 'info')\n"
+    with python("-c", setting_up + program, environ=environ) as process:
+        _, err = process.communicate(timeout=30)
+    return err.splitlines()
+
+
+def test_a_line_has_date_time_level_and_name() -> None:
+    """A log is read a week later."""
+    (line,) = run_logging("logging.warning('look')")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d WARNING x: look", line)
+
+
+def test_the_journal_gets_priorities() -> None:
+    """For each line of a traceback; the time is its own."""
+    reader, writer = os.pipe()
+    found = os.fstat(writer)
+    program = (
+        "import logging; from trio_mpu import logs; logs.set_up('x', 'info')\n"
+        "logging.info('one'); logging.error('two\\nlines')\n"
+    )
+    environ = {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
+    with python("-c", program, environ=environ, output=writer) as process:
+        os.close(writer)
+        assert process.wait(30) == 0
+    with os.fdopen(reader) as file:
+        assert file.read().splitlines() == ["<6>x: one", "<3>x: two", "<3>lines"]
+
+
+def test_a_flood_is_cut_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By kind of line, whatever its values; other kinds are not touched."""
+    clock_s = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: clock_s)
+    flood = logs.Flood()
+    found = [flood.left_out("refusing %s") for _ in range(1000)]
+    assert found == [0] * FLOOD_LINES + [None] * (1000 - FLOOD_LINES)
+    assert flood.left_out("another") == 0
+    clock_s = FLOOD_S
+    assert flood.left_out("refusing %s") == 1000 - FLOOD_LINES
+    assert flood.left_out("refusing %s") == 0
+
+
+def test_the_line_after_a_flood_says_how_many_were_left_out() -> None:
+    """And a log for developers has them all."""
+    lines = run_logging(
+        "logs.FLOOD_S = 0.2; import time\n"
+        "for n in range(100): logging.info('line %d', n)\n"
+        "time.sleep(0.2); logging.info('line %d', 100)\n"
+    )
+    assert len(lines) == FLOOD_LINES + 1
+    assert lines[-1].endswith("line 100 (95 more lines like this one were left out)")

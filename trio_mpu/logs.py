@@ -4,10 +4,12 @@
 2. A line waits for room for WRITE_S at most. Lines that are dropped are counted, and the next one
    that gets through says how many.
 3. A standard error that is closed, full or broken stops nothing.
+4. Nobody can make it flood: of one kind of line there are a few in a while.
 """
 
 import contextlib
 import logging
+import math
 import os
 import select
 import stat
@@ -19,6 +21,10 @@ from trio_mpu.errors import UsageError
 STDERR_FD: Final = 2
 # Bound "wait for standard error, s".
 WRITE_S: Final = 0.02  # a terminal that scrolls has room again by then
+# Bound "log lines of one kind".
+FLOOD_LINES: Final = 5  # arbitrary
+# Bound "time for log lines of one kind, s".
+FLOOD_S: Final = 10.0  # arbitrary: 43,200 lines a day of a kind at the most
 
 
 class LineWriter:
@@ -76,24 +82,77 @@ def _has_room(fd: int, deadline_s: float) -> bool:
     return bool(poll.poll(max(0.0, deadline_s - time.monotonic()) * 1000))
 
 
+class Flood:
+    """What keeps a stranger from filling a disk: of each kind of line, FLOOD_LINES in FLOOD_S.
+
+    The next line of that kind says how many were left out. A kind is a message before its values
+    are put in.
+    """
+
+    def __init__(self) -> None:
+        self._kinds: dict[object, tuple[float, int]] = {}  # when its time began, lines since then
+
+    def left_out(self, kind: object) -> int | None:
+        """Return how many lines of this kind were left out before this one; None: leave it out."""
+        now_s = time.monotonic()
+        begun_s, lines = self._kinds.get(kind, (-math.inf, 0))
+        if now_s - begun_s < FLOOD_S:
+            self._kinds[kind] = begun_s, lines + 1
+            return 0 if lines < FLOOD_LINES else None
+        self._kinds[kind] = now_s, 1
+        return max(0, lines - FLOOD_LINES)
+
+
 class _Handler(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self._writer = LineWriter()
+        self._flood = Flood()
 
     def emit(self, record: logging.LogRecord) -> None:
+        left_out = 0 if record.levelno == logging.DEBUG else self._flood.left_out(record.msg)
+        if left_out is None:
+            return
         try:
             line = self.format(record)
         except Exception:  # noqa: BLE001 - a message that does not fit its arguments
             line = f"{record.msg!r} with {record.args!r}"
+        if left_out:
+            line += f" ({left_out} more lines like this one were left out)"
         self._writer.write(line)
 
 
+class _JournalFormatter(logging.Formatter):
+    """Lines for systemd's journal, which has the time itself: sd-daemon(3), "<PRIORITY>"."""
+
+    _PRIORITIES: Final = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}
+
+    def format(self, record: logging.LogRecord) -> str:
+        lines = super().format(record).splitlines() or [""]
+        prefix = f"<{self._PRIORITIES.get(record.levelname, 6)}>"
+        return "\n".join(prefix + line for line in lines)
+
+
 def set_up(name: str, level: str) -> None:
-    """Log to standard error, each line with the time and the program's name."""
+    """Log to standard error, each line with date, time, level and the program's name.
+
+    Under systemd's journal the level is a priority, and the time is the journal's own.
+    """
     handler = _Handler()
-    handler.setFormatter(logging.Formatter(f"%(asctime)s {name}: %(message)s", "%H:%M:%S"))
+    if _is_journal():
+        handler.setFormatter(_JournalFormatter(f"{name}: %(message)s"))
+    else:
+        line = f"%(asctime)s %(levelname)s {name}: %(message)s"
+        handler.setFormatter(logging.Formatter(line, "%Y-%m-%d %H:%M:%S"))
     logging.basicConfig(handlers=[handler], level=level.upper())
+
+
+def _is_journal() -> bool:
+    """Tell whether standard error is the journal's socket: systemd.exec(5), $JOURNAL_STREAM."""
+    with contextlib.suppress(OSError):
+        found = os.fstat(STDERR_FD)
+        return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+    return False
 
 
 def failed(name: str, error: BaseException) -> int:
