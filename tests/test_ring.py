@@ -1,14 +1,17 @@
 """The ring between a writer and readers in one process, over real shared memory."""
 
+import errno
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+import posix_ipc
 import pytest
 import trio
 
+from tests.helpers.fake_devices import one_line
 from tests.helpers.processes import python
 from trio_mpu.errors import RingError, RingMissing
 from trio_mpu.record import State
@@ -135,8 +138,10 @@ async def test_records_that_break_the_rules_are_a_gap_and_no_sample(ring_name: s
                 slot = layout.HEADER_BYTES + seq % 16 * layout.RECORD_BYTES
                 reader._segment.buffer[slot : slot + 8] = b"\xff" * 8
             batch = await reader.read(0, limit=5)
-            assert [record.seq for record in batch.records] == [4, 5]
-            assert batch.gap == Gap(0, 4, 3, "lapped")
+            assert ([record.seq for record in batch.records], batch.gap) == ([1, 2], None)
+            batch = await reader.read(2, limit=5)
+            assert [record.seq for record in batch.records] == [4, 5, 6, 7]
+            assert batch.gap == Gap(2, 4, 1, "lapped")
             assert await reader.read(9) == ([], Gap(9, 11, 1, "lapped"), 10)
 
 
@@ -418,3 +423,83 @@ async def test_a_reader_without_a_free_descriptor_gets_one_line(
         monkeypatch.setattr("trio_mpu.ring.Bell", no_descriptor)
         with pytest.raises(RingError, match=r"can't open ring .*: Too many open files"):
             RingReader(ring_name)
+
+
+@pytest.mark.parametrize("what", ["folder", "fifo", "truncated"])
+async def test_a_semaphore_that_is_none_is_one_line(ring_name: str, what: str) -> None:
+    """What somebody has put in its place ends no process by a signal or a traceback."""
+    path = Path(f"/dev/shm/sem.{ring_name}_sem")
+    (await RingWriter.open(ring_name, 16)).close()
+    path.unlink()
+    if what == "folder":
+        path.mkdir()
+    elif what == "fifo":
+        os.mkfifo(path)
+    else:
+        path.touch()
+    try:
+        with pytest.raises(RingError) as caught:
+            RingReader(ring_name)
+        assert str(path) in one_line(caught.value)
+        if what != "truncated":
+            with pytest.raises(RingError) as caught:
+                await RingWriter.open(ring_name, 16)
+            assert str(path) in one_line(caught.value)
+        else:
+            (await RingWriter.open(ring_name, 16)).close()  # removes it and makes a new one
+            RingReader(ring_name).close()
+    finally:
+        if what == "folder":
+            path.rmdir()
+
+
+@pytest.mark.parametrize("what", ["folder", "fifo"])
+async def test_a_segment_that_is_none_is_left_alone(ring_name: str, what: str) -> None:
+    """One line, and it is still there."""
+    path = Path(f"/dev/shm/{ring_name}")
+    if what == "folder":
+        path.mkdir()
+    else:
+        os.mkfifo(path)
+    try:
+        with pytest.raises(RingError) as caught:
+            await RingWriter.open(ring_name, 16)
+        assert str(path) in one_line(caught.value)
+        assert path.exists()
+    finally:
+        if what == "folder":
+            path.rmdir()
+
+
+async def test_no_room_for_the_semaphore_is_one_line(
+    ring_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for the segment."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(posix_ipc, "Semaphore", full)
+    with pytest.raises(RingError, match="No space left on device"):
+        await RingWriter.open(ring_name, 16)
+
+
+async def test_without_unix_sockets_readers_look_once_a_period(
+    ring_name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The bell is a hint: a sandbox that forbids it costs a period, and one line says so."""
+
+    def forbidden(*_: object, **__: object) -> None:
+        raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+    monkeypatch.setattr("socket.socket", forbidden)
+    async with writer(ring_name) as ring:
+        with RingReader(ring_name) as reader:
+            await ring.write(samples(3))
+            assert len((await reader.read(0)).records) == 3
+            assert reader.bell.look_s(0.01) == 0.01
+            reader.bell.drain()
+            with trio.move_on_after(0.01) as waited:
+                await reader.bell.rung()
+            assert waited.cancelled_caught
+    assert "no doorbell (Address family not supported by protocol)" in caplog.text

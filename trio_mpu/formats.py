@@ -21,13 +21,13 @@ COLUMNS: Final = ("seq", "time", "t_ns", *AXES, "flags", "lost", "source")
 _VALUES = ",".join(f'"{axis}":%.7g' for axis in AXES)
 _EVENT = (
     '{"status":"%s","sample":{' + _VALUES + '},"average":{' + _VALUES + '},"timestamp":%d,'
-    '"seq":%d,"id":"%016x-%d","time":%d.%06d,"t_ns":%d,"source":%s,"flags":%s%s%s}'
+    '"seq":%d,"id":"%016x-%d","time":%s,"t_ns":%d,"source":%s,"flags":%s%s%s}'
 )
 _ROW = (
-    '{"seq":%d,"id":"%016x-%d","time":%d.%06d,"t_ns":%d,' + _VALUES + ',"flags":%s,"lost":%d,'
+    '{"seq":%d,"id":"%016x-%d","time":%s,"t_ns":%d,' + _VALUES + ',"flags":%s,"lost":%d,'
     '"source":%s%s}'
 )
-_CSV = "%d,%d.%06d,%d," + ",".join(["%.7g"] * len(AXES)) + ",%s,%d,%s"
+_CSV = "%d,%s,%d," + ",".join(["%.7g"] * len(AXES)) + ",%s,%d,%s"
 _EVENT_ID = re.compile("([0-9a-fA-F]{16})-([0-9]{1,20})")
 _GAP_FLAGS: Final = int(Flag.DEVICE_GAP | Flag.RESTART_GAP)
 _FLAG_NAMES: Final = {flag: str(flag.name).lower() for flag in Flag}
@@ -91,17 +91,15 @@ def sample_json(
     noted is reported. The means of a `window` replace the record's values. A gap includes the
     counters of `ledger`.
     """
-    seconds, nanoseconds = divmod(record.time_ns, 10**9)
     return _EVENT % (
         status,
         *(values_of(record) if window is None else window.means),
         *average,
-        seconds,
+        int(record.time_ns / 1e9),
         record.seq,
         origin.generation,
         record.seq,
-        seconds,
-        nanoseconds // 1000,
+        _seconds(record.time_ns),
         record.t_ns,
         _quoted(origin.source),
         _flags_json(record.flags),
@@ -112,13 +110,11 @@ def sample_json(
 
 def row_json(record: Record, origin: Origin, gap: Gap | None = None) -> str:
     """Return one row of the history as a JSON object on one line; `gap` as in sample_json."""
-    seconds, nanoseconds = divmod(record.time_ns, 10**9)
     return _ROW % (
         record.seq,
         origin.generation,
         record.seq,
-        seconds,
-        nanoseconds // 1000,
+        _seconds(record.time_ns),
         record.t_ns,
         *values_of(record),
         _flags_json(record.flags),
@@ -138,12 +134,10 @@ def row_csv(record: Record, origin: Origin, gap: Gap | None = None) -> str:
     if gap is not None:
         lost += gap.lost or 0
         flags |= Flag.RESTART_GAP if gap.lost is None else 0
-    seconds, nanoseconds = divmod(record.time_ns, 10**9)
     source = origin.source.replace('"', '""')
     return _CSV % (
         record.seq,
-        seconds,
-        nanoseconds // 1000,
+        _seconds(record.time_ns),
         record.t_ns,
         *values_of(record),
         "+".join(_flag_names(flags)),
@@ -173,6 +167,12 @@ def parse_row(line: str) -> tuple[int, Sample]:
     if not (0 <= seq < 2**64 and 0 <= sample.t_ns < 2**63 and 0 <= sample.lost <= MAX_LOST):
         raise DeviceError(f"no sample in {line[:60]!r}: seq, t_ns or lost is out of range")
     return seq, checked(sample)
+
+
+def _seconds(time_ns: int) -> str:
+    """Return a time to the microsecond; one before 1970 has a sign."""
+    seconds, nanoseconds = divmod(abs(time_ns), 10**9)
+    return f"{'-' if time_ns < 0 else ''}{seconds}.{nanoseconds // 1000:06d}"
 
 
 @lru_cache(maxsize=64)

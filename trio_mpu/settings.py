@@ -66,6 +66,8 @@ def _ring(text: str) -> str:
 
 def _host(text: str) -> str:
     # What the resolver can't encode would be an error of another kind there.
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]  # an IPv6 address as it stands in a URL
     with contextlib.suppress(UnicodeError):
         text.encode("ascii")
         text.encode("idna")

@@ -1,5 +1,6 @@
 """What each byte of the segment means, on plain byte arrays."""
 
+import math
 import struct
 import sys
 
@@ -273,7 +274,7 @@ def test_a_sample_becomes_a_record_with_all_its_fields() -> None:
     assert numbered._asdict() == {**taken._asdict(), "seq": 9, "time_ns": 88}
 
 
-floats = st.floats(width=32, allow_nan=False)
+floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
 unsigned = st.integers(0, 2**32 - 1)
 
 
@@ -327,13 +328,32 @@ def test_a_whole_round_can_be_copied_from_any_slot_on(first: int) -> None:
 
 
 @given(st.lists(st.booleans(), max_size=12))
-def test_records_begin_after_the_last_slot_that_is_not_theirs(torn: list[bool]) -> None:
-    """What another number stands in has been overwritten, and so has all before it."""
+def test_damaged_slots_are_left_out_and_nothing_else(torn: list[bool]) -> None:
+    """What is read begins after those at the beginning, and ends before the next."""
     records = [record(seq) for seq in range(5, 5 + len(torn))]
     slots = [record(99) if bad else good for bad, good in zip(torn, records, strict=True)]
     copied = b"".join(layout._RECORD.pack(*slot) for slot in slots)
-    last_torn = max((index for index, bad in enumerate(torn) if bad), default=-1)
-    assert layout.parse_records(copied, 5) == records[last_torn + 1 :]
+    begin = torn.index(False) if False in torn else len(torn)
+    end = torn.index(True, begin) if True in torn[begin:] else len(torn)
+    assert layout.parse_records(copied, 5) == records[begin:end]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("axis", ["ax", "gz", "temp"])
+def test_a_value_that_is_no_number_is_damage(axis: str, value: float) -> None:
+    """It would be no JSON, and stay in the mean of all that come after it."""
+    records = [record(5), Record(**{**record(6)._asdict(), axis: value}), record(7)]
+    copied = b"".join(layout._RECORD.pack(*each) for each in records)
+    assert layout.parse_records(copied, 5) == [records[0]]
+    assert layout.parse_records(copied[RECORD_BYTES:], 6) == [records[2]]
+
+
+def test_a_count_that_does_not_fit_is_the_largest_that_does() -> None:
+    """A predecessor, or a broken program, may have left any."""
+    buffer = bytearray(layout.segment_bytes(2))
+    layout.put_ledger(buffer, {"ticks_lost": 2**64 + 5})
+    layout.lay_out(buffer, 2, 1)
+    assert layout.read_header(buffer).ledger["ticks_lost"] == 2**64 - 1
 
 
 def test_a_slot_that_was_never_written_is_no_record() -> None:

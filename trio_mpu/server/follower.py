@@ -17,6 +17,7 @@ from trio_mpu.ring import LOOK_S, RingReader
 
 log = logging.getLogger(__name__)
 
+QUIET_S: Final = 2.0  # arbitrary: a producer that is started together with the server needs less
 # Bound "check for a new ring, s".
 CHECK_S: Final = 0.5  # how often the ring's names are checked
 
@@ -59,11 +60,12 @@ async def follow_ring(ring: str, hub: Hub, record_source: RingRecords, metrics: 
 
 async def _wait_for_ring(ring: str, hub: Hub) -> RingReader:
     trouble = ""
+    quiet_until_s = trio.current_time() + QUIET_S
     while True:
         try:
             return RingReader(ring)
         except RingError as error:
-            if str(error) != trouble:
+            if str(error) != trouble and trio.current_time() >= quiet_until_s:
                 trouble = str(error)
                 log.info("waiting for samples: %s", trouble)
             hub.set_status(WAITING, f"no sample yet: {trouble}")

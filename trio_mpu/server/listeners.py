@@ -16,6 +16,7 @@ KEEPALIVE_S: Final = 15
 # Bound "kernel's send buffer, bytes".
 SEND_BUFFER_BYTES: Final = 131_072  # bounds the kernel's memory per client; 0.4 s at 1,000 Hz
 BACKLOG: Final = 65_535  # the kernel cuts it down to its own limit, net.core.somaxconn
+ANY_OTHER: Final = "192.0.2.1"  # an address that is nobody's: RFC 5737
 PORT_TRIES: Final = 10  # for a port that is free on all addresses; arbitrary
 
 
@@ -77,7 +78,7 @@ async def _bind(host: str | None, port: int, *, shared: bool) -> list[trio.socke
 async def _bind_once(host: str | None, port: int, *, shared: bool) -> list[trio.socket.SocketType]:
     """Do what trio.open_tcp_listeners does, which can't share a port, nor find one for all."""
     sockets = []
-    unsupported: OSError | None = None
+    unavailable: OSError | None = None
     with contextlib.ExitStack() as stack:
         for family, kind, protocol, _, address in await trio.socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -88,17 +89,25 @@ async def _bind_once(host: str | None, port: int, *, shared: bool) -> list[trio.
                 # A machine without IPv6 may know its addresses all the same.
                 if error.errno != errno.EAFNOSUPPORT:
                     raise
-                unsupported = error
+                unavailable = error
                 continue
             each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(shared))
             if family == socket.AF_INET6:
                 each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            await each.bind((address[0], port or address[1], *address[2:]))
+            try:
+                await each.bind((address[0], port or address[1], *address[2:]))
+            except OSError as error:
+                # `localhost` is ::1 too, also where the loopback interface has no IPv6.
+                if error.errno != errno.EADDRNOTAVAIL:
+                    raise
+                each.close()
+                unavailable = error
+                continue
             port = each.getsockname()[1]
             sockets.append(each)
-        if unsupported and not sockets:
-            raise unsupported
+        if unavailable and not sockets:
+            raise unavailable
         stack.pop_all()
     return sockets
 
@@ -112,3 +121,18 @@ def _why_not(host: str | None, port: int, error: OSError) -> str:
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return f"{host} is no address of this machine; see --host"
     return f"can't listen on port {port}: {error}"
+
+
+def urls(host: str | None, port: int) -> list[str]:
+    """Return where people find the page: on this computer, and on its network if it serves that.
+
+    Nothing is sent: the kernel is asked which address it would use for the way out.
+    """
+    if host is not None:
+        return [f"http://{f'[{host}]' if ':' in host else host}:{port}/"]
+    found = [f"http://localhost:{port}/"]
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way_out:
+        way_out.connect((ANY_OTHER, 9))
+        address = way_out.getsockname()[0]
+        found += [] if address.startswith("127.") else [f"http://{address}:{port}/"]
+    return found

@@ -23,7 +23,7 @@ from trio_mpu.fanout.hub import Hub
 from trio_mpu.metrics.counters import Metrics
 from trio_mpu.server.acceptor import Acceptor
 from trio_mpu.server.follower import RingRecords, follow_ring
-from trio_mpu.server.listeners import open_listeners
+from trio_mpu.server.listeners import open_listeners, urls
 from trio_mpu.server.workers import slot_of
 from trio_mpu.settings import ServerSettings
 from trio_mpu.web import cors
@@ -72,10 +72,13 @@ async def run_server(
                 for listener in listeners:
                     acceptor = Acceptor(listener, app, settings.max_clients)
                     service.start_soon(acceptor.run, connections)
+                port = listeners[0].socket.getsockname()[1]
+                if settings.worker is None or settings.worker[0] == 0:
+                    log.info("open %s", " or ".join(urls(settings.host or None, port)))
                 log.info(
                     "serving ring %s on port %d, at most %d clients",
                     settings.ring,
-                    listeners[0].socket.getsockname()[1],
+                    port,
                     settings.max_clients,
                 )
                 task_status.started(listeners)

@@ -12,11 +12,16 @@ it has found records that no bell announced, it looks once a period until the be
 """
 
 import contextlib
+import errno
+import logging
 import socket
 from typing import Final
 
 import trio
 
+log = logging.getLogger(__name__)
+
+_FORBIDDEN: Final = (errno.EAFNOSUPPORT, errno.EACCES, errno.EPERM)
 # Bound "doorbells".
 BELLS: Final = 64  # arbitrary; a reader that finds none free looks once a period
 # Bound "search for new bells, s".
@@ -36,13 +41,15 @@ class Ringer:
     """The producer's side."""
 
     def __init__(self, ring: str, generation: int) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket = _open_socket()
         self._addresses = [address(ring, generation, number) for number in range(BELLS)]
         self._answering: list[str] = []
         self._next_round = 0.0
 
     def ring(self, now: float) -> None:
         """Wake every reader. `now` is in seconds of any monotonic clock."""
+        if self._socket is None:
+            return
         if now >= self._next_round:
             self._next_round = now + ROUND_S
             self._answering = [bell for bell in self._addresses if self._ring_one(bell)]
@@ -51,6 +58,7 @@ class Ringer:
                 self._ring_one(bell)
 
     def _ring_one(self, bell: str) -> bool:
+        assert self._socket is not None
         try:
             self._socket.sendto(b"\a", bell)
         except BlockingIOError:  # its queue is full: its reader has been woken already
@@ -61,22 +69,20 @@ class Ringer:
 
     def close(self) -> None:
         """Close the socket."""
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
 
 
 class Bell:
     """One reader's side."""
 
     def __init__(self, ring: str, generation: int) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._heard = self._bound = self._bind(ring, generation)
-
-    def _bind(self, ring: str, generation: int) -> bool:
-        for number in range(BELLS):
-            with contextlib.suppress(OSError):
-                self._socket.bind(address(ring, generation, number))
-                return True
-        return False
+        self._socket = _open_socket()
+        # A reader without a bell has nothing to wait for, and nothing to drain.
+        if self._socket is not None and not _bind(self._socket, ring, generation):
+            self._socket.close()
+            self._socket = None
+        self._heard = self._socket is not None
 
     def look_s(self, period_s: float) -> float:
         """Return how long to wait for the bell; `period_s` is the producer's nominal period."""
@@ -85,7 +91,7 @@ class Bell:
     async def rung(self) -> None:
         """Wait until it rings, and take one byte from its queue. Cancellation loses nothing: the
         bell is only a hint."""
-        if not self._bound:
+        if self._socket is None:
             await trio.sleep_forever()
         while True:
             await trio.lowlevel.wait_readable(self._socket)
@@ -103,9 +109,29 @@ class Bell:
     def drain(self) -> None:
         """Empty the queue. What these bytes announced can be read by now."""
         with contextlib.suppress(BlockingIOError):
-            while True:
+            while self._socket is not None:
                 self._socket.recv(1)
 
     def close(self) -> None:
         """Release the address."""
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
+
+
+def _open_socket() -> socket.socket | None:
+    """Return a datagram socket; None where there are no Unix sockets (a sandbox may forbid them)."""
+    try:
+        return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    except OSError as error:
+        if error.errno not in _FORBIDDEN:
+            raise
+        log.warning("no doorbell (%s): readers look once a period", error.strerror)
+        return None
+
+
+def _bind(bell: socket.socket, ring: str, generation: int) -> bool:
+    for number in range(BELLS):
+        with contextlib.suppress(OSError):
+            bell.bind(address(ring, generation, number))
+            return True
+    return False

@@ -13,10 +13,20 @@ number s lives in slot s % capacity. All numbers are in the host's byte order.
 """
 
 import struct
+from math import isfinite
 from typing import Any, Final
 
 from trio_mpu.errors import RingError, RingMissing
-from trio_mpu.record import LEDGER, MAX_CAPACITY, MIN_CAPACITY, Header, Process, Record, State
+from trio_mpu.record import (
+    LEDGER,
+    MAX_CAPACITY,
+    MIN_CAPACITY,
+    Header,
+    Process,
+    Record,
+    State,
+    values_of,
+)
 
 MAGIC: Final = int.from_bytes(b"TRIO-MPU", "little")
 VERSION: Final = 1
@@ -29,6 +39,7 @@ Buffer = memoryview | bytearray | bytes
 
 
 _LEDGER_PLACES = 16
+_MAX_COUNT: Final = 2**64 - 1
 _TEXT_BYTES = 96
 
 # Each field: offset and format. Who writes it: P the producer, S the semaphore's holder.
@@ -99,7 +110,8 @@ def put_text(buffer: memoryview | bytearray, name: str, text: str) -> None:
 
 def put_ledger(buffer: memoryview | bytearray, counts: dict[str, int]) -> None:
     """Set the loss ledger."""
-    values = [counts.get(name, 0) for name in LEDGER]
+    # A predecessor's count may be anything; a number that does not fit would end the producer.
+    values = [min(counts.get(name, 0), _MAX_COUNT) for name in LEDGER]
     put(buffer, "ledger", *values, *[0] * (_LEDGER_PLACES - len(values)))
 
 
@@ -202,11 +214,15 @@ def copy_records(buffer: Buffer, capacity: int, first: int, count: int) -> bytes
 def parse_records(copied: bytes, first: int) -> list[Record]:
     """Decode copied slots that should hold the records from number `first` on.
 
-    The result begins after the last slot that holds another number. So it may be shorter, but
-    it is always consecutive and whole.
+    A slot that holds something else, or a value that is no number, is left out. What is returned
+    is consecutive: it begins after the damaged slots at the beginning, and ends before the next.
     """
-    records = [Record._make(fields) for fields in _RECORD.iter_unpack(copied)]
-    for index in range(len(records) - 1, -1, -1):
-        if records[index].seq != first + index:
-            return records[index + 1 :]
+    records: list[Record] = []
+    for seq, fields in enumerate(_RECORD.iter_unpack(copied), start=first):
+        record = Record._make(fields)
+        # A sum is finite if all that is added up is: these are 32-bit numbers.
+        if record.seq == seq and isfinite(sum(values_of(record))):
+            records.append(record)
+        elif records:
+            break
     return records

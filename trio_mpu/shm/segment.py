@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import mmap
 import os
+import stat
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ T = TypeVar("T")
 
 # Linux keeps POSIX shared memory and semaphores there: shm_overview(7), sem_overview(7).
 _SHM: Final = Path("/dev/shm")  # noqa: S108 - no temporary file of ours
+_SEMAPHORE_BYTES: Final = 4 * struct.calcsize("l")  # sem_t of the C libraries on Linux
 _FLOCK = struct.Struct("@hhqqi")  # struct flock with 64-bit offsets: type, whence, start, len, pid
 
 
@@ -45,12 +47,16 @@ class Segment:
         self._semaphore_path = _SHM / f"sem.{semaphore_name(name)[1:]}"
         self._inodes: list[int] = []
         try:
-            flags = posix_ipc.O_CREAT if create else 0
-            self.fd: int = posix_ipc.SharedMemory(f"/{name}", flags=flags, mode=0o600).fd
+            self.fd = _open(name, create=create)
         except posix_ipc.ExistentialError as error:
             raise RingMissing(f"there is no ring {self.path}: is the producer running?") from error
         except (posix_ipc.Error, OSError, ValueError) as error:
             raise RingError(_refusal(self.path, error)) from error
+        if not stat.S_ISREG(os.fstat(self.fd).st_mode):
+            self.close()
+            raise RingError(
+                f"{self.path} is not a ring of trio-mpu; choose another name with --ring"
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -115,10 +121,15 @@ class Segment:
         """Open or make the semaphore, and remember the files that the two names lead to."""
         try:
             self._semaphore = RobustSemaphore(self._name, self.fd, self.buffer, create=create)
-            self._inodes = [os.fstat(self.fd).st_ino, self._semaphore_path.stat().st_ino]
+            found = self._semaphore_path.stat()
+            if found.st_size < _SEMAPHORE_BYTES:
+                # To touch a semaphore that somebody has truncated would kill us (SIGBUS).
+                raise RingMissing(f"{self._semaphore_path} is damaged")
+            self._inodes = [os.fstat(self.fd).st_ino, found.st_ino]
         except FileNotFoundError as error:
             raise RingMissing(f"{self._semaphore_path} has just vanished") from error
-        except PermissionError as error:
+        except (posix_ipc.Error, OSError) as error:
+            # Of another user, a folder, no room for it, …
             raise RingError(_refusal(self._semaphore_path, error)) from error
 
     async def run(self, section: Callable[[], T]) -> T:
@@ -175,6 +186,20 @@ class Segment:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+
+def _open(name: str, *, create: bool) -> int:
+    """Return a descriptor of the segment, which is made if need be.
+
+    It is opened as it is first: with O_CREAT, fs.protected_regular refuses another user's file in a
+    folder like /dev/shm even to root (proc(5)).
+    """
+    while create:
+        with contextlib.suppress(posix_ipc.ExistentialError):
+            return int(posix_ipc.SharedMemory(f"/{name}").fd)
+        with contextlib.suppress(posix_ipc.ExistentialError):  # somebody else was faster
+            return int(posix_ipc.SharedMemory(f"/{name}", flags=posix_ipc.O_CREX, mode=0o600).fd)
+    return int(posix_ipc.SharedMemory(f"/{name}").fd)
 
 
 def remove(name: str) -> None:
