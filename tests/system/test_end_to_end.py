@@ -399,12 +399,3 @@ def test_a_recording_can_be_replayed(ring_name: str, tmp_path: Path) -> None:
     assert [row["ax"] for row in rows] == [float(line[3]) for line in recorded]
     assert {row["source"] for row in rows} == {source}
     assert all("simulated" in row["flags"] for row in rows)
-
-
-@pytest.mark.timeout(120)
-def test_kills_at_random_instants_tear_nothing() -> None:
-    """The short form of the torture: writer, readers, producer and server, 100 times."""
-    with killed(python("-m", "tests.torture.kill_torture", "--kills", "100")) as torture:
-        report, complaints = torture.communicate(timeout=100)
-    assert torture.returncode == 0, report + complaints
-    assert report.count("50 kills") == 2

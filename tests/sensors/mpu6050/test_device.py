@@ -29,7 +29,7 @@ from tests.helpers.software_chip import (
     installed,
     number_of,
 )
-from tests.torture.chip_torture import TRANSFERS, Case, main, play, random_case, summed
+from tests.torture.chip_torture import TRANSFERS, Case, play
 from trio_mpu.errors import DeviceError, NoSampleYet
 from trio_mpu.record import LEDGER
 from trio_mpu.sample import Flag, Sample
@@ -660,21 +660,3 @@ def test_no_frame_is_ever_wrong(
     outcome = play(Case(text, who, clock_error, awake, 100_000.0, plan, seed))
     assert outcome.complaints + outcome.miscounts == ()
     assert outcome.samples > 0
-
-
-@pytest.mark.timeout(180)  # 4 s of work, which a busy machine may take long for
-def test_some_hundred_random_sequences_have_no_wrong_frame() -> None:
-    """The short form of the torture."""
-    outcome = summed([play(random_case(seed)) for seed in range(200)])
-    assert outcome.complaints + outcome.miscounts == ()
-    assert outcome.samples > 10_000
-    assert outcome.told > 1000
-
-
-def test_the_torture_prints_and_judges(capsys: pytest.CaptureFixture[str]) -> None:
-    """Count, seed, frames and wrong frames; its exit status follows."""
-    assert main(["--sequences", "3", "--seed", "5"]) == 0
-    printed = capsys.readouterr().out
-    for part in ("seed 5: 3 sequences", "frames delivered", "lost and told", "wrong frames"):
-        assert part in printed
-    assert main(["--sequences", "0", "--seed", "5"]) == 1

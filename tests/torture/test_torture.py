@@ -1,0 +1,33 @@
+"""The short forms of the tortures; the long ones are run by hand, as their modules say."""
+
+import pytest
+
+from tests.helpers.processes import killed, python
+from tests.torture.chip_torture import main
+
+
+@pytest.mark.timeout(180)  # 4 s of work, which a busy machine may take long for
+def test_random_faults_of_a_chip_make_no_wrong_frame(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of 200 chips, each with other faults, every reading is given out or told to be lost."""
+    status = main(["--sequences", "200", "--seed", "0"])
+    report = capsys.readouterr().out
+    assert status == 0, report
+    assert "seed 0: 200 sequences" in report
+    assert "wrong frames          0" in report
+    figures = dict(line.split("  ", 1) for line in report.splitlines() if "frames" in line)
+    assert int(figures["frames delivered"]) > 10_000
+    assert int(figures["frames lost and told"].partition(",")[0]) > 1000
+
+
+def test_a_torture_without_a_sequence_shows_nothing() -> None:
+    """Its exit status says so."""
+    assert main(["--sequences", "0", "--seed", "0"]) == 1
+
+
+@pytest.mark.timeout(120)
+def test_kills_at_random_instants_tear_nothing() -> None:
+    """Writer, readers, producer and server are killed 100 times, at any instant."""
+    with killed(python("-m", "tests.torture.kill_torture", "--kills", "100")) as torture:
+        report, complaints = torture.communicate(timeout=100)
+    assert torture.returncode == 0, report + complaints
+    assert report.count("50 kills") == 2
