@@ -4,7 +4,7 @@ import itertools
 import stat
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +29,8 @@ class Replay(Device):
     def __init__(self, path: str) -> None:
         """Open the recording. Raises UsageError when it can't be read or has no sample."""
         self.source = f"replay:{path}"
-        self._lines = _lines(path)
+        self._file = _lines(path)
+        self._lines: Iterator[str] = self._file
         try:
             # Anything else, a pipe for instance, might let all of the producer wait.
             if not stat.S_ISREG(Path(path).stat().st_mode):
@@ -73,8 +74,12 @@ class Replay(Device):
         await trio.sleep_until(self._due_s)
         return [sample._replace(t_ns=time.monotonic_ns())]
 
+    async def aclose(self) -> None:
+        """Close the recording."""
+        self._file.close()
 
-def _lines(path: str) -> Iterator[str]:
+
+def _lines(path: str) -> Generator[str, None, None]:
     # Bytes that are not UTF-8 turn into characters that no row can have: the row is refused.
     with Path(path).open(encoding="utf-8", errors="replace") as file:
         while line := file.readline(MAX_LINE_CHARACTERS):
