@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { paintConnection, stateOf } from "../../trio_mpu/web/static/connection.js";
+import { backoff } from "../../trio_mpu/web/static/stream.js";
+import { page } from "./browser.mjs";
+
+test("an open stream has the status of its samples; without one the link decides", () => {
+  assert.deepEqual(["ok", "stale", "stopped", "waiting"].map((status) => stateOf("open", status)),
+    ["live", "stale", "stopped", "waiting"]);
+  for (const link of ["connecting", "paused", "offline"]) assert.equal(stateOf(link, "ok"), link);
+});
+
+test("an open stream that has said nothing yet is still connecting", () => {
+  assert.equal(stateOf("open", null), "connecting");
+  assert.equal(stateOf("open", "unheard of"), "connecting");
+});
+
+test("the state, its reason and the next attempt are shown", () => {
+  const element = page();
+  paintConnection({ link: "offline", status: null, reason: "the network is down", retryAt: 5300 }, 1000);
+  assert.equal(element("connection").dataset.state, "offline");
+  assert.equal(element("connection-word").textContent, "Offline");
+  assert.equal(element("connection-reason").textContent, "the network is down");
+  assert.equal(element("retry").textContent, "next attempt in 5 s");
+  paintConnection({ link: "open", status: "ok", reason: "", retryAt: null }, 2000);
+  assert.equal(element("connection").dataset.state, "live");
+  assert.equal(document.documentElement.dataset.state, "live");
+  assert.notEqual(element("connection-reason").textContent, "");
+  assert.equal(element("retry").textContent, "");
+});
+
+test("the wait for the next attempt doubles, is spread, and has a bound", () => {
+  for (let failures = 0; failures < 40; failures += 1) {
+    const [shortest, middle, longest] = [0, 0.5, 1].map((random) => backoff(failures, random));
+    assert.ok(shortest <= middle && middle <= longest && longest <= 5000);
+    if (failures < 3) {
+      assert.ok(shortest < middle && middle < longest);
+      assert.equal(backoff(failures + 1, 0.5), 2 * middle);
+    }
+  }
+});
