@@ -380,8 +380,16 @@ async def until_stopped(process: trio.Process) -> None:
             await trio.sleep(0.005)
 
 
-@pytest.mark.parametrize("where", ["after wait", "before post", "after post"])
-@pytest.mark.parametrize("call", [1, 2, 5])
+@pytest.mark.parametrize(
+    ("where", "call"),
+    [
+        ("after wait", 1),
+        ("after wait", 5),
+        ("before post", 2),
+        ("after post", 1),
+        ("after post", 5),
+    ],
+)
 async def test_a_reader_killed_in_the_critical_section_stops_nobody(
     ring_reader: Path, ring_name: str, shim: Path, where: str, call: int
 ) -> None:

@@ -74,11 +74,9 @@ QUIET_READS: Final = 40
 class Simulated(Sensor):
     """The simulator; each 50th read fails by itself."""
 
-    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
-        twin = Simulator.from_options("seed=1", 100)
-        self._readings = [twin._values(number / 100) for number in range(100)]
-
     async def open(self) -> Device:
+        twin = Simulator.from_options("seed=1", 100)
+        self._readings = [taken[1:8] for taken in await twin.read(100)]
         return Simulator.from_options("seed=1,fault=missing", 100)
 
     def number(self, taken: Sample) -> int | None:

@@ -58,8 +58,18 @@ def answered(path: str, snapshot: Snapshot = FRESH, **headers: str) -> Answer:
     return answer
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "get"])
-@pytest.mark.parametrize("path", ["/", "/json", "/events", "/nothing"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/"),
+        ("PUT", "/json"),
+        ("DELETE", "/events"),
+        ("OPTIONS", "/nothing"),
+        ("TRACE", "/json"),
+        ("CONNECT", "/"),
+        ("get", "/json"),
+    ],
+)
 def test_other_methods_are_not_allowed(method: str, path: str) -> None:
     """The answer says which are."""
     with pytest.raises(RequestError) as caught:

@@ -119,8 +119,17 @@ def all_logs(caplog: pytest.LogCaptureFixture) -> None:
 # -- a chip that works ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", [QUEUED, SINGLE, "1,rate=1000,accel=16", "1,rate=50,gyro=2000"])
-@pytest.mark.parametrize("clock_error", [-0.01, 0.0, 0.01])
+@pytest.mark.parametrize(
+    ("text", "clock_error"),
+    [
+        (QUEUED, -0.01),
+        (QUEUED, 0.01),
+        (SINGLE, -0.01),
+        (SINGLE, 0.01),
+        ("1,rate=1000,accel=16", 0.0),
+        ("1,rate=50,gyro=2000", 0.0),
+    ],
+)
 def test_every_reading_is_given_out_once_and_in_order(text: str, clock_error: float) -> None:
     """Whatever the chip's clock does within its 1 %."""
     bench = Bench(text, clock_error=clock_error)
@@ -141,8 +150,7 @@ def account(bench: Bench) -> tuple[list[int], list[int]]:
     return made, [sample.lost for sample in bench.samples[1:]]
 
 
-@pytest.mark.parametrize("seed", range(1, 9))
-@pytest.mark.parametrize("clock_error", [-0.01, 0.01])
+@pytest.mark.parametrize(("clock_error", "seed"), [(-0.01, 1), (-0.01, 2), (0.01, 3), (0.01, 4)])
 def test_a_transfer_that_takes_half_a_period_is_accounted_for(
     clock_error: float, seed: int
 ) -> None:
@@ -155,9 +163,15 @@ def test_a_transfer_that_takes_half_a_period_is_accounted_for(
     assert abs(sum(told) - sum(made)) <= 1
 
 
-@pytest.mark.parametrize("seed", range(1, 5))
-@pytest.mark.parametrize("clock_error", [-0.01, 0.01])
-@pytest.mark.parametrize("jitter_ns", [8_000_000, 16_000_000])
+@pytest.mark.parametrize(
+    ("jitter_ns", "clock_error", "seed"),
+    [
+        (8_000_000, -0.01, 1),
+        (8_000_000, 0.01, 2),
+        (16_000_000, -0.01, 3),
+        (16_000_000, 0.01, 4),
+    ],
+)
 def test_a_computer_that_is_too_slow_lets_the_chip_count(
     jitter_ns: int, clock_error: float, seed: int, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -183,7 +197,7 @@ def test_an_adapter_without_long_transfers_goes_on_one_by_one() -> None:
     assert any(sample.lost for sample in bench.samples)
 
 
-@pytest.mark.parametrize("clock_error", [-0.01, 0.0, 0.01])
+@pytest.mark.parametrize("clock_error", [-0.01, 0.01])
 def test_looks_that_all_begin_late_don_t_drift_from_the_chip(
     clock_error: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,8 +229,7 @@ def test_each_die_is_read_in_its_own_units(who: int) -> None:
     assert bench.device.chip == f"{VARIANTS[who].name}, ±8 g, ±1000 °/s, DLPF 4 (21/20 Hz), 200 Hz"
 
 
-@pytest.mark.parametrize("rate", [200, 500, 1000])
-@pytest.mark.parametrize("clock_error", [-0.01, 0.002, 0.01])
+@pytest.mark.parametrize(("rate", "clock_error"), [(200, 0.01), (500, -0.01), (1000, 0.002)])
 def test_queued_readings_have_the_chips_own_time(
     rate: int, clock_error: float, record_property: Callable[[str, object], None]
 ) -> None:
@@ -430,10 +443,18 @@ def test_a_nearly_full_fifo_counts_as_full() -> None:
     assert bench.numbers == bench.told
 
 
-@pytest.mark.parametrize("resets_awake", [True, False])
 @pytest.mark.parametrize("text", [QUEUED, SINGLE])
-@pytest.mark.parametrize("transfer", range(4))
-@pytest.mark.parametrize("fault", [Fault.DIP, Fault.DIP_WITHIN])
+@pytest.mark.parametrize(
+    ("transfer", "fault", "resets_awake"),
+    [
+        (0, Fault.DIP, True),
+        (1, Fault.DIP, False),
+        (1, Fault.DIP_WITHIN, True),
+        (2, Fault.DIP, True),
+        (2, Fault.DIP_WITHIN, False),
+        (3, Fault.DIP_WITHIN, False),
+    ],
+)
 def test_a_power_dip_is_noticed_and_the_chip_set_up_again(
     text: str, transfer: int, fault: Fault, resets_awake: bool
 ) -> None:
