@@ -229,7 +229,6 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--sequences", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     options = parser.parse_args(argv)
-    logging.disable()
     outcomes, played = list[Outcome](), Counter[str]()
     for seed in range(options.seed * 10**6, options.seed * 10**6 + options.sequences):
         case = random_case(seed)
@@ -250,4 +249,5 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    logging.disable()
     sys.exit(main(sys.argv[1:]))
