@@ -167,7 +167,7 @@ class Connection:
         try:
             with trio.fail_after(REQUEST_S):
                 head = await self._head()
-            request = sound_request(head, MAX_BODY_BYTES)
+            request = sound_request(head, MAX_BODY_BYTES, self._transport.peer)
             self._closing = request.headers.keys() >= {"transfer-encoding", "content-length"}
             reply = self._app.respond(request)
             with trio.fail_after(REQUEST_S):

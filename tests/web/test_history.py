@@ -38,7 +38,7 @@ async def text_of(
     """Return all pieces of an answer; `between` is called after each."""
     pieces = []
     async for piece in history.pieces(hub, asked):
-        pieces.append(piece.payload.decode())
+        pieces.append(piece.decode())
         between()
     return pieces
 

@@ -4,6 +4,7 @@ It starts at its cursor and is encoded by itself until it stands where its group
 position moves only when a chunk is handed out, so that cancellation loses nothing.
 """
 
+import contextlib
 from typing import Final
 
 import trio
@@ -24,11 +25,12 @@ RETRY_RING_S: Final = 0.1
 class CatchUp:
     """See above. `gap`, if any, is to be reported with the next sample."""
 
-    def __init__(self, hub: Hub, group: Group, last_event_id: str) -> None:
+    def __init__(self, hub: Hub, group: Group, last_event_id: str, address: str) -> None:
         self.gap: Gap | None = None
         self._hub = hub
         self._group = group
         self._last_event_id = last_event_id
+        self._address = address
         self._takes_oldest = last_event_id == EARLIEST  # whatever its number: nothing is missing
         self._reason = ""  # of a gap, should the ring overwrite what is next
         self._reading: _Reading | None = None
@@ -47,7 +49,7 @@ class CatchUp:
         if generation == at.generation:
             return at
         if at.generation == 0:
-            cursor, self.gap = self._hub.cursor_after(self._last_event_id)
+            cursor, self.gap = self._hub.cursor_after(self._last_event_id, self._group.options)
             self._reason = "lapped"
         else:
             # The ring that this position belongs to is gone; what was in it is unknown.
@@ -59,8 +61,6 @@ class CatchUp:
     def is_complete(self, at: Chunk) -> bool:
         """Return whether a client that is `at` has everything its group has sent, or can't get it
         any more."""
-        if self._group.seq is None:
-            return False
         seq = at.seq
         if self._reading is not None and self.gap is not None:
             seq = max(seq, self._reading.seq)
@@ -69,21 +69,22 @@ class CatchUp:
     async def read(self, at: Chunk) -> Chunk | None:
         """Return what comes next for a client that is `at`; None if there is nothing yet."""
         hub = self._hub
-        await trio.lowlevel.checkpoint()  # so that subscribers that catch up take turns
         encoder = self._group.options.encoder
         reading = self._reading = self._reading or _Reading(at.seq, encoder(hub.origin, hub.ledger))
         if reading.after >= hub.head:
-            await hub.news.park()
+            # Nothing of means is complete before its group's are.
+            await (self._group if self._group.options.rate_hz else hub).news.park()
             return None
-        try:
-            batch = await hub.record_source.read(at.generation, reading.after, reading.limit)
-        except RingError:
-            await trio.sleep(RETRY_RING_S)
-            return None
-        # Meanwhile the hub may have switched to a ring with other samples under these numbers.
-        if hub.origin.generation != at.generation:
-            return None
-        return self._encode(batch, at, reading)
+        async with hub.turns.slice(self._address):
+            with contextlib.suppress(RingError):
+                batch = await hub.record_source.read(at.generation, reading.after, reading.limit)
+                # Meanwhile the hub may have switched to a ring with other samples under these
+                # numbers.
+                if hub.origin.generation != at.generation:
+                    return None
+                return self._encode(batch, at, reading)
+        await trio.sleep(RETRY_RING_S)
+        return None
 
     def _encode(self, batch: Batch, at: Chunk, reading: "_Reading") -> Chunk | None:
         """Return the records as a chunk; `reading` and the gap to report move on."""

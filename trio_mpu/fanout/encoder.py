@@ -8,6 +8,7 @@ its own produces the same bytes.
 """
 
 import math
+import operator
 from abc import ABC, abstractmethod
 from typing import Final, NamedTuple
 
@@ -78,14 +79,22 @@ class EverySample(Encoder):
 
 class WindowMeans(Encoder):
     """An event for each window of time that has samples: their means, with the newest one's
-    sequence number. The first sample after a window completes it."""
+    sequence number. The first sample after a window completes it.
+
+    A window costs the same memory however long it is: sums and extremes, no samples.
+    """
 
     def __init__(self, origin: Origin, ledger: Ledger, options: StreamOptions) -> None:
         super().__init__(origin, ledger)
         self._stats = options.stats
         self._window_ns = 10**9 / options.rate_hz
-        self._number: int | None = None
-        self._records: list[Record] = []
+        self._number = 0  # of the window
+        self._count = 0  # samples in it
+        self._newest: Record
+        self._sums: Values
+        self._least: Values = ()
+        self._greatest: Values = ()
+        self._flags = 0
         self._average: Values = ()
         self._gap: Gap | None = None
 
@@ -93,29 +102,32 @@ class WindowMeans(Encoder):
         """Return the event of the previous window if this record is the first one after it."""
         number = math.floor(record.t_ns / self._window_ns)
         payload = b""
-        if number != self._number and self._number is not None:
+        if self._count and number != self._number:
             payload = self._close()
         self._number = number
-        self._records.append(record)
-        self._average = average
+        self._take(values_of(record))
+        self._newest, self._average = record, average
+        self._flags |= record.flags
         self._gap = merged_gap(self._gap, with_noted_gap(record, gap))
         return payload
 
+    def _take(self, values: Values) -> None:
+        if not self._count:
+            self._sums = values
+            self._least = self._greatest = values if self._stats else ()
+        else:
+            self._sums = tuple(map(operator.add, self._sums, values))
+            if self._stats:
+                self._least = tuple(map(min, self._least, values))
+                self._greatest = tuple(map(max, self._greatest, values))
+        self._count += 1
+
     def _close(self) -> bytes:
-        newest = self._records[-1]
-        axes = list(zip(*map(values_of, self._records), strict=True))
-        count = len(self._records)
-        flags = 0
-        for record in self._records:
-            flags |= record.flags
-        window = Window(
-            count,
-            tuple(sum(axis) / count for axis in axes),
-            tuple(map(min, axes)) if self._stats else (),
-            tuple(map(max, axes)) if self._stats else (),
-        )
-        payload = self._event(newest._replace(flags=flags), self._average, self._gap, window)
-        self.seq, self._records, self._gap = newest.seq, [], None
+        means = tuple([total / self._count for total in self._sums])
+        window = Window(self._count, means, self._least, self._greatest)
+        newest = self._newest._replace(flags=self._flags)
+        payload = self._event(newest, self._average, self._gap, window)
+        self.seq, self._count, self._flags, self._gap = newest.seq, 0, 0, None
         return payload
 
 

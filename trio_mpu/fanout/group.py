@@ -48,6 +48,25 @@ class Chunk:
         return self.generation, self.seq, self.status
 
 
+@dataclass(slots=True, eq=False)
+class Published:
+    """A record as the hub publishes it: with the mean that ends with it, and the gap before it
+    that all have. `event` is that of every sample, once a group has encoded it for all."""
+
+    record: Record
+    average: Values
+    gap: Gap | None
+    event: bytes = b""
+
+
+@dataclass(slots=True, eq=False)
+class Announced:
+    """A new status, and its event."""
+
+    status: str
+    event: bytes
+
+
 class Group:
     """Attached subscribers are exactly at `seq` and know the status: hub.py, invariant 3.
 
@@ -56,13 +75,22 @@ class Group:
     """
 
     def __init__(
-        self, options: StreamOptions, ledger: Ledger, origin: Origin, head: int, status: str
+        self,
+        options: StreamOptions,
+        ledger: Ledger,
+        origin: Origin,
+        head: int,
+        status: str,
+        owner: str = "",
     ) -> None:
-        """See `begin`; `status` is the stream's."""
+        """See `begin`; `status` is the stream's, `owner` the address of the first member."""
         self.options = options
+        self.owner = owner
+        self.fed = 0  # how much of what the hub has published: hub.py
+        self.news = trio.lowlevel.ParkingLot()  # for members that wait until `seq` moves
         self._ledger = ledger
         self.members = 0  # subscriptions, attached or not
-        self.seq: int | None
+        self.seq: int
         self.offered_s = -math.inf  # when the last chunk was offered
         self.flush_s: float  # when pending events have waited long enough
         self._status = status
@@ -76,43 +104,49 @@ class Group:
         self.detach_all()
         self._generation = origin.generation
         self._encoder = self.options.encoder(origin, self._ledger)
-        # Means start with the first whole window: `seq` is None until then.
-        self.seq = None if self.options.rate_hz else head
+        self.seq = self._encoded = head
         self._pending: list[bytes] = []
         self.flush_s = math.inf
 
     # -- what the hub publishes ---------------------------------------------------------
 
-    def add(self, record: Record, average: Values, gap: Gap | None) -> None:
-        """Encode the next record; the events that it completes wait for `flush`."""
-        events = self._encoder.add(record, average, gap)
-        if not events:
+    def feed(self, entry: Published | Announced) -> None:
+        """Take what the hub publishes next; the events that a record completes wait for `flush`."""
+        if isinstance(entry, Announced):
+            self.flush(now=True)
+            self._status = entry.status
+            self._offer(entry.event)
             return
-        if self.seq is None:
-            self.seq = self._encoder.seq  # no subscriber is attached yet
+        events = self._encode(entry)
+        if not events:
             return
         if not self._pending:
             patience_s = self.options.flush_ms / 1000
             self.flush_s = trio.current_time() + patience_s if patience_s else 0.0
         self._pending.append(events)
 
+    def _encode(self, entry: Published) -> bytes:
+        if self.options.rate_hz:
+            events = self._encoder.add(entry.record, entry.average, entry.gap)
+            self._encoded = self._encoder.seq or self._encoded
+            return events
+        # All groups of every sample have the same event, whatever their flush_ms.
+        if not entry.event:
+            entry.event = self._encoder.add(entry.record, entry.average, entry.gap)
+        self._encoded = entry.record.seq
+        return entry.event
+
     def flush(self, *, now: bool = False) -> None:
         """Offer the pending events to all attached subscribers, if they have waited long enough."""
         if self._pending and (now or not self.flush_s or trio.current_time() >= self.flush_s):
-            self.seq = self._encoder.seq
+            self.seq = self._encoded
             payload = b"".join(self._pending)
             self._pending.clear()
             self.flush_s = math.inf
             self._offer(payload)
 
-    def announce(self, status: str, event: bytes) -> None:
-        """Flush, then offer the event of a new status."""
-        self.flush(now=True)
-        self._status = status
-        self._offer(event)
-
     def _offer(self, payload: bytes) -> None:
-        chunk = Chunk(payload, self._generation, self.seq or 0, self._status, framed(payload))
+        chunk = Chunk(payload, self._generation, self.seq, self._status, framed(payload))
         self._last = chunk
         self.offered_s = trio.current_time()
         full = [subscriber for subscriber in self._awake if not subscriber.offer(chunk)]
@@ -123,6 +157,8 @@ class Group:
             subscriber.at = chunk
             self._awake.add(subscriber)
             subscriber.offer(Chunk(b"", *chunk.position, rest))
+        if self.news:
+            self.news.unpark_all()
 
     # -- the subscribers --------------------------------------------------------------
 
@@ -155,6 +191,7 @@ class Group:
             subscriber.detach()
         self._awake.clear()
         self._last = None
+        self.news.unpark_all()
 
     def leave(self, subscriber: Subscriber) -> None:
         """Remove a subscriber for good."""

@@ -32,10 +32,14 @@ QUEUE_CHUNKS: Final = 64  # the bytes are shared; a chunk waiting costs a client
 
 @contextmanager
 def subscribe(
-    hub: Hub, last_event_id: str = "", options: StreamOptions = EVERY_SAMPLE
+    hub: Hub,
+    last_event_id: str = "",
+    options: StreamOptions = EVERY_SAMPLE,
+    address: str = "",
 ) -> Iterator["Subscription"]:
-    """Open a subscription that starts right after that event, or else at the newest sample."""
-    subscription = Subscription(hub, last_event_id, options)
+    """Open a subscription that starts right after that event, or else at the newest sample.
+    `address` is the client's."""
+    subscription = Subscription(hub, last_event_id, options, address)
     try:
         yield subscription
     finally:
@@ -46,12 +50,12 @@ class Subscription:
     """See above. If `socket_fd` is set, the task writes what `next` returns, framed, to this
     socket, and nothing else; while the task waits in `next`, the hub may write in its place."""
 
-    def __init__(self, hub: Hub, last_event_id: str, options: StreamOptions) -> None:
+    def __init__(self, hub: Hub, last_event_id: str, options: StreamOptions, address: str) -> None:
         self.socket_fd: int | None = None
         self.at = Chunk(b"")
         self._hub = hub
-        self._group = hub.join(options)
-        self._catch_up = CatchUp(hub, self._group, last_event_id)
+        self._group = hub.join(options, address)
+        self._catch_up = CatchUp(hub, self._group, last_event_id, address)
         self._behind = True
         self._send, self._receive = trio.open_memory_channel[Chunk](QUEUE_CHUNKS)
 

@@ -17,6 +17,8 @@ COUNTERS: Final = {
     "timeouts_write": "connections closed because the client accepted no bytes",
     "handler_errors": "connections ended by an unexpected error",
     "events": "samples encoded for the stream",
+    "forms_delayed": "times a form of the stream (its rate, stats and flush_ms) had to wait its turn",
+    "forms_restarted": "times such a form was so late that its clients went back to the ring",
     "overflows": "times a subscriber's queue was full and it went back to the ring",
     "gaps_slow": "gaps reported to a client that was too slow",
     "slow_lost": "samples that were missing in these",

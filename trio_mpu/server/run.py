@@ -5,6 +5,7 @@
     │  ├─ one task per connection, and per refusal
     │  └─ service (inner nursery: cancelled at once when the server stops)
     │     ├─ follow_ring: ring → hub
+    │     ├─ feed_late: hub → the forms of the stream that the live time has no room for
     │     ├─ beat: counters → scoreboard
     │     └─ one acceptor per listener
 
@@ -68,6 +69,7 @@ async def run_server(
             async with trio.open_nursery() as service:
                 service.start_soon(follow_ring, settings.ring, app.hub, record_source, metrics)
                 service.start_soon(app.idle_connections.run)
+                service.start_soon(app.hub.feed_late)
                 service.start_soon(beat, app)
                 for listener in listeners:
                     acceptor = Acceptor(listener, app, settings.max_clients)

@@ -60,12 +60,12 @@ class App:
 
     @contextmanager
     def stream(
-        self, last_event_id: str, options: StreamOptions = EVERY_SAMPLE
+        self, last_event_id: str, options: StreamOptions = EVERY_SAMPLE, address: str = ""
     ) -> Iterator[Subscription]:
         """Open a subscription and count it."""
         self.slot.add("streams_open", 1)
         try:
-            with subscribe(self.hub, last_event_id, options) as subscription:
+            with subscribe(self.hub, last_event_id, options, address) as subscription:
                 yield subscription
         finally:
             self.slot.add("streams_open", -1)

@@ -30,12 +30,12 @@ def events(request: Request, app: App) -> Pieces:
     generation = app.hub.origin.generation
     if generation:
         # What the client is told here has to be what it gets, so the place is settled now.
-        cursor, gap = app.hub.cursor_after(asked)
+        cursor, gap = app.hub.cursor_after(asked, options)
         after = event_id(generation, cursor)
         headers.append(("Last-Event-ID", after))
         if gap is None and asked != EARLIEST:
             asked = after
-    generate = partial(_events, app, asked, options)
+    generate = partial(_events, app, asked, options, request.address)
     return Pieces("text/event-stream", generate, tuple(headers), endless=True)
 
 
@@ -59,10 +59,10 @@ def stream_options(request: Request) -> StreamOptions:
 
 
 async def _events(
-    app: App, last_id: str, options: StreamOptions, socket_fd: int | None
+    app: App, last_id: str, options: StreamOptions, address: str, socket_fd: int | None
 ) -> AsyncGenerator[Chunk, None]:
     yield Chunk(sse.OPENING)
-    with app.stream(last_id, options) as subscription:
+    with app.stream(last_id, options, address) as subscription:
         subscription.socket_fd = socket_fd
         sent_s = trio.current_time()
         while True:

@@ -5,12 +5,10 @@ import math
 import re
 import time
 import zlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
-
-import trio
+from typing import Final, Protocol
 
 from trio_mpu.errors import RequestError, RingError
 from trio_mpu.fanout.group import Chunk
@@ -34,6 +32,18 @@ MAX_SECONDS: Final = 10**6
 GZIP_LEVEL: Final = 1  # a sixth of the bytes; higher levels gain a tenth for thrice the time
 _GZIP_FORMAT: Final = 31  # zlib: the largest window, and gzip's header
 PIECE_SAMPLES: Final = 128  # some 30 kB, encoded in 1 ms: streams are not kept waiting
+
+
+class Compressor(Protocol):
+    """What zlib.compressobj() returns; it has no public name."""
+
+    def compress(self, data: bytes, /) -> bytes:
+        """Take data in; return what of it is compressed by now."""
+        ...
+
+    def flush(self) -> bytes:
+        """Return the rest, and the end."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -78,10 +88,11 @@ def past(request: Request, app: App) -> Pieces:
         ("Ring-Generation", f"{app.hub.origin.generation:016x}"),
         ("Vary", "Accept-Encoding"),
     )
-    generate = partial(pieces, app.hub, asked)
+    compressor = None
     if accepts_gzip(request):
         headers = (*headers, ("Content-Encoding", "gzip"))
-        generate = partial(_gzipped, generate)
+        compressor = zlib.compressobj(GZIP_LEVEL, wbits=_GZIP_FORMAT)
+    generate = partial(_in_turns, app.hub, asked, request.address, compressor)
     return Pieces(TYPES[asked.format], generate, headers)
 
 
@@ -90,17 +101,24 @@ def _file_name(asked: History) -> str:
     return f"trio-mpu-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.{asked.format}"
 
 
-async def _gzipped(
-    generate: Callable[[int | None], AsyncGenerator[Chunk, None]], fd: int | None
+async def _in_turns(
+    hub: Hub, asked: History, address: str, compressor: Compressor | None, _fd: int | None
 ) -> AsyncGenerator[Chunk, None]:
-    compressor = zlib.compressobj(GZIP_LEVEL, wbits=_GZIP_FORMAT)
-    async with contextlib.aclosing(generate(fd)) as plain:
-        async for chunk in plain:
-            yield Chunk(compressor.compress(chunk.payload))
-    yield Chunk(compressor.flush())
+    """Yield the pieces, each made when it is this address's turn."""
+    async with contextlib.aclosing(pieces(hub, asked)) as plain:
+        while True:
+            async with hub.turns.slice(address):
+                piece = await anext(plain, None)
+                if piece is not None and compressor is not None:
+                    piece = compressor.compress(piece)
+            if piece is None:
+                break
+            yield Chunk(piece)
+    if compressor is not None:
+        yield Chunk(compressor.flush())
 
 
-async def pieces(hub: Hub, asked: History, _fd: int | None = None) -> AsyncGenerator[Chunk, None]:
+async def pieces(hub: Hub, asked: History) -> AsyncGenerator[bytes, None]:
     """Yield the answer piece by piece, from what the ring holds now; what is measured meanwhile
     is left out, so there is an end.
 
@@ -118,7 +136,6 @@ async def pieces(hub: Hub, asked: History, _fd: int | None = None) -> AsyncGener
     if asked.since is not None and asked.since[0] != origin.generation:
         restart = Gap(asked.since[1], 0, None, "restart")
     while after < end and left > 0:
-        await trio.lowlevel.checkpoint()
         count = int(min(PIECE_SAMPLES, end - after, left))
         batch = await hub.record_source.read(origin.generation, after, count)
         if not batch.records:
@@ -133,9 +150,9 @@ async def pieces(hub: Hub, asked: History, _fd: int | None = None) -> AsyncGener
         # Only what there is counts against the limit.
         left -= len(batch.records)
         after, tells = batch.records[-1].seq, True
-        yield Chunk(text.encode())
+        yield text.encode()
         text = ""
-    yield Chunk((text + closing).encode())
+    yield (text + closing).encode()
 
 
 def _frame(kind: str, origin: Origin) -> tuple[str, str, str]:

@@ -46,7 +46,7 @@ def whole_answer(request: bytes, answer: Answer, common: Headers) -> bytes:
     return b"".join(connection.send(event) or b"" for event in events)
 
 
-def sound_request(request: h11.Request, max_body_bytes: int) -> Request:
+def sound_request(request: h11.Request, max_body_bytes: int, address: str) -> Request:
     """Return a request that h11 has accepted, taken apart. Raises RequestError if it is none that
     we can serve."""
     if not request.http_version.startswith(b"1."):
@@ -56,4 +56,4 @@ def sound_request(request: h11.Request, max_body_bytes: int) -> Request:
     headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
     if int(headers.get("content-length", "0")) > max_body_bytes:
         raise RequestError(413, "the body is too large")
-    return Request(request.method.decode(), path, query, headers)
+    return Request(request.method.decode(), path, query, headers, address)

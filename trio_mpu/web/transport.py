@@ -58,6 +58,14 @@ class Transport:
                 raise ClientGone("the client takes nothing", stuck=True)
 
     @property
+    def peer(self) -> str:
+        """The client's address; empty if there is none, or no longer."""
+        with contextlib.suppress(OSError):
+            if self._socket is not None:
+                return str(self._socket.getpeername()[0])
+        return ""
+
+    @property
     def socket_fd(self) -> int | None:
         """The descriptor of the socket beneath, if it is one."""
         return None if self._socket is None else self._socket.fileno()
