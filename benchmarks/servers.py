@@ -118,12 +118,17 @@ STREAMING: Final = ("floor", "ours", "node", "aiohttp", "starlette")
 ANSWERING: Final = ("floor", "ours", "uvicorn-httptools", "uvicorn-h11")
 
 
+def ring_of_ours() -> str:
+    """Return the name of the ring that our server is given."""
+    return f"benchmark_{os.getpid()}"
+
+
 @contextlib.contextmanager
 def serving(name: str, feed: Feed) -> Iterator[Server]:
     """Run a server until the end of the block. Raises NoAnswer."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # not every peer does so itself
-    port, ring = _free_port(), f"benchmark_{os.getpid()}"
+    port, ring = _free_port(), ring_of_ours()
     environ = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
