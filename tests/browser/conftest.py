@@ -25,7 +25,7 @@ CHROMIUM_OPTIONS = (
     "--disable-sync",
 )
 
-# A test can't hide a tab; the page is told so instead. Everything else is as in a hidden one.
+# A test can't hide a tab, nor wait for minutes; the page is told so instead. Everything else is as in a hidden one.
 VISIBILITY = """
 let visibility = "visible";
 Object.defineProperty(document, "visibilityState", { get: () => visibility });
@@ -34,6 +34,10 @@ window.setVisibility = (state) => {
   visibility = state;
   document.dispatchEvent(new Event("visibilitychange"));
 };
+const now = Date.now;
+let later_ms = 0;
+Date.now = () => now() + later_ms;
+window.letTimePass = (seconds) => { later_ms += 1000 * seconds; };
 """
 
 
@@ -68,6 +72,16 @@ class Visit:
 
     def unhide(self) -> None:
         self.page.evaluate("() => window.setVisibility('visible')")
+
+    def sleep(self, seconds: float) -> None:
+        """Be hidden for so long, by the page's clock, and come back."""
+        self.hide()
+        self.page.evaluate("(seconds) => window.letTimePass(seconds)", seconds)
+        self.unhide()
+
+    def histories(self) -> list[str]:
+        """The addresses of the past asked for, in order."""
+        return [url for url in self.requests if "/history" in url]
 
     def streams(self) -> list[str]:
         """The addresses of the streams asked for, in order."""

@@ -12,13 +12,14 @@ const WORDS = {
   waiting: ["Waiting", "for the first sample"],
   stale: ["Stale", "no new samples from the sensor; the figures are the last ones known"],
   stopped: ["Stopped", "the sensor's process has ended; the figures are the last ones known"],
+  unanswered: ["Silent", "the server does not answer; the figures are the last ones known"],
   paused: ["Paused", "while this page is hidden; it resumes where it left off"],
   offline: ["Offline", "no stream from the server"],
 };
 
-const OF_STATUS = { ok: "live", stale: "stale", stopped: "stopped", waiting: "waiting" };
+const OF_STATUS = { ok: "live", stale: "stale", stopped: "stopped", waiting: "waiting", unanswered: "unanswered" };
 
-/** (link, status) → one of the seven states. An open stream that has said nothing yet is still connecting. */
+/** (link, status) → one of the eight states. An open stream that has said nothing yet is still connecting. */
 export function stateOf(link, status) {
   if (link !== "open") return link;
   return OF_STATUS[status] ?? "connecting";

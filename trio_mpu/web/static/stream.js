@@ -1,22 +1,26 @@
-/* The stream: owner of the page's one EventSource.
+/* The stream: owner of the page's one connection to /events.
  *
  * Rules
- *   1. At most one EventSource lives, and none while the page is hidden: a browser opens at most six HTTP/1.1
- *      connections to a server over all its tabs, so a forgotten tab must not hold one.
- *   2. Every failure takes one path: close, wait, make a new one. An EventSource comes back by itself from a dropped
- *      connection but never from a 503; one path for both means one back-off, and the user can be told about it.
- *   3. A new EventSource can't set the Last-Event-ID header, so the cursor travels as ?last_event_id=. The server then
- *      resumes right after it: nothing lost, nothing repeated.
- *   4. The links told are connecting, open, offline and paused. What the samples say (stale, stopped) is not known here.
+ *   1. At most one stream lives, and none while the page is hidden: a browser opens at most six HTTP/1.1 connections to
+ *      a server over all its tabs, so a forgotten tab must not hold one.
+ *   2. It is read by fetch, not by an EventSource: whose answers to a refusal and whose heartbeats are hidden, and who
+ *      wakes the page for each event. Here all that one write of the server held is taken in one go.
+ *   3. Every failure takes one path: close, wait, make a new one. So there is one back-off, and the user can be shown it.
+ *   4. The cursor travels as ?last_event_id=. The server resumes right after it: nothing lost, nothing repeated.
+ *   5. The links reported are connecting, open, unanswered, offline and paused. What the samples say (stale, stopped) is
+ *      not known here.
  */
 
-import { ask } from "./answer.js";
+import { UNANSWERED, answerOf } from "./answer.js";
+import { EventParser } from "./sse.js";
 
 const FIRST_RETRY_MS = 250; // a restarting server is back within this, more often than not
 const LAST_RETRY_MS = 5000; // the longest that a reader should look at a page that doesn't try
-// Arbitrary: a server nearby answers in milliseconds, and a browser would wait minutes for one that is gone.
-const PATIENCE_MS = 5000;
-const UNANSWERED = "the server does not answer (or other windows hold all six connections that a browser opens to it)";
+const SAY_SO_MS = 1500; // a server that accepts and says nothing is shown as such within 2 s…
+const PATIENCE_MS = 5000; // …and given up after this; a browser would wait minutes
+const FLUSH_MS = 40; // events of so long come in one write: as often as the page paints, and less often than they are made
+const FULL = `${UNANSWERED} (or other windows hold all six connections that a browser opens to it)`;
+const LOST = { reason: "the connection was lost", retryAfter_s: 0 };
 
 /** The wait before attempt number `failures`, in ms: doubling, capped, and spread by a quarter either way so that
  *  a thousand pages that lost the same server don't return in the same instant. */
@@ -28,36 +32,37 @@ export class Stream {
   #cursor;
   #onSample;
   #onStatus;
+  #onHeartbeat;
   #onLink;
-  #source = null;
+  #cut = null; // of the present connection, or null
   #timer = 0;
-  #attempt = 0;
   #failures = 0;
 
-  /** `cursor()` gives the id of the last sample taken, or null. `onSample` and `onStatus` get the parsed object of an
-   *  event, `onLink` gets (link, reason, retryAt): retryAt in ms since the epoch, or null. */
-  constructor({ cursor, onSample, onStatus, onLink }) {
+  /** `cursor()` gives the id of the last sample taken, or null to begin with the newest. `onSample` and `onStatus` get
+   *  the parsed object of an event, `onHeartbeat` is called for every piece of the stream, `onLink` gets (link, reason,
+   *  retryAt): retryAt in ms since the epoch, or null. */
+  constructor({ cursor, onSample, onStatus, onHeartbeat, onLink }) {
     this.#cursor = cursor;
     this.#onSample = onSample;
     this.#onStatus = onStatus;
+    this.#onHeartbeat = onHeartbeat;
     this.#onLink = onLink;
   }
 
-  /** Follows the page's visibility from now on; connects at once when it is visible. */
+  /** Follows the page's visibility from now on; connects immediately when it is visible. */
   start() {
     document.addEventListener("visibilitychange", () => this.#followVisibility());
     // The network is back: what was learnt about it while it was away no longer counts.
     window.addEventListener("online", () => {
       this.#failures = 0;
-      if (!this.#source) this.#followVisibility();
+      if (!this.#cut) this.#followVisibility();
     });
     this.#followVisibility();
   }
 
   /** Gives up on the present connection, `reason` says why, and makes a new one after the usual wait. */
   reopen(reason) {
-    this.#release();
-    this.#retry(reason, 0);
+    this.#retry({ reason, retryAfter_s: 0 });
   }
 
   #followVisibility() {
@@ -65,65 +70,77 @@ export class Stream {
       this.#release();
       this.#failures = 0;
       this.#onLink("paused", "", null);
-    } else if (!this.#source) {
-      this.#connect();
+    } else if (!this.#cut) {
+      void this.#connect();
     }
   }
 
-  #connect() {
+  async #connect() {
     this.#release();
+    const cut = (this.#cut = new AbortController());
     const url = new URL("events", document.baseURI);
+    url.searchParams.set("flush_ms", FLUSH_MS);
     const id = this.#cursor();
     if (id !== null) url.searchParams.set("last_event_id", id);
 
-    const source = new EventSource(url);
-    this.#source = source;
     // After a failure the page stays offline until a stream is open: an attempt is no news.
     if (this.#failures === 0) this.#onLink("connecting", "", null);
-    this.#timer = setTimeout(() => this.reopen(UNANSWERED), PATIENCE_MS);
+    this.#timer = setTimeout(() => {
+      this.#onLink(this.#failures === 0 ? "unanswered" : "offline", FULL, null);
+      this.#timer = setTimeout(() => this.reopen(FULL), PATIENCE_MS - SAY_SO_MS);
+    }, SAY_SO_MS);
 
-    source.onopen = () => {
-      clearTimeout(this.#timer);
-      this.#onLink("open", "", null);
-    };
-    source.onmessage = (event) => {
-      this.#failures = 0; // not in onopen: a server that accepts and drops at once must meet the back-off too
-      this.#onSample(JSON.parse(event.data));
-    };
-    source.addEventListener("status", (event) => {
-      this.#failures = 0;
-      this.#onStatus(JSON.parse(event.data));
-    });
-    source.onerror = () => {
-      // CLOSED: the server answered, with something that is no stream. CONNECTING: there was no answer, or it ended.
-      const refused = source.readyState === EventSource.CLOSED;
-      this.#release();
-      if (refused) void this.#learnWhy(url);
-      else this.#retry("the connection was lost", 0);
-    };
+    const response = await fetch(url, { signal: cut.signal, cache: "no-store" }).catch(() => null);
+    if (cut !== this.#cut) return; // hidden or reopened in the meantime
+    clearTimeout(this.#timer);
+    const failure = response === null ? LOST : await refusal(response);
+    if (cut !== this.#cut) return;
+    if (failure !== null) {
+      this.#retry(failure);
+      return;
+    }
+    this.#onLink("open", "", null);
+    await this.#read(response, cut);
+    if (cut === this.#cut) this.#retry(LOST);
   }
 
-  /** An EventSource hides the answer that closed it; the same request by fetch shows it. */
-  async #learnWhy(url) {
-    const attempt = this.#attempt;
-    this.#onLink("offline", "the server refused the stream", null);
-    const answer = await ask(url);
-    if (attempt !== this.#attempt) return; // hidden or reopened in the meantime
-    this.#retry(answer.reason, answer.retryAfter_s * 1000);
+  /** Reads to the end of the stream, or until the connection is no longer the present one. */
+  async #read(response, cut) {
+    const reader = response.body.getReader();
+    const decoder = new TextDecoder();
+    const parser = new EventParser();
+    for (;;) {
+      const { done, value } = await reader.read().catch(() => ({ done: true }));
+      if (done || cut !== this.#cut) return;
+      this.#onHeartbeat();
+      for (const { name, data } of parser.feed(decoder.decode(value, { stream: true }))) {
+        this.#failures = 0; // not when it opens: a server that accepts and drops must meet the back-off too
+        if (name === "message") this.#onSample(JSON.parse(data));
+        else if (name === "status") this.#onStatus(JSON.parse(data));
+      }
+    }
   }
 
-  #retry(reason, atLeast_ms) {
-    const wait_ms = Math.min(LAST_RETRY_MS, Math.max(atLeast_ms, backoff(this.#failures)));
+  #retry({ reason, retryAfter_s }) {
+    this.#release();
+    const wait_ms = Math.min(LAST_RETRY_MS, Math.max(retryAfter_s * 1000, backoff(this.#failures)));
     this.#failures += 1;
-    this.#timer = setTimeout(() => this.#connect(), wait_ms);
+    this.#timer = setTimeout(() => void this.#connect(), wait_ms);
     this.#onLink("offline", reason, Date.now() + wait_ms);
   }
 
   /** Lets go of the connection and of whatever was planned for it. */
   #release() {
-    this.#attempt += 1;
     clearTimeout(this.#timer);
-    this.#source?.close();
-    this.#source = null;
+    this.#cut?.abort();
+    this.#cut = null;
   }
+}
+
+/** Why a response is no stream, as { reason, retryAfter_s }; null for a stream. */
+async function refusal(response) {
+  const type = response.headers.get("Content-Type") ?? "";
+  if (response.ok && type.startsWith("text/event-stream")) return null;
+  const answer = await answerOf(response).catch(() => LOST);
+  return { ...answer, reason: answer.reason || "the answer is no stream" };
 }

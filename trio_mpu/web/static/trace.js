@@ -2,12 +2,21 @@
  *
  * The right edge is the newest sample, the rules across are whole seconds and move with the paper. A gap lifts the pen:
  * nothing is drawn over what was not measured, and a dashed rule marks the place.
+ *
+ * Rules
+ *   1. To stroke a curve is what costs: without a graphics card, more than all else on the page. So the picture is moved
+ *      as the paper moves, by whole pixels, and only the strip that is new is stroked. All of it is drawn anew when the
+ *      scale changes, or the size or the colours do.
+ *   2. A slice that may still grow counts as new. So a strip begins with the slice that was the newest when the one
+ *      before was drawn.
+ *   3. The scale stays as long as the values fit and fill half of it.
  */
 
 import { COLUMN_S, COUNT, Columns } from "./columns.js";
 
 const GUTTER_PX = 38; // room for the scale's figures at the left edge: "−2000" in the style sheet's size
-const PEN_PX = 7; // room for the pen's point at the right edge
+const PEN_PX = 7; // room for the pen's point at the right edge, which does not move with the paper
+const CURVE_PX = 1.5;
 const MARGIN_PX = 7; // above and below the curve
 const DIVISIONS = 4; // of the scale, from bottom to top
 const STEPS = [1, 2, 2.5, 5, 10]; // what people can divide by in their heads
@@ -27,6 +36,13 @@ export function scale(least, greatest, span) {
   }
 }
 
+/** `present` if it still does for values between `least` and `greatest`, else a new scale. */
+export function fitted(present, least, greatest, span) {
+  const wanted = scale(least, greatest, span);
+  const fits = present !== null && present.low <= least && greatest <= present.high;
+  return fits && wanted.high - wanted.low > (present.high - present.low) / 2 ? present : wanted;
+}
+
 export class Trace {
   #canvas;
   #paper;
@@ -34,13 +50,19 @@ export class Trace {
   #span;
   #decimals;
   #ink = {};
-  #size = { width: 0, height: 0, ratio: 1 };
+  #width = 0; // these four in pixels of the screen
+  #height = 0;
+  #left = 0; // of the curve; to the left of it are the scale's figures
+  #right = 0; // likewise; to the right of it is the pen's point
+  #ratio = 1;
+  #range = null; // the scale that the picture has
+  #drawn = NaN; // the newest slice in the picture; NaN: the picture is not to be gone on with
 
   /** Draws on `canvas`. `span` is the least difference between top and bottom of the scale, so that noise
    *  at rest looks like rest; `decimals` those of the scale's figures. */
   constructor(canvas, { span, decimals }) {
     this.#canvas = canvas;
-    this.#paper = canvas.getContext("2d");
+    this.#paper = canvas.getContext("2d", { alpha: false }); // opaque: moving it is a mere copy
     this.#span = span;
     this.#decimals = decimals;
   }
@@ -51,114 +73,176 @@ export class Trace {
 
   clear() {
     this.#columns.clear();
+    this.#drawn = NaN;
+  }
+
+  /** Puts the columns of the past before what was added: see Columns.precede. */
+  precede(past, joined) {
+    this.#columns.precede(past, joined);
+    this.#drawn = NaN;
   }
 
   /** Takes size and colours from the style sheet: call it after a change of layout, theme or pixel ratio. */
   restyle() {
     const style = getComputedStyle(this.#canvas);
+    const ratio = window.devicePixelRatio || 1;
     this.#ink = {
       curve: style.color,
+      paper: style.getPropertyValue("--paper"),
       rule: style.getPropertyValue("--rule"),
       figure: style.getPropertyValue("--muted"),
       gap: style.getPropertyValue("--alarm"),
-      font: `${style.fontSize} ${style.fontFamily}`,
+      font: `${Number.parseFloat(style.fontSize) * ratio}px ${style.fontFamily}`,
     };
-    const { clientWidth: width, clientHeight: height } = this.#canvas;
-    const ratio = window.devicePixelRatio || 1;
-    this.#size = { width, height, ratio };
-    this.#canvas.width = Math.round(width * ratio);
-    this.#canvas.height = Math.round(height * ratio);
+    this.#ratio = ratio;
+    this.#width = this.#canvas.width = Math.round(this.#canvas.clientWidth * ratio);
+    this.#height = this.#canvas.height = Math.round(this.#canvas.clientHeight * ratio);
+    this.#left = Math.round(GUTTER_PX * ratio);
+    this.#right = this.#width - Math.round(PEN_PX * ratio);
+    this.#drawn = NaN;
   }
 
   draw() {
-    const paper = this.#paper;
-    const { width, height, ratio } = this.#size;
-    paper.setTransform(ratio, 0, 0, ratio, 0, 0);
-    paper.clearRect(0, 0, width, height);
-
-    let least = Infinity;
-    let greatest = -Infinity;
-    this.#columns.each((_age, _first, low, high) => {
-      least = Math.min(least, low);
-      greatest = Math.max(greatest, high);
-    });
-    const empty = least > greatest;
-    const range = empty ? { low: 0, high: 0 } : scale(least, greatest, this.#span);
-    const y = (value) => height - MARGIN_PX - ((value - range.low) / (range.high - range.low)) * (height - 2 * MARGIN_PX);
-    const x = (age) => width - PEN_PX - (age * (width - PEN_PX - GUTTER_PX)) / COUNT;
-
-    this.#drawRules(x);
-    if (empty) return;
-    this.#drawCurve(x, y);
-    this.#drawFigures(range);
+    const { least, greatest } = this.#columns.extremes();
+    const range = least > greatest ? null : fitted(this.#range, least, greatest, this.#span);
+    const moved = this.#at(this.#columns.newest) - this.#at(this.#drawn);
+    const goesOn = range === this.#range && moved < this.#right - this.#left; // false for NaN
+    this.#range = range;
+    if (goesOn) this.#drawStrip(moved);
+    else this.#drawAll();
+    this.#drawPen();
+    this.#drawn = this.#columns.newest;
   }
 
-  #drawRules(x) {
+  /** Where on an endless paper a slice is, in whole pixels: so that pictures drawn at different times fit together. */
+  #at(number) {
+    return Math.round((number * (this.#right - this.#left)) / COUNT);
+  }
+
+  #x(number) {
+    return this.#right - 0.5 - (this.#at(this.#columns.newest) - this.#at(number));
+  }
+
+  #y(value) {
+    const margin = MARGIN_PX * this.#ratio;
+    const { low, high } = this.#range;
+    return this.#height - margin - ((value - low) / (high - low)) * (this.#height - 2 * margin);
+  }
+
+  #drawAll() {
     const paper = this.#paper;
-    const { width, height } = this.#size;
-    paper.strokeStyle = this.#ink.rule;
-    paper.lineWidth = 1;
+    paper.fillStyle = this.#ink.paper;
+    paper.fillRect(0, 0, this.#left, this.#height);
+    if (this.#range !== null) this.#drawFigures();
+    this.#drawFrom(this.#left);
+  }
+
+  #drawStrip(moved) {
+    const [left, width, height] = [this.#left, this.#right - this.#left - moved, this.#height];
+    if (moved > 0) this.#paper.drawImage(this.#canvas, left + moved, 0, width, height, left, 0, width, height);
+    this.#drawFrom(Math.max(left, Math.floor(this.#x(this.#drawn) - CURVE_PX * this.#ratio)));
+  }
+
+  /** Draws all that is right of the pixel `left`, but the pen. */
+  #drawFrom(left) {
+    const paper = this.#paper;
+    paper.fillStyle = this.#ink.paper;
+    paper.fillRect(left, 0, this.#width - left, this.#height);
+    this.#drawRules(left);
+    if (this.#range === null) return;
+    paper.save();
     paper.beginPath();
+    paper.rect(left, 0, this.#right - left, this.#height);
+    paper.clip();
+    this.#drawCurve(this.#firstOf(left));
+    paper.restore();
+  }
+
+  /** The slice to begin with, so that all the ink right of the pixel `left` is drawn: where a line comes in from the
+   *  left, the one that it comes from. */
+  #firstOf(left) {
+    let number = this.#columns.newest;
+    while (this.#x(number) >= left - CURVE_PX * this.#ratio) {
+      const before = this.#columns.before(number);
+      if (Number.isNaN(before)) break;
+      number = before;
+    }
+    return number;
+  }
+
+  #drawRules(left) {
+    const paper = this.#paper;
+    const thick = Math.max(1, Math.round(this.#ratio));
+    const margin = MARGIN_PX * this.#ratio;
+    paper.fillStyle = this.#ink.rule;
     for (let i = 0; i <= DIVISIONS; i += 1) {
-      const level = Math.round(MARGIN_PX + (i * (height - 2 * MARGIN_PX)) / DIVISIONS) + 0.5;
-      paper.moveTo(GUTTER_PX, level);
-      paper.lineTo(width, level);
+      const level = Math.round(margin + (i * (this.#height - 2 * margin)) / DIVISIONS);
+      paper.fillRect(left, level, this.#width - left, thick);
     }
     const perSecond = Math.round(1 / COLUMN_S);
-    const sinceSecond = (this.#columns.newest || 0) % perSecond;
-    for (let age = sinceSecond; age <= COUNT; age += perSecond) {
-      const second = Math.round(x(age)) + 0.5;
-      paper.moveTo(second, 0);
-      paper.lineTo(second, height);
+    const newest = this.#columns.newest || 0;
+    for (let number = newest - (newest % perSecond); number > newest - COUNT; number -= perSecond) {
+      const second = this.#right - 1 - (this.#at(newest) - this.#at(number));
+      if (second + thick <= left) break;
+      const begin = Math.max(left, second); // what is left of it has its curve already
+      paper.fillRect(begin, 0, second + thick - begin, this.#height);
     }
-    paper.stroke();
   }
 
-  #drawCurve(x, y) {
+  #drawCurve(from) {
     const paper = this.#paper;
-    const { height } = this.#size;
     const gaps = new Path2D();
     const curve = new Path2D();
+    const newest = this.#columns.newest;
     let down = false;
-    let end = 0;
     this.#columns.each((age, first, least, greatest, last, broken) => {
-      const at = x(age);
+      const x = this.#x(newest - age);
       if (broken) {
-        gaps.moveTo(at, 0);
-        gaps.lineTo(at, height);
+        gaps.moveTo(x, 0);
+        gaps.lineTo(x, this.#height);
       }
-      if (broken || !down) curve.moveTo(at, y(first));
-      curve.lineTo(at, y(first)); // also after a move: a lone sample shows as a dot
+      if (broken || !down) curve.moveTo(x, this.#y(first));
+      curve.lineTo(x, this.#y(first)); // also after a move: a lone sample shows as a dot
       if (greatest > least) {
-        curve.lineTo(at, y(least));
-        curve.lineTo(at, y(greatest));
-        curve.lineTo(at, y(last));
+        curve.lineTo(x, this.#y(least));
+        curve.lineTo(x, this.#y(greatest));
+        curve.lineTo(x, this.#y(last));
       }
       down = true;
-      end = last;
-    });
+    }, from);
+    paper.lineWidth = this.#ratio;
     paper.strokeStyle = this.#ink.gap;
-    paper.setLineDash([3, 3]);
+    paper.setLineDash([3 * this.#ratio, 3 * this.#ratio]);
     paper.stroke(gaps);
     paper.setLineDash([]);
 
-    paper.strokeStyle = paper.fillStyle = this.#ink.curve;
-    paper.lineWidth = 1.5;
+    paper.strokeStyle = this.#ink.curve;
+    paper.lineWidth = CURVE_PX * this.#ratio;
     paper.lineJoin = paper.lineCap = "round";
     paper.stroke(curve);
-    paper.beginPath();
-    paper.arc(x(0), y(end), 3, 0, 2 * Math.PI);
-    paper.fill();
   }
 
-  #drawFigures({ low, high }) {
+  #drawPen() {
+    if (this.#range === null) return;
+    const radius = 3 * this.#ratio;
+    this.#columns.each((_age, _first, _least, _greatest, last) => {
+      this.#paper.fillStyle = this.#ink.curve;
+      this.#paper.beginPath();
+      this.#paper.arc(this.#right + radius, this.#y(last), radius, 0, 2 * Math.PI);
+      this.#paper.fill();
+    }, this.#columns.newest);
+  }
+
+  #drawFigures() {
     const paper = this.#paper;
+    const ratio = this.#ratio;
     paper.font = this.#ink.font;
     paper.fillStyle = this.#ink.figure;
     paper.textAlign = "right";
     paper.textBaseline = "middle";
-    paper.fillText(figure(high, this.#decimals), GUTTER_PX - 6, MARGIN_PX + 1);
-    paper.fillText(figure(low, this.#decimals), GUTTER_PX - 6, this.#size.height - MARGIN_PX);
+    const right = this.#left - 6 * ratio;
+    paper.fillText(figure(this.#range.high, this.#decimals), right, (MARGIN_PX + 1) * ratio);
+    paper.fillText(figure(this.#range.low, this.#decimals), right, this.#height - MARGIN_PX * ratio);
   }
 }
 

@@ -1,0 +1,134 @@
+"""What the tests of the page share: what is expected of it, and streams that say just this."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import Page, Route, expect
+
+from tests.helpers.programs import PATIENCE_S, eventually
+
+if TYPE_CHECKING:
+    from .conftest import Visit
+
+expect.set_options(timeout=PATIENCE_S * 1000)
+
+GENERATION = "9f86d081884c7d65"
+
+
+def expect_state(visit: Visit, *states: str) -> None:
+    expect(visit.page.locator("#connection")).to_have_attribute(
+        "data-state", re.compile(f"^({'|'.join(states)})$")
+    )
+
+
+def wait_for_newer(visit: Visit) -> None:
+    """Wait until the page has taken at least one more sample."""
+    before = visit.accounts()["received"]
+    eventually(lambda: visit.accounts()["received"] != before, "another sample reaches the page")
+
+
+def assert_balanced(visit: Visit) -> dict[str, str]:
+    """Within one generation, every number since the first was received, once, or reported lost or skipped."""
+    accounts = visit.accounts()
+    counted = sum(int(accounts[name]) for name in ("received", "lost", "skipped"))
+    newest = int(accounts["lastId"].rpartition("-")[2])
+    assert counted == newest - int(accounts["firstSeq"]) + 1
+    assert accounts["repeats"] == "0"
+    return accounts
+
+
+def sample(seq: int, **changes: object) -> str:
+    """One sample as the stream carries it, a hundredth of a second after its predecessor."""
+    reading = {
+        "ax": 0.0,
+        "ay": -0.0004,
+        "az": 1.0,
+        "gx": -12.345,
+        "gy": 0.0,
+        "gz": 250.0,
+        "temp": -3.5,
+    }
+    event = {
+        "status": "ok",
+        "sample": reading,
+        "average": reading,
+        "timestamp": 1_764_000_000,
+        "seq": seq,
+        "id": f"{GENERATION}-{seq}",
+        "time": 1_764_000_000 + seq / 100,
+        "t_ns": 123_000_000_000 + seq * 10_000_000,
+        "source": "i2c:1:0x68",
+        "flags": [],
+    } | changes
+    return f"id: {event['id']}\ndata: {json.dumps(event)}\n\n"
+
+
+def gap(first: int | None, last: int | None, lost: int | None, reason: str) -> dict[str, object]:
+    return {"from": first, "to": last, "lost": lost, "reason": reason}
+
+
+class Script:
+    """What a page hears for each request for the stream: the next of `said`, or a 503 when there is none; and
+    for the history `rows`. To be used as a visit's `prepare`."""
+
+    def __init__(self, *said: str, rows: list[str] | None = None) -> None:
+        self.said = list(said)
+        self.rows = rows
+
+    def __call__(self, page: Page) -> None:
+        page.route("**/events*", self._stream)
+        if self.rows is not None:
+            page.route("**/history?*ndjson*", self._history)
+
+    def _stream(self, route: Route) -> None:
+        if self.said:
+            body = "retry: 1000\n\n" + self.said.pop(0)
+            route.fulfill(content_type="text/event-stream", body=body)
+        else:
+            route.fulfill(
+                status=503,
+                content_type="application/json",
+                body='{"reason": "nothing more to say"}',
+            )
+
+    def _history(self, route: Route) -> None:
+        assert self.rows is not None
+        route.fulfill(content_type="application/x-ndjson", body="".join(self.rows))
+
+
+def saying(*events: str) -> Script:
+    """A preparation that answers the first request for the stream with `events`, and further ones with a 503."""
+    return Script("".join(events))
+
+
+def row(seq: int, **changes: object) -> str:
+    """The same sample as a line of the history."""
+    event = json.loads(sample(seq).partition("data: ")[2])
+    kept = {name: event[name] for name in ("seq", "id", "time", "t_ns", "flags", "source")}
+    return json.dumps(kept | event["sample"] | {"lost": 0} | changes) + "\n"
+
+
+def inked_columns(page: Page, axis: str) -> list[int]:
+    """The pixel columns of a trace that hold its ink, right of the figures of the scale."""
+    columns: list[int] = page.evaluate(
+        """(axis) => {
+          const canvas = document.getElementById(`trace-${axis}`);
+          const ink = getComputedStyle(canvas).color.match(/\\d+/g).map(Number);
+          const { width, height } = canvas;
+          const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+          const paper = [...data.slice(0, 3)];
+          const inked = new Set();
+          for (let i = 0; i < data.length; i += 4) {
+            // A smooth edge is a mixture: half ink is ink.
+            const near = [0.5, 0.75, 1].some((share) => ink.every(
+              (part, k) => Math.abs(paper[k] + share * (part - paper[k]) - data[i + k]) < 24));
+            if (near) inked.add((i / 4) % width);
+          }
+          return [...inked].sort((a, b) => a - b);
+        }""",
+        axis,
+    )
+    return columns
