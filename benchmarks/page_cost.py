@@ -22,6 +22,7 @@ from typing import Final
 
 from playwright.sync_api import Browser, sync_playwright
 
+from benchmarks.servers import remove_ring
 from benchmarks.table import announce
 
 CHROMIUM_OPTIONS: Final = (
@@ -49,6 +50,7 @@ def _system(tree: Path, rate_hz: int) -> Iterator[str]:
         ["server_main.py", "--host", "127.0.0.1", "--port", str(port)],
     ]
     with contextlib.ExitStack() as stack:
+        stack.callback(remove_ring, ring)
         for name, *options in programs:
             command = [sys.executable, name, "--ring", ring, "--log-level", "error", *options]
             process = stack.enter_context(subprocess.Popen(command, cwd=tree))

@@ -138,7 +138,7 @@ def serving(name: str, feed: Feed) -> Iterator[Server]:
     path = f"/events?flush_ms={feed.flush_ms}" if name == "ours" and feed.flush_ms else "/events"
     with contextlib.ExitStack() as stack:
         complaints = stack.enter_context(tempfile.TemporaryFile("w+"))
-        stack.callback(_remove_ring, ring)
+        stack.callback(remove_ring, ring)
         processes = [
             stack.enter_context(
                 _stopped(subprocess.Popen(command, cwd=ROOT, env=environ, stderr=complaints))
@@ -185,7 +185,8 @@ def _answers(port: int) -> bool:
     return False
 
 
-def _remove_ring(ring: str) -> None:
+def remove_ring(ring: str) -> None:
+    """Remove what a producer leaves for the next one."""
     with contextlib.suppress(posix_ipc.ExistentialError):
         posix_ipc.unlink_shared_memory(ring)
     with contextlib.suppress(posix_ipc.ExistentialError):

@@ -92,8 +92,12 @@ function clearTraces() {
 async function fill(first) {
   const cut = (filling = new AbortController());
   const limit = setTimeout(() => cut.abort(), PAST_MS);
-  const past = new Past(AXES.map(({ key }) => key), first.id);
-  await readPast(past, cut.signal).catch(() => {}); // what came of it is shown
+  let past = null;
+  for (let attempt = 0; attempt < 2 && cut === filling && !past?.joined; attempt += 1) {
+    // Twice, because another of the server's workers may answer, who has not read the first sample yet.
+    past = new Past(AXES.map(({ key }) => key), first.id);
+    await readPast(past, cut.signal).catch(() => {}); // what came of it is shown
+  }
   clearTimeout(limit);
   if (cut !== filling) return; // another beginning came first
   filling = null;

@@ -91,10 +91,9 @@ export class Stream {
     }, SAY_SO_MS);
 
     const response = await fetch(url, { signal: cut.signal, cache: "no-store" }).catch(() => null);
+    const failure = response === null ? LOST : await refusal(response);
     if (cut !== this.#cut) return; // hidden or reopened in the meantime
     clearTimeout(this.#timer);
-    const failure = response === null ? LOST : await refusal(response);
-    if (cut !== this.#cut) return;
     if (failure !== null) {
       this.#retry(failure);
       return;
