@@ -7,7 +7,7 @@ const PAUSE_S = 1; // as on the server: no sample for 1 s and 5 periods is a pau
 const PAUSE_PERIODS = 5;
 
 /** How much later than its predecessor a sample may be without lifting the pen; as late as it likes while the rate is
- *  not known (null). */
+ *  unknown (null). */
 export function pause_s(hz) {
   return hz === null ? Infinity : Math.max(PAUSE_S, PAUSE_PERIODS / hz);
 }

@@ -1,7 +1,8 @@
 /* Readings: the large figures, their means, and what is said about the sensor.
  *
- * A figure shows the newest sample, the small one beside it the mean of the last 128, named by their time. Every figure has a fixed number of
- * decimals and stands flush right in tabular digits, so that nothing on the page moves but what has changed.
+ * A figure shows the newest sample, the small one beside it the mean of the last 128, named by the time they took. Every
+ * figure has a fixed number of decimals and stands flush right in tabular digits, so that nothing on the page moves but
+ * what has changed.
  */
 
 import { show } from "./show.js";

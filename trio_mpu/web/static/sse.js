@@ -1,7 +1,7 @@
 /* Server-sent events: text as it comes → events.
  *
  * WHATWG HTML, section 9.2.6: lines end with CR LF, LF or CR; an empty line ends an event; a line that begins with a colon
- * is a comment. Of the fields the page needs `event` and `data`; an event without data is none.
+ * is a comment. The page needs the fields `event` and `data`; an event without data is ignored.
  */
 
 export class EventParser {

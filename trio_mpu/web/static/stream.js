@@ -3,8 +3,8 @@
  * Rules
  *   1. At most one stream lives, and none while the page is hidden: a browser opens at most six HTTP/1.1 connections to
  *      a server over all its tabs, so a forgotten tab must not hold one.
- *   2. It is read by fetch, not by an EventSource: whose answers to a refusal and whose heartbeats are hidden, and who
- *      wakes the page for each event. Here all that one write of the server held is taken in one go.
+ *   2. It is read with fetch. An EventSource hides heartbeats and the reason of a refusal, and wakes the page for each
+ *      event; here all events of one write are taken together.
  *   3. Every failure takes one path: close, wait, make a new one. So there is one back-off, and the user can be shown it.
  *   4. The cursor travels as ?last_event_id=. The server resumes right after it: nothing lost, nothing repeated.
  *   5. The links reported are connecting, open, unanswered, offline and paused. What the samples say (stale, stopped) is

@@ -4,11 +4,10 @@
  * nothing is drawn over what was not measured, and a dashed rule marks the place.
  *
  * Rules
- *   1. To stroke a curve is what costs: without a graphics card, more than all else on the page. So the picture is moved
- *      as the paper moves, by whole pixels, and only the strip that is new is stroked. All of it is drawn anew when the
- *      scale changes, or the size or the colours do.
- *   2. A slice that may still grow counts as new. So a strip begins with the slice that was the newest when the one
- *      before was drawn.
+ *   1. Without a graphics card, stroking curves costs more than everything else on the page. So the picture moves with
+ *      the paper, by whole pixels, and only the new strip is stroked. The whole picture is redrawn only when the scale,
+ *      the size or the colours change.
+ *   2. The newest slice may still grow, so each strip begins with the slice that was the newest in the strip before.
  *   3. The scale stays as long as the values fit and fill half of it.
  */
 
@@ -56,7 +55,7 @@ export class Trace {
   #right = 0; // likewise; to the right of it is the pen's point
   #ratio = 1;
   #range = null; // the scale that the picture has
-  #drawn = NaN; // the newest slice in the picture; NaN: the picture is not to be gone on with
+  #drawn = NaN; // the newest slice in the picture; NaN: redraw all of it
 
   /** Draws on `canvas`. `span` is the least difference between top and bottom of the scale, so that noise
    *  at rest looks like rest; `decimals` those of the scale's figures. */
