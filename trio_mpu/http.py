@@ -69,6 +69,8 @@ class Connection:
         """Serve one request after the other. Raises ClientGone."""
         data = await self._first_bytes(REQUEST_S)
         while data:
+            # To understand a request and to open its answer is work, too: a crowd takes turns.
+            await self._app.hub.turns.wait(self._transport.peer)
             # A new one for each request: nothing of the last one can have a part in it.
             self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
             self._received = self._feeds = 0

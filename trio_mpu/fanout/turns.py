@@ -36,6 +36,11 @@ class Turns:
         """How many tasks wait for their turn."""
         return sum(map(len, self._waiting.values()))
 
+    async def wait(self, address: str) -> None:
+        """Wait for this address's turn, for something that is done before the next await."""
+        async with self.slice(address):
+            pass
+
     @asynccontextmanager
     async def slice(self, address: str) -> AsyncIterator[None]:
         """Wait for this address's turn, and have it for one slice of work."""
