@@ -16,7 +16,7 @@ from tests.helpers.processes import python
 from trio_mpu.errors import RingError, RingMissing
 from trio_mpu.record import State
 from trio_mpu.ring import MAX_RECORDS_A_HOLD, RingReader, RingWriter
-from trio_mpu.sample import Gap, Sample
+from trio_mpu.sample import Flag, Gap, Sample
 from trio_mpu.shm import layout
 from trio_mpu.shm.segment import Segment, remove
 
@@ -503,3 +503,28 @@ async def test_without_unix_sockets_readers_look_once_a_period(
                 await reader.bell.rung()
             assert waited.cancelled_caught
     assert "no doorbell (Address family not supported by protocol)" in caplog.text
+
+
+async def test_the_first_sample_after_the_clock_was_set_says_so(
+    ring_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when it could not be written at the first try; none after it."""
+    async with writer(ring_name) as ring:
+        await ring.write(samples(2))
+        step_ns = 3600 * 10**9
+        now_ns = time.time_ns
+        monkeypatch.setattr(time, "time_ns", lambda: now_ns() + step_ns)
+        with RingReader(ring_name) as reader:
+            run_now = Segment.run_now
+            monkeypatch.setattr(Segment, "run_now", lambda *_: False)
+            assert not ring.write_now(samples(1))
+            monkeypatch.setattr(Segment, "run_now", run_now)
+            await ring.write(samples(2))
+            await ring.write(samples(1))
+            records = (await reader.read(0)).records
+    assert [bool(record.flags & Flag.CLOCK_STEP) for record in records] == [
+        *(False, False),
+        *(True, False),
+        False,
+    ]
+    assert records[2].time_ns - records[1].time_ns > step_ns - 10**9

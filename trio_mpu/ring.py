@@ -22,18 +22,17 @@ Failures:
   writer down.
 """
 
-import secrets
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Final, Self
 
-from trio_mpu.errors import RingError, RingMissing
+from trio_mpu import wall_clock
+from trio_mpu.errors import RingError
 from trio_mpu.record import Batch, Header, Record, State, oldest_seq
-from trio_mpu.sample import Gap, Sample
+from trio_mpu.sample import Flag, Gap, Sample
 from trio_mpu.shm import doorbell, layout
 from trio_mpu.shm.doorbell import Bell, Ringer
-from trio_mpu.shm.process_id import myself
+from trio_mpu.shm.ownership import own, sign
 from trio_mpu.shm.segment import Segment
 
 LOOK_S: Final = doorbell.LOOK_S  # how often a reader looks without a bell
@@ -54,6 +53,7 @@ class RingWriter:
         self.last = last  # the newest record at the time of opening: a predecessor's, if any
         self._segment = segment
         self._ringer = Ringer(name, header.generation)
+        self._wall_clock = wall_clock.StepWatch()
 
     @classmethod
     async def open(cls, name: str, capacity: int) -> Self:
@@ -63,9 +63,9 @@ class RingWriter:
         when we may not use it, or when there is no memory for it. Cancellation leaves a ring
         that the next producer takes over.
         """
-        segment = _own(name, capacity)
+        segment = own(name, capacity)
         try:
-            header, last = await segment.run(lambda: _sign(segment))
+            header, last = await segment.run(lambda: sign(segment))
             return cls(name, segment, header, last)
         except BaseException:
             segment.close()
@@ -111,11 +111,13 @@ class RingWriter:
 
     def _section(self, samples: Sequence[Sample]) -> Callable[[], None]:
         assert len(samples) <= MAX_RECORDS_A_HOLD
-        clock_difference_ns = time.time_ns() - time.monotonic_ns()
+        offset_ns = wall_clock.offset_ns()
         records = [
-            Record.of(seq, sample.t_ns + clock_difference_ns, sample)
+            Record.of(seq, sample.t_ns + offset_ns, sample)
             for seq, sample in enumerate(samples, start=self.head + 1)
         ]
+        if self._wall_clock.has_stepped():
+            records[0] = records[0]._replace(flags=records[0].flags | Flag.CLOCK_STEP)
         buffer, capacity = self._segment.buffer, self._segment.capacity
 
         def section() -> None:
@@ -130,6 +132,7 @@ class RingWriter:
 
     def _written(self, count: int) -> None:
         self.head += count
+        self._wall_clock.accept()
         self._ringer.ring(time.monotonic())
 
     async def beat(self) -> None:
@@ -164,73 +167,6 @@ class RingWriter:
         """Release the writer's lock; the ring stays for a successor."""
         self._ringer.close()
         self._segment.close()
-
-
-def _own(name: str, capacity: int) -> Segment:
-    """Open or make the segment of this name, as its only writer."""
-    while True:
-        segment = Segment(name, create=True)
-        try:
-            if not segment.lock_as_writer():
-                raise RingError(_taken(segment))
-            # Between opening and locking, the last writer may have removed the name.
-            if segment.is_named() and _prepare(segment, capacity):
-                return segment
-        except BaseException:
-            segment.close()
-            raise
-        segment.close()
-
-
-def _prepare(segment: Segment, capacity: int) -> bool:
-    """Make an owned segment ready for use; False: it was removed, and has to be made again."""
-    if segment.size == 0:
-        try:
-            segment.allocate(capacity)
-        except RingError:
-            segment.unlink()
-            raise
-        segment.map()
-        # The semaphore is there before the magic number lets anybody look for it.
-        segment.open_semaphore(create=True)
-        layout.lay_out(segment.buffer, capacity, secrets.randbits(63) + 1)
-        segment.capacity = capacity
-        return True
-    segment.map()
-    try:
-        segment.use()
-    except RingMissing:  # half made, or its semaphore was removed
-        pass
-    else:
-        if segment.capacity == capacity:
-            return True
-    segment.unlink()
-    return False
-
-
-def _sign(segment: Segment) -> tuple[Header, Record | None]:
-    """Enter this process as the producer; return the header and the newest record."""
-    buffer = segment.buffer
-    layout.put(buffer, "producer", *myself())
-    layout.put(buffer, "state", State.STARTING)
-    layout.put(buffer, "started_ns", time.time_ns())
-    header = layout.read_header(buffer)
-    copied = layout.copy_records(buffer, segment.capacity, header.head, min(1, header.head))
-    return header, next(iter(layout.parse_records(copied, header.head)), None)
-
-
-def _taken(segment: Segment) -> str:
-    segment.map()
-    try:
-        layout.check(segment.buffer, str(segment.path))
-    except RingError:
-        return f"{segment.path} is being made by another producer"
-    header = layout.read_header(segment.buffer)
-    since = datetime.fromtimestamp(header.started_ns // 10**9, UTC)
-    return (
-        f"{segment.path} has a producer already: process {header.producer.pid}, "
-        f"since {since:%Y-%m-%d %H:%M:%S} UTC; stop it or choose another --ring"
-    )
 
 
 class RingReader:

@@ -131,13 +131,18 @@ def test_verbose_tells_the_ledger_and_the_device() -> None:
     answer = replied("/json", {"verbose": "1"})
     assert isinstance(answer, Answer)
     more = {"ledger": LEDGER_NOW, "device": {}}
-    assert json.loads(answer.body) == plain | more
+    found = json.loads(answer.body)
+    # The wall clock less the monotonic one, whose beginning is the computer's.
+    assert found.pop("clock_offset") == pytest.approx(time.time() - time.monotonic(), abs=0.5)
+    assert found == plain | more
     assert answer.body.count(b"\n") == 1
     assert answer.body.endswith(b"}\n")
     assert replied("/json", {"verbose": "0"}) == answered("/json")
     waiting = replied("/json", {"verbose": "1"}, snapshot=EMPTY)
     assert isinstance(waiting, Answer)
-    assert json.loads(waiting.body) == {"status": "waiting", "reason": EMPTY.reason} | more
+    found = json.loads(waiting.body)
+    assert found.pop("clock_offset") > 0
+    assert found == {"status": "waiting", "reason": EMPTY.reason} | more
 
 
 def test_the_newest_sample_tells_its_gap_with_the_ledger() -> None:

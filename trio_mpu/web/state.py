@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from trio_mpu import wall_clock
 from trio_mpu.fanout.snapshot import WAITING, Snapshot
 from trio_mpu.formats import sample_json
 from trio_mpu.metrics.prometheus import CONTENT_TYPE, render
@@ -22,7 +23,11 @@ def latest(request: Request, app: App) -> Answer:
     than `max_age` seconds: some programs look at the status line only."""
     more: dict[str, object] = {}
     if switch(request.query, "verbose"):
-        more = {"ledger": app.ledger(), "device": app.device()}
+        more = {
+            "ledger": app.ledger(),
+            "device": app.device(),
+            "clock_offset": wall_clock.offset_ns() / 1e9,
+        }
     status, _, origin, record, average = app.hub.snapshot
     if record is None or status == WAITING:
         return _unavailable(app.hub.snapshot, more)

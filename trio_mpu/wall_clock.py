@@ -1,0 +1,40 @@
+"""The wall clock beside the monotonic one: how far apart they are, and when it was set.
+
+A Raspberry Pi has no clock of its own: it starts in the past, and its wall clock is set when there
+is a network. A sample's `t_ns` is not affected. What must be known to put its `time` right later is
+the offset between the two clocks, and when that changed.
+"""
+
+import time
+from typing import Final
+
+STEP_NS: Final = 50_000_000  # NTP slews by at most 0.5 ms/s, and steps from 128 ms on
+
+
+def offset_ns() -> int:
+    """Return the wall clock less CLOCK_MONOTONIC, now."""
+    return time.time_ns() - time.monotonic_ns()
+
+
+class StepWatch:
+    """Tells when the wall clock was set.
+
+    It is compared with CLOCK_BOOTTIME: CLOCK_MONOTONIC stands still while the computer sleeps,
+    which changes the offset, too, and is no step.
+    """
+
+    def __init__(self) -> None:
+        self._reference_ns = self._now_ns()
+
+    @staticmethod
+    def _now_ns() -> int:
+        return time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+    def has_stepped(self) -> bool:
+        """Return whether the wall clock was set since the last `accept`."""
+        return abs(self._now_ns() - self._reference_ns) > STEP_NS
+
+    def accept(self) -> None:
+        """Take the clock as it is set now. It may have drifted since the last time: that is no
+        step either."""
+        self._reference_ns = self._now_ns()
