@@ -188,7 +188,8 @@ async def follow(
                 *events, rest = (rest + data).split(b"\n\n")
                 for event in events:
                     head, _, text = event.partition(b"data: ")
-                    if head.startswith(b"id: "):
+                    # In front of the first sample there may be the answer's head and `retry:`.
+                    if any(line.startswith(b"id: ") for line in head.splitlines()):
                         samples.append(json.loads(text))
                 if len(samples) >= count and not until_end:
                     break
