@@ -6,17 +6,17 @@ from tests.helpers.processes import killed, python
 from tests.torture.chip_torture import main
 
 
-@pytest.mark.timeout(180)  # 4 s of work, which a busy machine may take long for
+@pytest.mark.timeout(180)  # 2 s of work, which a busy machine may take long for
 def test_random_faults_of_a_chip_make_no_wrong_frame(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of 200 chips, each with other faults, every reading is given out or told to be lost."""
-    status = main(["--sequences", "200", "--seed", "0"])
+    """Of 100 chips, each with other faults, every reading is given out or told to be lost."""
+    status = main(["--sequences", "100", "--seed", "0"])
     report = capsys.readouterr().out
     assert status == 0, report
-    assert "seed 0: 200 sequences" in report
+    assert "seed 0: 100 sequences" in report
     assert "wrong frames          0" in report
     figures = dict(line.split("  ", 1) for line in report.splitlines() if "frames" in line)
-    assert int(figures["frames delivered"]) > 10_000
-    assert int(figures["frames lost and told"].partition(",")[0]) > 1000
+    assert int(figures["frames delivered"]) > 5_000
+    assert int(figures["frames lost and told"].partition(",")[0]) > 500
 
 
 def test_a_torture_without_a_sequence_shows_nothing() -> None:
