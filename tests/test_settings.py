@@ -58,6 +58,7 @@ def refusal(*argv: str, environ: Mapping[str, str] | None = None) -> str:
         ("port", 3737),
         ("max_clients", 2000),
         ("workers", 1),
+        ("allow_origin", ""),
         ("log_level", "info"),
     ],
 )
@@ -82,6 +83,7 @@ GOOD = [
     ("ring", "_" * 64, "_" * 64),
     ("ring", "semaphore", "semaphore"),
     ("host", "::1", "::1"),
+    ("host", "[::1]", "::1"),
     ("host", "fe80::1%eth0", "fe80::1%eth0"),
     ("host", "sensor.example", "sensor.example"),
     ("port", "0", 0),
@@ -90,6 +92,9 @@ GOOD = [
     ("max-clients", "100000", 100_000),
     ("workers", "1", 1),
     ("workers", "64", 64),
+    ("allow-origin", "*", "*"),
+    ("allow-origin", "http://board.example:8080", "http://board.example:8080"),
+    ("allow-origin", "https://[::1]:3737", "https://[::1]:3737"),
     ("log-level", "debug", "debug"),
     ("log-level", "error", "error"),
 ]
@@ -103,6 +108,10 @@ BAD = [
     *(("ring", text) for text in ("../x", "/x", "a/b", ".", "..", ".x", "-x", "", "a b", "é")),
     *(("ring", text) for text in ("_" * 65, "a\nb", "a\0b", "x\n", "sem.a", "sem.a_sem")),
     *(("host", text) for text in ("a" * 64, "a..b", "bücher.example", "☃", "\udcff", "٣.1")),
+    *(
+        ("allow-origin", text)
+        for text in ("example", "ftp://a", "http://", "http://a/b", "http://a,b")
+    ),
     *(("log-level", text) for text in ("loud", "INFO", "", "deb", "a\nb")),
 ]
 
