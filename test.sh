@@ -18,7 +18,7 @@ if [ $# -gt 0 ] && [ "$*" != --all ]; then
     exec python -m pytest "$@"
 fi
 # Many tests wait for other processes, so there is work for one more than the processors.
-tests=(python -m pytest --numprocesses "$(($(nproc) + 1))")
+tests=(python -m pytest --numprocesses "$(($(nproc) + 1))" --dist worksteal)
 if [ $# -gt 0 ]; then
     # A virtual machine's load would disturb the others: the kernel's turn comes when they are done.
     tests+=(--override-ini 'norecursedirs=.* kernel' --cov --cov-report=)
