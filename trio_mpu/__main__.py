@@ -22,6 +22,17 @@ from trio_mpu.settings import (
     parse,
 )
 
+START_HELP: Final = """\
+Then open http://localhost:3737/ in a browser; Ctrl-C stops everything.
+
+examples:
+  trio-mpu start                               the sensor that is found, or simulated data
+  trio-mpu start --device i2c:1 --rate 200     a chip on /dev/i2c-1, 200 samples a second
+  trio-mpu start --device sim --port 8080      simulated data on another port
+
+Each option can also be set in the environment: TRIO_MPU_PORT for --port, and so on.
+./start.sh takes the same options."""
+
 Argv = Sequence[str]
 Environ = Mapping[str, str]
 
@@ -30,7 +41,7 @@ def start(argv: Argv, environ: Environ) -> int:
     """Run producer and server together until Ctrl-C, and restart what ends by itself."""
     from trio_mpu.supervisor.start import run_start
 
-    settings = parse(StartSettings, "start", str(start.__doc__), argv, environ)
+    settings = parse(StartSettings, "start", str(start.__doc__), argv, environ, START_HELP)
     logs.fill_standard_descriptors()
     logs.set_up("start", settings.log_level)
     return run_start(settings, argv)
@@ -102,6 +113,9 @@ COMMANDS: Final = (start, producer, server, calibrate)
 
 def run(command: Callable[[Argv, Environ], int], argv: Argv, environ: Environ) -> int:
     """Run a sub-command; return its exit status. What can be foreseen is one line."""
+    if list(argv) == ["--version"]:
+        print(f"trio-mpu {__version__}")
+        return 0
     try:
         return command(argv, environ)
     except TrioMpuError as error:

@@ -27,7 +27,7 @@ LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
-    return argparse.HelpFormatter(prog, max_help_position=28, width=96)
+    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=28, width=96)
 
 
 class Parser(argparse.ArgumentParser):
@@ -196,14 +196,19 @@ def _name(each: "Field[Any]") -> str:
 
 
 def parse(
-    kind: type[T], program: str, description: str, argv: Sequence[str], environ: Mapping[str, str]
+    kind: type[T],
+    program: str,
+    description: str,
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    epilog: str = "",
 ) -> T:
-    """Return the settings of this kind.
+    """Return the settings of this kind. `epilog` ends the help.
 
     An option that is not in `argv` is taken from the environment, else it has its default; an
     empty variable counts as none. Raises UsageError.
     """
-    parser = Parser(prog=f"trio-mpu {program}", description=description)
+    parser = Parser(prog=f"trio-mpu {program}", description=description, epilog=epilog)
     values = argparse.Namespace()
     variables = {}
     for each in fields(kind):  # type: ignore[arg-type]  # each kind is a dataclass
@@ -211,7 +216,7 @@ def parse(
         if "convert" not in each.metadata:
             parser.add_argument(f"--{name}", action="store_true", help=text)
             continue
-        shown = text if text is argparse.SUPPRESS else f"{text} (%(default)s)"
+        shown = text if text is argparse.SUPPRESS or not each.default else f"{text} (%(default)s)"
         parser.add_argument(
             f"--{name}", type=each.metadata["convert"], default=each.default, help=shown
         )

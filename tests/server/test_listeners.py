@@ -1,6 +1,7 @@
 """Taking addresses: alone, together with others, or for others."""
 
 import errno
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,7 +12,7 @@ import trio
 
 from tests.helpers.http_client import PATIENCE_S
 from trio_mpu.errors import ServerError
-from trio_mpu.server.listeners import PORT_TRIES, open_listeners, reserve
+from trio_mpu.server.listeners import PORT_TRIES, open_listeners, reserve, urls
 
 HOST = "127.0.0.1"
 
@@ -192,3 +193,28 @@ async def test_another_who_was_quicker_to_listen_is_said(monkeypatch: pytest.Mon
     failing(monkeypatch, [OSError(errno.EADDRINUSE, "taken")], "listen")
     with pytest.raises(ServerError, match="in use"):
         await open_listeners(None, 0)
+
+
+async def test_an_address_that_is_not_here_is_left_out_if_another_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`localhost` is ::1 too, also where the loopback interface has no IPv6."""
+    getaddrinfo = trio.socket.getaddrinfo
+
+    async def both(_: str, port: int, **options: Any) -> Any:  # noqa: ANN401 - as it has it
+        await trio.lowlevel.checkpoint()
+        found = [await getaddrinfo(each, port, **options) for each in ("192.0.2.1", "127.0.0.1")]
+        return [address for addresses in found for address in addresses]
+
+    monkeypatch.setattr(trio.socket, "getaddrinfo", both)
+    async with listening_at(0, "localhost") as listeners:
+        assert [each.socket.getsockname()[0] for each in listeners] == ["127.0.0.1"]
+
+
+def test_people_are_given_addresses_to_open() -> None:
+    """That of this computer first; an IPv6 address in brackets."""
+    assert urls("::1", 80) == ["http://[::1]:80/"]
+    assert urls("pi.local", 3737) == ["http://pi.local:3737/"]
+    first, *others = urls(None, 3737)
+    assert first == "http://localhost:3737/"
+    assert all(re.fullmatch(r"http://\d+\.\d+\.\d+\.\d+:3737/", each) for each in others)

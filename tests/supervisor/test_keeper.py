@@ -291,3 +291,19 @@ def test_our_own_programs_are_run_from_this_very_copy() -> None:
     assert safe == "-P"
     assert Path(path) == Path(program_module.__file__).parents[1] / "__main__.py"
     assert rest == ["server", "--port=1"]
+
+
+def test_one_program_may_wait_until_another_is_ready(log: Path, tmp_path: Path) -> None:
+    """Or until it is due by itself, if the other one takes too long."""
+    seen = tmp_path / "seen"
+    first = shell("first", f"sleep 0.05; : >{seen}; {WAITS}")
+    second = shell("second", f"[ -e {seen} ] || exit 9; {WAITS}")
+    second.after, second.due_s = first, time.monotonic() + 60
+    with meanwhile(lambda: wait_for(log, 2)):
+        assert Supervisor([first, second], 5).run() == 0
+    never = shell("never", "trap 'exit 0' TERM; while :; do sleep 0.01; done")
+    third = shell("third", WAITS)
+    third.after, third.due_s = never, time.monotonic() + 0.05
+    with meanwhile(lambda: wait_for(log, 4)):
+        assert Supervisor([never, third], 5).run() == 0
+    assert not never.was_ready

@@ -111,6 +111,9 @@ class Supervisor:
         poll.register(wakeup_fd, select.POLLIN)
         if self._above is not None and self._asked_s is None:
             poll.register(self._above[1], select.POLLIN)
+        starting = {program.ready_fd: program for program in self._running if program.ready_fd >= 0}
+        for fd in starting:
+            poll.register(fd, select.POLLIN)
         times_s = [program.due_s for program in self._programs if not program.pid]
         if self._asked_s is not None:
             times_s = [self._kill_s]
@@ -118,7 +121,9 @@ class Supervisor:
         if times_s:
             timeout_ms = max(0.0, min(times_s) - time.monotonic()) * 1000 + 1
         for fd, _ in poll.poll(timeout_ms):
-            if fd == wakeup_fd:
+            if fd in starting:
+                starting[fd].hear()
+            elif fd == wakeup_fd:
                 with contextlib.suppress(BlockingIOError):
                     os.read(wakeup_fd, 4096)
             else:
@@ -129,7 +134,7 @@ class Supervisor:
 
     def _start_due(self) -> None:
         for program in self._programs:
-            if not program.pid and time.monotonic() >= program.due_s:
+            if not program.pid and program.is_due(time.monotonic()):
                 if program.start(self._lifeline_fd):
                     log.debug("%s is process %d", program.name, program.pid)
                 else:
@@ -174,7 +179,4 @@ class Supervisor:
     def _kill(self) -> None:
         for program in self._running:
             log.warning("%s did not stop in time: killing it", program.name)
-            program.signal(signal.SIGKILL)
-            os.waitpid(program.pid, 0)
-            program.pid = 0
-            program.ended()
+            program.kill()

@@ -42,25 +42,27 @@ def _nothing() -> None:
 class Program:
     """A program to be kept running: its name in messages, and the whole command.
 
-    `ended` is called after each end, `restarted` after each start but the first.
+    `ended` is called after each end, `restarted` after each start but the first. One that comes
+    `after` another is started as soon as that one is ready, or when it is due.
     """
 
     name: str
     command: Sequence[str]
     ended: Callable[[], None] = _nothing
     restarted: Callable[[], None] = _nothing
+    after: "Program | None" = None
     pid: int = 0  # 0 while it does not run
     was_ready: bool = False  # in any of its runs
     due_s: float = 0.0  # when it is to be started, by time.monotonic()
     _begun_s: float = 0.0
     _runs: int = 0
-    _ready_fd: int = -1
+    ready_fd: int = -1  # where it says that it is ready; -1: it has, or does not run
     _pauses: Pauses = field(default_factory=Pauses)
 
     def start(self, lifeline_fd: int) -> bool:
         """Start it; tell whether that was possible."""
-        self._ready_fd, ready_fd = os.pipe()
-        os.set_blocking(self._ready_fd, False)
+        self.ready_fd, ready_fd = os.pipe()
+        os.set_blocking(self.ready_fd, False)
         os.set_inheritable(ready_fd, True)
         try:
             self.pid = os.posix_spawn(
@@ -72,7 +74,7 @@ class Program:
             )
         except OSError as error:
             log.warning("%s can't be started: %s", self.name, error.strerror)
-            os.close(self._ready_fd)
+            self._close()
             return False
         finally:
             os.close(ready_fd)
@@ -87,12 +89,35 @@ class Program:
         pid, status = os.waitpid(self.pid, os.WNOHANG) if self.pid else (0, 0)
         if not pid:
             return None
+        self.hear()
+        self._close()
         self.pid = 0
-        with contextlib.suppress(BlockingIOError):  # a child of its own may have the other end
-            self.was_ready |= bool(os.read(self._ready_fd, 1))
-        os.close(self._ready_fd)
         self.ended()
         return os.waitstatus_to_exitcode(status)
+
+    def hear(self) -> None:
+        """Take note if it has said that it is ready."""
+        with contextlib.suppress(BlockingIOError):  # a child of its own may have the other end
+            if self.ready_fd >= 0:
+                self.was_ready |= bool(os.read(self.ready_fd, 1))
+                self._close()
+
+    def kill(self) -> None:
+        """Kill it, and wait for its end."""
+        self.signal(signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        self._close()
+        self.pid = 0
+        self.ended()
+
+    def _close(self) -> None:
+        if self.ready_fd >= 0:
+            os.close(self.ready_fd)
+            self.ready_fd = -1
+
+    def is_due(self, now_s: float) -> bool:
+        """Tell whether it is to be started now."""
+        return now_s >= self.due_s or bool(self.after and not self._runs and self.after.was_ready)
 
     def pause(self) -> float:
         """Return how long to wait before the next start, and plan that."""

@@ -1,5 +1,6 @@
 """`trio-mpu start`: producer and server together, and nothing left behind."""
 
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -7,6 +8,7 @@ from trio_mpu.settings import ProducerSettings, ServerSettings, StartSettings, o
 from trio_mpu.supervisor.keeper import Supervisor
 from trio_mpu.supervisor.program import Program, our_command
 
+HEAD_START_S: Final = 1.0  # arbitrary: a sensor that takes longer does not keep the page away
 # Bound "time before start kills a program, s".
 STOP_S: Final = 3.5  # the server gives its clients 3 s, and its workers a little more
 
@@ -18,14 +20,16 @@ def run_start(settings: StartSettings, argv: Sequence[str]) -> int:
     rest is in the environment, which all share, as is the working folder.
     """
     given = _given(argv)
-    programs = [
+    producer, server = (
         Program(name, our_command(name, *(f"--{key}={given[key]}" for key in keys if key in given)))
         for name, keys in (
             ("producer", options_of(ProducerSettings)),
             ("server", options_of(ServerSettings)),
         )
-    ]
-    status = Supervisor(programs, STOP_S).run()
+    )
+    # A producer that finds no sensor says so in one line, which is not to be looked for.
+    server.after, server.due_s = producer, time.monotonic() + HEAD_START_S
+    status = Supervisor([producer, server], STOP_S).run()
     # Not before: it loads much, and the supervisor is to be small while everything runs.
     from trio_mpu.shm.segment import remove  # noqa: PLC0415
 
