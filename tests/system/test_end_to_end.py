@@ -34,6 +34,7 @@ from tests.helpers.programs import (
     running,
     start_script,
 )
+from tests.test_sample import TEXT
 from trio_mpu.shm import layout
 
 # -- start.sh ---------------------------------------------------------------------------
@@ -107,6 +108,33 @@ def test_when_the_supervisor_is_killed_both_programs_stop(ring_name: str) -> Non
         assert sample["seq"] > last["seq"]
         script.send_signal(signal.SIGTERM)
         assert script.wait(PATIENCE_S) == 0
+    assert left_behind(ring_name) == []
+
+
+def test_start_works_through_a_link_from_any_folder(ring_name: str, tmp_path: Path) -> None:
+    """Relative paths are the caller's, `~` is home, and blanks are no matter."""
+    home = tmp_path / "a home"
+    home.mkdir()
+    (home / "my device").write_bytes(TEXT)
+    link = tmp_path / "a link"
+    link.symlink_to(ROOT / "start.sh")
+    for device, environ in (("./my device", {}), ("~/my device", {"HOME": str(home)})):
+        port = free_port()
+        script = subprocess.Popen(
+            [str(link), f"--device={device}", f"--port={port}", f"--ring={ring_name}"],
+            cwd=home,
+            env={**os.environ, **environ},
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with killed(script):
+            url = f"http://127.0.0.1:{port}/json"
+            eventually(lambda: get(url)[0] == 200, "no sample")  # noqa: B023 - within the turn
+            source = json.loads(get(url)[1])["source"]
+            assert source in ("./my device", str(home / "my device"))
+            script.send_signal(signal.SIGTERM)
+            assert script.wait(PATIENCE_S) == 0
     assert left_behind(ring_name) == []
 
 
