@@ -28,6 +28,7 @@ from trio_mpu.sensors import i2c
 from trio_mpu.sensors.mpu6050.frames import FRAME_BYTES, Scale
 from trio_mpu.sensors.mpu6050.registers import (
     ACCEL_CONFIG,
+    ACCEL_CONFIG2,
     ACCEL_XOUT_H,
     DATA_RDY,
     DEVICE_RESET,
@@ -46,7 +47,7 @@ from trio_mpu.sensors.mpu6050.registers import (
     WHO_AM_I,
     Setup,
 )
-from trio_mpu.sensors.mpu6050.variants import VARIANTS
+from trio_mpu.sensors.mpu6050.variants import VARIANTS, ChipVariant
 
 T = TypeVar("T")
 
@@ -144,9 +145,13 @@ class SoftwareChip:
         first_number: int = 0,
         seed: int = 0,
         factory_codes: bytes = bytes(4),
+        variant: ChipVariant | None = None,
+        keeps_config2: int = 0xFF,
     ) -> None:
+        """`variant` is what it is if its id is another's; `keeps_config2` has the bits that
+        ACCEL_CONFIG2 keeps."""
         self.clock = clock
-        self.variant = VARIANTS.get(who, VARIANTS[0x68])
+        self.variant = variant or VARIANTS.get(who, VARIANTS[0x68])
         self.scale = Scale.of(setup, self.variant)
         self.setup = setup
         self.funcs = funcs
@@ -165,6 +170,7 @@ class SoftwareChip:
         self.period_ns = setup.period_ns * (1 + clock_error)
         self._who = who
         self._factory_codes = factory_codes
+        self._keeps_config2 = keeps_config2
         self._random = random.Random(seed)
         self._resets_awake = resets_awake
         self._wanted = setup.values(self.variant)
@@ -259,6 +265,8 @@ class SoftwareChip:
             if value & FIFO_RESET and not self.registers[USER_CTRL] & FIFO_ON:
                 self.fifo.clear()
             value &= FIFO_ON
+        if register == ACCEL_CONFIG2:
+            value &= self._keeps_config2
         if register not in (INT_STATUS, FIFO_COUNT_H, FIFO_COUNT_H + 1, WHO_AM_I):
             before = self.registers[register]
             self.registers[register] = value

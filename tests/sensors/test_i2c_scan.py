@@ -129,6 +129,24 @@ def test_the_other_address_is_tried_too(
     assert computer.auto().source == "i2c:1:0x69"
 
 
+@pytest.mark.parametrize("who", [0x69, 0x72, 0x75])
+def test_a_clone_is_taken(computer: Computer, who: int) -> None:
+    """As what it behaves like."""
+    computer.has(1, computer.chip(who=who))
+    assert computer.auto().chip.startswith(f"MPU-6500 clone {who:#04x}, ")
+
+
+def test_a_chip_that_repeats_what_it_received_is_not_taken(
+    computer: Computer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer is the number of the register, and that of WHO_AM_I is the id of a clone."""
+    chip = computer.chip()
+    monkeypatch.setattr(chip, "_read", lambda register, count: bytes([register]) * count)
+    computer.has(1, chip)
+    assert isinstance(computer.auto(), Simulator)
+    assert chip.log == []
+
+
 @pytest.mark.parametrize("who", [0x00, 0x42, 0xFF])
 def test_a_chip_that_is_not_known_is_only_asked_for_its_name(
     computer: Computer, caplog: pytest.LogCaptureFixture, who: int

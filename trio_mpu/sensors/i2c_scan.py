@@ -8,7 +8,9 @@ generators at 0x69 that lock up, monitors, memory modules. Therefore:
 2. The buses of graphics cards are not used: they lead to monitors.
 3. An address that a kernel driver holds is left to that driver.
 4. Nothing is written until WHO_AM_I has twice returned the id of a known chip, and another
-   register has returned something else: a clock with fewer registers repeats them.
+   register has returned something else: a clock with fewer registers repeats them. Nor may both
+   registers have returned their own numbers, as a chip without registers does: it repeats the last
+   byte that it received, and 0x75 is the id of a clone.
 
 The scan takes LOOK_S for a stuck bus, and almost no time for the others.
 """
@@ -121,7 +123,8 @@ def _who(session: i2c.Session) -> int | None:
         first, other, again = (
             session.read_once(register, 1)[0] for register in (WHO_AM_I, OTHER, WHO_AM_I)
         )
-        return first if first == again != other else 0
+        is_echo = (first, other) == (WHO_AM_I, OTHER)
+        return first if first == again != other and not is_echo else 0
     finally:
         session.close()
 

@@ -37,7 +37,15 @@ from trio_mpu.sensors.mpu6050 import device as mpu6050
 from trio_mpu.sensors.mpu6050.device import Mpu6050
 from trio_mpu.sensors.mpu6050.options import ChipSpec, parse_chip
 from trio_mpu.sensors.mpu6050.readers import DRAIN_NS
-from trio_mpu.sensors.mpu6050.variants import VARIANTS
+from trio_mpu.sensors.mpu6050.registers import (
+    ACCEL_CONFIG2,
+    BYPASS_EN,
+    DEVICE_RESET,
+    INT_PIN_CFG,
+    PWR_MGMT_1,
+    SMPLRT_DIV,
+)
+from trio_mpu.sensors.mpu6050.variants import COUNTERFEIT, VARIANTS
 from trio_mpu.sensors.registry import open_device
 
 QUEUED = "1,rate=500"
@@ -306,6 +314,125 @@ def test_an_unknown_chip_is_refused_unless_forced() -> None:
     bench = Bench(QUEUED + ",force", who=0x42).run(100)
     assert bench.device.chip.startswith("unknown chip 0x42")
     assert bench.numbers == bench.told
+
+
+@pytest.mark.parametrize("who", [0x42, 0x68, 0x98])
+def test_a_chip_can_be_read_as_another_variant(who: int) -> None:
+    """By the option force with a name: with its formula and its filter of the accelerometer."""
+    bench = Bench(QUEUED + ",force=mpu6500", who=who, variant=VARIANTS[0x70]).run(100)
+    assert bench.device.chip.startswith(f"MPU-6500 (forced on {who:#04x}), ")
+    assert bench.numbers == bench.told
+    assert bench.chip.registers[ACCEL_CONFIG2] == bench.spec.setup.dlpf
+
+
+@pytest.mark.parametrize("text", ["1,rate=1000", "1,rate=100,dlpf=0", SINGLE])
+@pytest.mark.parametrize("keeps", [0x7F, 0x3F, 0x0F, 0x00])
+def test_a_counterfeit_is_read_and_reported(
+    text: str, keeps: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is known by a register that does not keep its upper bits, or that it does not have. Nothing
+    shows its temperature's formula: that is in the log, and beside the chip's name."""
+    bench = Bench(text, who=0x98, keeps_config2=keeps, variant=COUNTERFEIT).run(300)
+    assert bench.numbers == bench.told
+    assert bench.chip.overflows == 0
+    dlpf = bench.spec.setup.dlpf
+    assert bench.chip.registers[ACCEL_CONFIG2] == dlpf & keeps
+    warning, chosen = caplog.messages[:2]
+    assert warning.startswith(
+        "i2c:1:0x68: its id is an ICM-20689's (0x98), but register 0x1d reads "
+        f"{(0xC0 | dlpf) & keeps:#04x} instead of {0xC0 | dlpf:#04x}, as in the counterfeit MPU-6050A"
+    )
+    assert "may be 4 °C too high (then add force=mpu6500)" in warning
+    assert caplog.records[0].levelno == logging.WARNING
+    assert chosen.startswith("i2c:1:0x68: MPU-6050A (0x98), ")
+    assert bench.device.chip.endswith(" Hz, temperature uncertain")
+
+
+def test_a_genuine_chip_is_not_taken_for_the_counterfeit(caplog: pytest.LogCaptureFixture) -> None:
+    """Not even if its power fails while it is set up."""
+    for transfer in range(40):
+        caplog.clear()
+        bench = Bench(QUEUED, who=0x98, resets_awake=bool(transfer % 2))
+        bench.chip.plan[transfer] = Fault.DIP
+        try:
+            bench.run(3)
+        except DeviceError as error:
+            assert "does not keep its settings" in str(error)  # noqa: PT017 - not at each transfer
+        else:
+            assert bench.device.chip.startswith("ICM-20689, ")
+        assert "counterfeit" not in caplog.text
+
+
+@pytest.mark.parametrize(("who", "option"), [(0x70, ""), (0x42, ",force=icm20689")])
+def test_only_the_counterfeits_id_excuses_a_register_that_is_not_kept(
+    who: int, option: str
+) -> None:
+    """Of any other chip, and of what was said to be another, it is an error."""
+    bench = Bench(QUEUED + option, who=who, keeps_config2=0)
+    with pytest.raises(DeviceError, match="its settings: register 0x1d reads 0x00 instead of 0x"):
+        bench.run()
+
+
+# -- another program's magnetometer ---------------------------------------------------------
+
+
+def bypassed(text: str) -> Bench:
+    """A chip whose auxiliary bus another program has made part of the main one."""
+    bench = Bench(text)
+    bench.chip.registers[INT_PIN_CFG] = BYPASS_EN
+    return bench
+
+
+@pytest.mark.parametrize("text", [QUEUED, SINGLE])
+def test_our_resets_keep_the_bypass(text: str) -> None:
+    """At the start, and when another program has changed a setting."""
+    bench = bypassed(text).run(3)
+    assert (PWR_MGMT_1, DEVICE_RESET) in bench.chip.log
+    assert bench.chip.registers[INT_PIN_CFG] == BYPASS_EN
+
+    def disturb() -> None:
+        bench.chip.log.clear()
+        bench.chip.registers[SMPLRT_DIV] += 1
+
+    bench = bypassed(text)
+    bench.run(100, disturb, bench.after(0, *[Fault.NACK] * 3), 100)
+    assert (PWR_MGMT_1, DEVICE_RESET) in bench.chip.log
+    assert bench.ledger["chip_resets"] == 1
+    assert bench.chip.registers[INT_PIN_CFG] == BYPASS_EN
+
+
+def test_a_reset_whose_set_up_fails_keeps_the_bypass() -> None:
+    """The next attempt finds it off, but knows better."""
+    bench = bypassed(QUEUED)
+    write = bench.chip._write
+    failures = iter(range(3))
+
+    def fail(register: int, value: int) -> bytes:
+        if register == SMPLRT_DIV and next(failures, None) is not None:
+            raise bench.chip.nack()
+        return write(register, value)
+
+    def disturb() -> None:
+        bench.chip.registers[SMPLRT_DIV] += 1
+        bench.chip._write = fail  # type: ignore[method-assign]
+
+    bench.run(100, disturb, bench.after(0, *[Fault.NACK] * 3), 100)
+    assert bench.ledger["chip_resets"] == 2
+    assert bench.chip.registers[INT_PIN_CFG] == BYPASS_EN
+
+
+def test_the_bypass_is_another_programs_to_turn_on_and_off() -> None:
+    """It is not written if it is off, and what another program changes later is no fault."""
+    bench = Bench().run(100)
+    assert INT_PIN_CFG not in [register for register, _ in bench.chip.log]
+    bench = bypassed(QUEUED)
+
+    def turn_off() -> None:
+        bench.chip.registers[INT_PIN_CFG] = 0
+
+    bench.run(100, turn_off, bench.after(0, *[Fault.NACK] * 3), 100, bench.chip.reset, 100)
+    assert bench.ledger["chip_resets"] == 1  # the power's failure
+    assert bench.chip.registers[INT_PIN_CFG] == 0
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from tests.helpers.fake_devices import one_line
 from trio_mpu.errors import UsageError
 from trio_mpu.sensors.mpu6050.options import parse_chip
 from trio_mpu.sensors.mpu6050.registers import Setup
+from trio_mpu.sensors.mpu6050.variants import VARIANTS
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,17 @@ def test_all_options() -> None:
 
 
 @pytest.mark.parametrize(
+    ("option", "who"),
+    [("mpu6050", 0x68), ("MPU-6500", 0x70), ("icm20689", 0x98), ("mpu6886", 0x19)],
+)
+def test_force_can_name_the_variant(option: str, who: int) -> None:
+    """In lower case or as it is printed on the chip."""
+    spec = parse_chip(f"1,force={option}", 100)
+    assert (spec.force, spec.variant) == (True, VARIANTS[who])
+    assert parse_chip("1,force", 100).variant is None
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("", "'' is not the number or path of a bus"),
@@ -49,7 +61,14 @@ def test_all_options() -> None:
         ("1:0x78", "'0x78' is not a chip's address"),
         ("1,", "unknown i2c option ''"),
         ("1,speed=9", "unknown i2c option 'speed=9'"),
-        ("1,force=1", "unknown i2c option 'force=1'"),
+        (
+            "1,force=1",
+            (
+                "force=1 is not a chip variant: use mpu6050, mpu6500, mpu9250, mpu9255, mpu6515, "
+                "mpu6880, icm20689, icm20608, icm20600, icm20602, mpu6886"
+            ),
+        ),
+        ("1,force=", "force= is not a chip variant: use mpu6050, "),
         ("1,accel=3", "accel=3 is not supported: use 2, 4, 8, 16"),
         ("1,accel=", "accel= is not supported"),
         ("1,gyro=-250", "use 250, 500, 1000, 2000"),
@@ -60,6 +79,7 @@ def test_all_options() -> None:
         ("1,rate=8001", "rate=8001 is not a number"),
         ("1,rate=5,rate=6", "rate is given twice"),
         ("1,force,force", "force is given twice"),
+        ("1,force,force=mpu6500", "force is given twice"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(text: str, says: str) -> None:

@@ -1,11 +1,13 @@
 """Ranges, filter and rate → registers."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_mpu.sensors.mpu6050.registers import BANDWIDTHS_HZ, MAX_RATE_HZ, Setup, chosen
-from trio_mpu.sensors.mpu6050.variants import VARIANTS
+from trio_mpu.sensors.mpu6050.variants import COUNTERFEIT, VARIANTS, identify
 
 
 @pytest.mark.parametrize(
@@ -95,8 +97,17 @@ def test_a_setup_names_itself() -> None:
     assert Setup(4, 500, 2, 2).text(VARIANTS[0x98]) == (
         "ICM-20689, ±4 g, ±500 °/s, DLPF 2 (94/98 Hz), 333.333 Hz"
     )
-    longest = max(
-        (Setup(16, 2000, dlpf, 254).text(VARIANTS[0x98]) for dlpf in range(len(BANDWIDTHS_HZ))),
-        key=len,
+    variants = [
+        *(identify(who, force=True, named=VARIANTS[0x98]) for who in (0x42, *VARIANTS)),
+        *VARIANTS.values(),
+        COUNTERFEIT,
+    ]
+    for variant, dlpf in itertools.product(variants, range(len(BANDWIDTHS_HZ))):
+        assert len(Setup(16, 2000, dlpf, 254).text(variant).encode()) <= 96
+
+
+def test_an_uncertain_temperature_is_said_where_the_chip_is_named() -> None:
+    """In the log, in the ring's header and in what clients see of it."""
+    assert Setup(2, 250, 3, 9).text(COUNTERFEIT) == (
+        "MPU-6050A (0x98), ±2 g, ±250 °/s, DLPF 3 (44/42 Hz), 100 Hz, temperature uncertain"
     )
-    assert len(longest.encode()) <= 96

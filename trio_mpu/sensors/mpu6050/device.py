@@ -6,6 +6,8 @@ Invariants:
    returned twice without STALE_REPEAT.
 2. Missing readings are reported in the next sample's `lost` (numbering.py states the accuracy).
 3. After any error, the chip's identity and settings are read back before anything else.
+4. What another program has set for the chip behind this one (a magnetometer on the auxiliary bus)
+   survives our resets.
 
 Failures: a transfer fails (i2c.py repeats it); the bus fails or hangs (it is reopened, after a wait
 that doubles each time); the chip's FIFO overflows (readers.py empties it); the chip's power fails
@@ -24,18 +26,13 @@ from trio_mpu.device import Device
 from trio_mpu.errors import DeviceError, NoSampleYet
 from trio_mpu.sample import Flag, Sample
 from trio_mpu.sensors import i2c
+from trio_mpu.sensors.mpu6050.configuration import Configuration
 from trio_mpu.sensors.mpu6050.frames import Scale
 from trio_mpu.sensors.mpu6050.numbering import Poll, ReadingNumbers
 from trio_mpu.sensors.mpu6050.options import ChipSpec
 from trio_mpu.sensors.mpu6050.readers import Fifo, Registers, Source
-from trio_mpu.sensors.mpu6050.registers import (
-    DEVICE_RESET,
-    FIFO_EN,
-    PWR_MGMT_1,
-    SELF_TEST_X,
-    WHO_AM_I,
-)
-from trio_mpu.sensors.mpu6050.variants import ChipVariant, identify
+from trio_mpu.sensors.mpu6050.registers import ACCEL_CONFIG2, FIFO_EN, WHO_AM_I
+from trio_mpu.sensors.mpu6050.variants import ICM_20689, ChipVariant, counterfeit, identify
 
 log = logging.getLogger(__name__)
 
@@ -72,16 +69,12 @@ class Mpu6050(Device):
         self.ledger: dict[str, int] = Counter()
         self._bus = i2c.Bus(spec.path, spec.address, self._count)
         self._numbering = ReadingNumbers(self.period_ns)
-        self._who = 0
+        self._configuration: Configuration
         self.variant: ChipVariant
-        # The factory's self-test results, stored in the chip: 0x0D to 0x10. There is no serial
-        # number, but two chips rarely agree in six numbers of five bits.
-        self.factory_codes = b""
         self._source: Source
         self._has_bursts = False
         self._uses_fifo = False
         self._scale: Scale
-        self._registers: dict[int, int] = {}
         self._is_ready = False
         self._failures = 0  # in a row
         self._due_ns = 0
@@ -100,31 +93,59 @@ class Mpu6050(Device):
         """
         device = cls(spec)
         try:
-            device._who, device._has_bursts = await device._bus.run(
+            who, device._has_bursts = await device._bus.run(
                 lambda session: (session.read(WHO_AM_I, 1)[0], session.has_bursts)
             )
-            device._choose(identify(device._who, force=spec.force))
-            await device._set_up()
+            await device._identify(who)
         except BaseException:
             await device.aclose()
             raise
+        way = "from its FIFO" if device._uses_fifo else "one at a time"
+        log.info("%s: %s, read %s", device.source, device.chip, way)
         device.identity = f"{device.variant.name} with factory codes {device.factory_codes.hex()}"
         return device
+
+    @property
+    def factory_codes(self) -> bytes:
+        """The chip's registers 0x0D to 0x10, as the factory has set them."""
+        return self._configuration.factory_codes
+
+    async def _identify(self, who: int) -> None:
+        """Find out the chip variant with this id, and set the chip up."""
+        spec = self._spec
+        self._configuration = Configuration(who)
+        self._choose(identify(who, force=spec.force, named=spec.variant))
+        differing = await self._apply()
+        # If the power had failed, other registers would differ too.
+        if self.variant == ICM_20689 and differing.keys() == {ACCEL_CONFIG2}:
+            found = differing[ACCEL_CONFIG2]
+            log.warning(
+                "%s: its id is an ICM-20689's (%#04x), but register %#04x reads %#04x instead of "
+                "%#04x, as in the counterfeit MPU-6050A: its temperature may be 4 °C too high (then "
+                "add force=mpu6500) or 12 °C too low (then add force=mpu6050)",
+                self.source,
+                who,
+                ACCEL_CONFIG2,
+                found,
+                self._configuration.values[ACCEL_CONFIG2],
+            )
+            del self._configuration.values[ACCEL_CONFIG2]
+            self._choose(counterfeit(found, spec.setup.dlpf))
+            differing = await self._apply()
+        self._begin(differing)
 
     def _choose(self, variant: ChipVariant) -> None:
         setup = self._spec.setup
         self.variant = variant
         self._scale = Scale.of(setup, variant)
-        self._registers = setup.values(variant)
+        self._configuration.values.update(setup.values(variant))
         if self._has_bursts and setup.rate_hz >= FIFO_FROM_HZ:
             self._use_fifo()
         self.chip = setup.text(variant)
-        way = "from its FIFO" if self._uses_fifo else "one at a time"
-        log.info("%s: %s, read %s", self.source, self.chip, way)
 
     def _use_fifo(self) -> None:
         self._uses_fifo = True
-        self._registers[FIFO_EN] = self.variant.fifo_sources
+        self._configuration.values[FIFO_EN] = self.variant.fifo_sources
 
     async def _change_to_fifo(self) -> None:
         """Read the FIFO from now on: the computer is too slow to read each reading in time."""
@@ -229,7 +250,7 @@ class Mpu6050(Device):
         if self._failures:
             doubled = FIRST_WAIT_S * 2 ** min(20, self._failures - 1)
             await trio.sleep(min(MAX_WAIT_S, doubled))
-        if await self._bus.run(self._wrong_register) is not None:
+        if await self._bus.run(self._configuration.differing):
             self._count("chip_resets")
             self._numbering.rephase()
             await self._set_up()
@@ -238,28 +259,24 @@ class Mpu6050(Device):
 
     async def _set_up(self) -> None:
         """Reset the chip and set it up. Raises DeviceError if it does not keep its settings."""
-        await self._bus.run(lambda session: session.write(PWR_MGMT_1, DEVICE_RESET))
+        self._begin(await self._apply())
+
+    async def _apply(self) -> dict[int, int]:
+        """Reset the chip and write its settings; return which registers differ then."""
+        await self._bus.run(self._configuration.reset)
         await trio.sleep(RESET_S)
-        await self._bus.run(self._write_registers)
+        await self._bus.run(self._configuration.write)
         await trio.sleep(START_S)
-        if wrong := await self._bus.run(self._wrong_register):
-            raise DeviceError(f"{self.source}: the chip does not keep its settings: {wrong}")
+        return await self._bus.run(self._configuration.differing)
+
+    def _begin(self, differing: dict[int, int]) -> None:
+        """Begin to read the chip. Raises DeviceError if any of its registers differs."""
+        if differing:
+            problem = self._configuration.problem(differing)
+            raise DeviceError(f"{self.source}: the chip does not keep its settings: {problem}")
         if self._uses_fifo:
             self._source = Fifo(self.variant, self.period_ns)
         else:
             self._source = Registers(self.variant, self._spec.setup, self._numbering)
         self._is_ready = True
         self._heard_ns = self._due_ns = i2c.monotonic_ns()
-
-    def _write_registers(self, session: i2c.Session) -> None:
-        self.factory_codes = session.read(SELF_TEST_X, 4)  # as the reset left them
-        for register, value in self._registers.items():
-            session.write(register, value)
-
-    def _wrong_register(self, session: i2c.Session) -> str | None:
-        """Return which register differs from what was written, None if none does."""
-        for register, value in ((WHO_AM_I, self._who), *self._registers.items()):
-            found = session.read(register, 1)[0]
-            if found != value:
-                return f"register {register:#04x} reads {found:#04x} instead of {value:#04x}"
-        return None

@@ -14,21 +14,24 @@ from trio_mpu.sensors.mpu6050.registers import (
     Setup,
     chosen,
 )
+from trio_mpu.sensors.mpu6050.variants import NAMED, ChipVariant
 
 DEFAULT_ADDRESS: Final = 0x68  # 0x69 with AD0 high
-FORM: Final = "i2c:BUS[:ADDRESS][,accel=G,gyro=DPS,dlpf=N,rate=HZ,force]"
+FORM: Final = "i2c:BUS[:ADDRESS][,accel=G,gyro=DPS,dlpf=N,rate=HZ,force[=VARIANT]]"
 _ADDRESSES: Final = range(0x08, 0x78)  # the I2C specification reserves the others
 
 
 class ChipSpec(NamedTuple):
     """What the command line asks for: the bus's device file, the chip's address on it, the setup,
-    and whether to use an unknown chip. `name` is the spec without its options."""
+    whether to use an unknown chip, and which variant to take the chip for, whatever its id, if any.
+    `name` is the spec without its options."""
 
     name: str
     path: str
     address: int
     setup: Setup
     force: bool
+    variant: ChipVariant | None = None
 
 
 def parse_chip(text: str, rate_hz: float) -> ChipSpec:
@@ -39,12 +42,14 @@ def parse_chip(text: str, rate_hz: float) -> ChipSpec:
     place, *options = text.split(",")
     name, path, address = _place(place)
     values = dict[str, float]()
+    variant = None
     for option in options:
         key, equals, value = option.partition("=")
         if key in values:
             raise UsageError(f"i2c option {key} is given twice")
-        if key == "force" and not equals:
+        if key == "force":
             values[key] = 1
+            variant = _variant(value) if equals else None
         elif key == "rate":
             values[key] = _rate(value)
         elif key in _CHOICES:
@@ -57,7 +62,7 @@ def parse_chip(text: str, rate_hz: float) -> ChipSpec:
         int(values.get("gyro", 250)),
         int(values["dlpf"]) if "dlpf" in values else None,
     )
-    return ChipSpec(name, path, address, setup, "force" in values)
+    return ChipSpec(name, path, address, setup, "force" in values, variant)
 
 
 def _place(place: str) -> tuple[str, str, int]:
@@ -91,6 +96,13 @@ def _one_of(key: str, value: str, choices: Collection[int]) -> int:
     if value not in numbers:
         raise UsageError(f"{key}={value} is not supported: use {', '.join(numbers)}")
     return numbers[value]
+
+
+def _variant(value: str) -> ChipVariant:
+    variant = NAMED.get(value.lower().replace("-", ""))
+    if variant is None:
+        raise UsageError(f"force={value} is not a chip variant: use {', '.join(NAMED)}")
+    return variant
 
 
 def _rate(value: str) -> float:

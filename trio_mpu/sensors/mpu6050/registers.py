@@ -15,6 +15,7 @@ GYRO_CONFIG: Final = 0x1B
 ACCEL_CONFIG: Final = 0x1C
 ACCEL_CONFIG2: Final = 0x1D  # from the MPU-6500 on
 FIFO_EN: Final = 0x23
+INT_PIN_CFG: Final = 0x37
 INT_ENABLE: Final = 0x38
 INT_STATUS: Final = 0x3A  # reading it clears it; ACCEL_XOUT_H comes right after it
 ACCEL_XOUT_H: Final = 0x3B
@@ -27,6 +28,7 @@ WHO_AM_I: Final = 0x75
 
 DATA_RDY: Final = 0x01  # INT_ENABLE, INT_STATUS: there is an unread reading
 FIFO_OFLOW: Final = 0x10  # INT_ENABLE, INT_STATUS: the FIFO has dropped its oldest bytes
+BYPASS_EN: Final = 0x02  # INT_PIN_CFG: the auxiliary bus is part of the main one
 FIFO_ON: Final = 0x40  # USER_CTRL
 FIFO_RESET: Final = 0x04  # USER_CTRL; without effect while FIFO_ON is set
 SELF_TEST: Final = 0xE0  # GYRO_CONFIG, ACCEL_CONFIG: all three axes
@@ -86,6 +88,7 @@ class Setup(NamedTuple):
         return (
             f"{variant.name}, ±{self.accel_g} g, ±{self.gyro_dps} °/s, "
             f"DLPF {self.dlpf} ({accel_hz}/{gyro_hz} Hz), {self.rate_hz:g} Hz"
+            f"{'' if variant.temp_is_certain else ', temperature uncertain'}"
         )
 
 
