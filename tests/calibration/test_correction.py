@@ -33,7 +33,7 @@ def test_a_calibration_in_the_default_place_is_applied(caplog: pytest.LogCapture
     """The samples are corrected, the device has its id, and it is said."""
     caplog.set_level(logging.INFO)
     device = sensor()
-    save(default_path(device.source), CALIBRATION.text(""))
+    save(default_path(device.source), CALIBRATION.text(""), makes_folder=True)
     correct = choose(device, "")
     assert correct(RAW) == CALIBRATION.apply(RAW)
     assert correct(RAW).flags == Flag.CLIPPED
@@ -44,7 +44,7 @@ def test_a_calibration_in_the_default_place_is_applied(caplog: pytest.LogCapture
 def test_a_file_that_was_named_comes_before_the_default_place(home: Path) -> None:
     """Even when that has one as well."""
     device, other = sensor(), CALIBRATION._replace(bias_dps=(9.0, 9.0, 9.0))
-    save(default_path(device.source), CALIBRATION.text(""))
+    save(default_path(device.source), CALIBRATION.text(""), makes_folder=True)
     save(home / "x.toml", other.text(""))
     choose(device, str(home / "x.toml"))
     assert device.calibration == other.id
@@ -57,7 +57,7 @@ def test_without_a_calibration_each_sample_says_so(
     """A missing file in the default place is no fault; with "none" there is no look at it."""
     device = sensor()
     if choice:
-        save(default_path(device.source), CALIBRATION.text(""))
+        save(default_path(device.source), CALIBRATION.text(""), makes_folder=True)
     correct = choose(device, choice)
     assert correct(RAW) == RAW._replace(flags=Flag.CLIPPED | Flag.UNCALIBRATED)
     assert device.calibration == ""
@@ -81,7 +81,7 @@ def test_a_file_that_cant_be_used(bad: str, home: Path, caplog: pytest.LogCaptur
         if bad == "foreign"
         else "version 2 is not supported, only version 1"
     )
-    save(default_path(device.source), text)
+    save(default_path(device.source), text, makes_folder=True)
     correct = choose(device, "")
     assert correct(RAW).flags & Flag.UNCALIBRATED
     [warning] = caplog.messages

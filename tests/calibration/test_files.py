@@ -24,9 +24,12 @@ def refusal(path: Path) -> str:
 
 
 def test_what_was_saved_is_found_again(tmp_path: Path) -> None:
-    """In a folder that is made if need be, for everyone to read, and with nothing beside it."""
+    """In a folder that is made if that is wanted, for everyone to read, and with nothing beside it."""
     path = tmp_path / "a" / "b" / "c.toml"
-    save(path, TEXT)
+    with pytest.raises(CalibrationError, match="No such file or directory"):
+        save(path, TEXT)
+    assert list(tmp_path.iterdir()) == []
+    save(path, TEXT, makes_folder=True)
     save(path, TEXT)
     assert load(path) == CALIBRATION
     assert path.stat().st_mode & 0o777 == 0o644

@@ -21,7 +21,7 @@ from trio_mpu.calibration.model import ONE, ZERO, Calibration
 from trio_mpu.calibration.run import read_line, run_calibrator
 from trio_mpu.errors import CalibrationError, TrioMpuError, UsageError
 from trio_mpu.ring import RingWriter
-from trio_mpu.sensors import simulator
+from trio_mpu.sensors import registry, simulator
 from trio_mpu.sensors.mpu6050.registers import ACCEL_CONFIG, GYRO_CONFIG
 from trio_mpu.sensors.simulator import Simulator
 from trio_mpu.settings import CalibrateSettings
@@ -116,6 +116,34 @@ def test_simulated_sensors_are_saved_only_when_asked_for(
     assert (
         "not saved, because the sensor is simulated: use --output FILE" in capsys.readouterr().out
     )
+
+
+@pytest.mark.parametrize("positions", [False, True])
+def test_without_a_sensor_nothing_is_measured(
+    positions: bool, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The simulator, which the producer would use, must be named."""
+    monkeypatch.setattr(registry, "ROOT", home)
+    assert refusal(replace(PLAN, device="auto", positions=positions)) == (
+        "no sensor found; name yours with --device (i2c:1, iio or a path), or try --device sim:still"
+    )
+    assert capsys.readouterr().out == ""
+
+
+def test_no_folder_is_made_for_the_output(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A misspelt one is reported before anything is measured; one that exists may be implied."""
+    (home / "file").touch()
+    for folder in (home / "a", home / "a" / "b", home / "file"):
+        assert refusal(replace(PLAN, output=str(folder / "x.toml"))) == (
+            f"can't save to {folder}/x.toml: there is no folder {folder}"
+        )
+    assert capsys.readouterr().out == ""
+    assert list(home.iterdir()) == [home / "file"]
+    monkeypatch.chdir(home)
+    run(replace(PLAN, output="x.toml"))
+    assert load(home / "x.toml").identity == "sim:seed=3,still"
 
 
 def test_missed_periods_are_told(
@@ -452,7 +480,7 @@ def test_a_device_that_repeats_itself_is_not_calibrated(monkeypatch: pytest.Monk
     device = FakeDevice(after=[sample(1, 10**18)])
     device.identity = "fake"
 
-    async def opened(spec: str, rate_hz: float) -> FakeDevice:
+    async def opened(spec: str, rate_hz: float, **_: bool) -> FakeDevice:
         return device
 
     monkeypatch.setattr(calibration_run, "open_device", opened)

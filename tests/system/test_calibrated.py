@@ -107,6 +107,15 @@ def test_a_sensor_that_moves_is_refused_in_one_line(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_an_output_without_a_folder_is_refused_in_one_line(tmp_path: Path) -> None:
+    """Exit status 1, nothing measured, and no folder."""
+    path = tmp_path / "a" / "x.toml"
+    done = calibrate("--device=sim:still", f"--output={path}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"calibrate: can't save to {path}: there is no folder {path.parent}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_end_of_the_input_and_a_signal_change_no_file(tmp_path: Path) -> None:
     """One line says so, and the exit status is an error's."""
     path = tmp_path / "x.toml"
@@ -188,7 +197,7 @@ def test_a_real_sensor_has_its_own_file_or_says_that_it_has_none(
         (own, 0, False),
     ):
         if calibration is not None:
-            save(path, calibration.text(""))
+            save(path, calibration.text(""), makes_folder=True)
         with producing(ring_name, 3, f"--device={source}", home=tmp_path) as producer:
             header, records = look(ring_name)
             said = ended(producer)

@@ -70,8 +70,15 @@ def load(path: Path) -> Calibration:
         raise CalibrationError(f"can't use calibration {path}: {error}") from error
 
 
-def save(path: Path, text: str) -> None:
-    """Write the text to the file, creating its folder if necessary.
+def require_folder(path: Path) -> None:
+    """Raise CalibrationError if the folder of this path does not exist: it is a typing error more
+    often than a wish for a new folder."""
+    if not os.path.isdir(path.parent):  # noqa: PTH112 - is_dir raises PermissionError
+        raise CalibrationError(f"can't save to {path}: there is no folder {path.parent}")
+
+
+def save(path: Path, text: str, *, makes_folder: bool = False) -> None:
+    """Write the text to the file, creating its folder if that is wanted and necessary.
 
     The file is replaced atomically: a reader finds either the complete old text or the complete
     new one, even after a power failure at any moment. Raises CalibrationError if that fails; the
@@ -80,7 +87,8 @@ def save(path: Path, text: str) -> None:
     try:
         if path.exists() and not path.is_file():
             raise CalibrationError(f"can't save to {path}: not a regular file")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if makes_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
         fd, temporary = tempfile.mkstemp(prefix=f".{path.name[:MAX_NAME]}.", dir=path.parent)
         try:
             with os.fdopen(fd, "w", encoding="utf-8") as file:

@@ -14,7 +14,7 @@ from trio_mpu import lifecycle
 from trio_mpu.calibration import report
 from trio_mpu.calibration.allan import stability
 from trio_mpu.calibration.collect import Measurement, count_of, measure
-from trio_mpu.calibration.files import default_path, load, named, save
+from trio_mpu.calibration.files import default_path, load, named, require_folder, save
 from trio_mpu.calibration.model import ONE, ZERO, Calibration, Vector
 from trio_mpu.calibration.six_positions import solve
 from trio_mpu.calibration.stillness import FACES, Rest, at_rest
@@ -85,7 +85,9 @@ def _may_be_one(spec: str, source: str) -> bool:
 
 
 async def _calibrate(settings: CalibrateSettings, stdin_fd: int) -> None:
-    device = await open_device(settings.device, settings.rate)
+    if settings.output:
+        require_folder(named(settings.output))  # before anybody waits for a measurement
+    device = await open_device(settings.device, settings.rate, may_simulate=False)
     try:
         if not device.identity:
             raise UsageError(
@@ -173,7 +175,8 @@ def _save(settings: CalibrateSettings, device: Device, rests: dict[str, Rest]) -
         device.identity, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", (x, y, z), offset_g, scale
     ).checked()
     temp_c = next(iter(rests.values())).temp_c
-    save(path, calibration.text(f"Measured at {temp_c:.1f} °C, in {len(rests)} position(s)."))
+    text = calibration.text(f"Measured at {temp_c:.1f} °C, in {len(rests)} position(s).")
+    save(path, text, makes_folder=not settings.output)
     print(f"saved calibration {calibration.id} to {path}")
 
 

@@ -39,11 +39,12 @@ async def _i2c(rate_hz: float) -> Device:
 FINDERS: Final[Sequence[Callable[[float], Awaitable[Device]]]] = (_text, _iio, _i2c)
 
 
-async def open_device(spec: str, rate_hz: float) -> Device:
+async def open_device(spec: str, rate_hz: float, *, may_simulate: bool = True) -> Device:
     """Return the device that `spec` names, ready to be read, at `rate_hz` if it has no pace of
     its own.
 
-    Raises UsageError if the spec is wrong, DeviceError if the device is missing or can't be used.
+    If `auto` finds no sensor at all, it is the simulator, or NoDevice is raised if that is not
+    wanted. Raises UsageError if the spec is wrong, DeviceError if the device is missing or can't be used.
     """
     if not spec.isprintable():
         # The spec is part of log lines, of the ring's header and of each JSON object.
@@ -51,7 +52,13 @@ async def open_device(spec: str, rate_hz: float) -> Device:
     spec = _with_home(spec)
     kind, _, rest = spec.partition(":")
     if spec == "auto":
-        return await _found(rate_hz)
+        device = await _found(rate_hz)
+        if device is None and not may_simulate:
+            raise NoDevice(
+                "no sensor found; name yours with --device (i2c:1, iio or a path), or try "
+                "--device sim:still"
+            )
+        return device or _simulated(rate_hz)
     if kind == "sim":
         return Simulator.from_options(rest, rate_hz)
     if kind == "i2c":
@@ -75,8 +82,8 @@ def _with_home(spec: str) -> str:
     return kind + os.path.expanduser(path)  # noqa: PTH111 - pathlib fails where there is no home
 
 
-async def _found(rate_hz: float) -> Device:
-    """Return the first sensor that works, or the simulator if there is no sensor at all.
+async def _found(rate_hz: float) -> Device | None:
+    """Return the first sensor that works, None if there is no sensor at all.
 
     Raises DeviceError if there are sensors but none that works: simulated data in their place
     would be taken for real.
@@ -95,6 +102,10 @@ async def _found(rate_hz: float) -> Device:
             return device
     if refused is not None:
         raise refused
+    return None
+
+
+def _simulated(rate_hz: float) -> Device:
     log.info("auto: no sensor found, so the data is SIMULATED")
     return Simulator.from_options("", rate_hz)
 
