@@ -8,6 +8,20 @@ die() { # who, what
     exit 1
 }
 
+# What else the installation needs where posix_ipc has no wheel: it has one for 64-bit x86 and ARM.
+# A 32-bit system on a 64-bit kernel, as Raspberry Pi OS offers it, has none either.
+compiler() { # python
+    local machine
+    machine=$(uname -m)
+    case $machine in
+    x86_64 | aarch64)
+        "$1" -c 'import sys; sys.exit(sys.maxsize < 2**32)' && return
+        machine="32-bit $machine"
+        ;;
+    esac
+    echo ", and on $machine a C compiler: sudo apt install gcc python3-dev"
+}
+
 # shellcheck disable=SC2154  # who and group come from the caller
 venv() {
     local who=$1 group=${2:-} python=${PYTHON:-python3} stamp wanted
@@ -38,7 +52,7 @@ print(*project["dependency-groups"].get(sys.argv[1], ()), sep="\n")
 P
     .venv/bin/python -m pip install --quiet --disable-pip-version-check \
         --requirement .venv/wanted ||
-        die "$who" "installing failed (see above); the first start needs the internet"
+        die "$who" "installing failed (see above); the first start needs the internet$(compiler "$python")"
     cat >.venv/bin/trio-mpu <<'S'
 #!/bin/sh
 # The command as `pip install` would make it, of the checkout that this folder belongs to.

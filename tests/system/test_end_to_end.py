@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -219,6 +220,52 @@ def test_what_is_missing_on_a_machine_is_said_in_one_line(
     line = done.stderr.splitlines()[-1]
     assert line.startswith(f"{script}: ")
     assert (message or "Python is missing") in line
+
+
+@pytest.mark.parametrize("script", ["start.sh", "test.sh"])
+@pytest.mark.parametrize(
+    ("machine", "bits", "needs"),
+    [
+        ("x86_64", 64, ""),
+        ("aarch64", 64, ""),
+        ("armv7l", 32, ", and on armv7l a C compiler: sudo apt install gcc python3-dev"),
+        ("riscv64", 64, ", and on riscv64 a C compiler: sudo apt install gcc python3-dev"),
+        ("aarch64", 32, ", and on 32-bit aarch64 a C compiler: sudo apt install gcc python3-dev"),
+    ],
+)
+def test_a_machine_without_a_wheel_needs_a_compiler(
+    tmp_path: Path, script: str, machine: str, bits: int, needs: str
+) -> None:
+    """If installing fails, the line says so where posix_ipc is compiled, and only there."""
+    tree = fresh_tree(tmp_path)
+    fakes = {
+        "uname": f"echo {machine}",
+        "python": f"""case "$*" in
+            *maxsize*) exit $(({bits} == 32)) ;;
+            "-m venv"*) mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
+            "-m pip --version") ;;
+            "-m pip"*) echo "error: command 'gcc' failed" >&2; exit 1 ;;
+            *) exec {sys.executable} "$@" ;;
+            esac""",
+    }
+    (tree / "fakes").mkdir()
+    for name, does in fakes.items():
+        fake = tree / "fakes" / name
+        fake.write_text(f"#!/bin/bash\n{does}\n")
+        fake.chmod(0o755)
+    environ = {
+        **os.environ,
+        "PATH": f"{tree / 'fakes'}:{os.environ['PATH']}",
+        "PYTHON": str(tree / "fakes" / "python"),
+    }
+    done = subprocess.run(
+        [str(tree / script)], env=environ, capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-2:] == [
+        "error: command 'gcc' failed",
+        f"{script}: installing failed (see above); the first start needs the internet{needs}",
+    ]
 
 
 # -- what goes wrong at the start ---------------------------------------------------------
