@@ -10,7 +10,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.helpers.fakes import FakeRecords, make_app
 from tests.helpers.http_client import parse_event
-from trio_mpu.fanout import hub as hub_module
+from trio_mpu.fanout import forms as forms_module
 from trio_mpu.fanout.encoder import EVERY_SAMPLE, StreamOptions
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.fanout.subscription import subscribe
@@ -22,7 +22,7 @@ BATCHES = StreamOptions(flush_ms=1)
 @pytest.fixture(autouse=True)
 def _no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is never time for anything but every sample."""
-    monkeypatch.setattr(hub_module, "LIVE_S", -1.0)
+    monkeypatch.setattr(forms_module, "LIVE_S", -1.0)
 
 
 async def follow(
@@ -64,14 +64,16 @@ async def test_every_sample_is_live_and_other_forms_are_late_but_whole(
         form: [] for form in (MEANS, BATCHES, StreamOptions(7.0), StreamOptions(0.5))
     }
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(hub.feed_late)
+        nursery.start_soon(hub.forms.feed_late)
         nursery.start_soon(follow, hub, EVERY_SAMPLE, live)
         for form, sink in late.items():
             nursery.start_soon(follow, hub, form, sink)
         await wait_all_tasks_blocked()
+        group = hub.forms.find(EVERY_SAMPLE)
+        assert group is not None
         for number in range(400):
             hub.publish(ring.write())
-            assert hub._groups[EVERY_SAMPLE].seq == number + 2
+            assert group.seq == number + 2  # with no task's turn in between
             await trio.sleep(0.01)
             hub.flush()
         await wait_all_tasks_blocked()
@@ -99,7 +101,7 @@ async def test_a_status_comes_after_the_samples_before_it(
         hub.publish(ring.write())
         await wait_all_tasks_blocked()
         assert len(late) == 1
-        nursery.start_soon(hub.feed_late)
+        nursery.start_soon(hub.forms.feed_late)
         await trio.sleep(1)
         hub.flush(now=True)
         await wait_all_tasks_blocked()
@@ -115,7 +117,7 @@ async def test_a_form_that_is_too_late_goes_back_to_the_ring(
     ring: FakeRecords, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is kept for it is bounded; its clients miss nothing that the ring has."""
-    monkeypatch.setattr(hub_module, "MAX_LOG", 16)
+    monkeypatch.setattr(forms_module, "MAX_LOG", 16)
     hub = make_app(ring).hub
     late: dict[StreamOptions, list[dict[str, Any]]] = {MEANS: [], BATCHES: []}
     async with trio.open_nursery() as nursery:
@@ -125,7 +127,7 @@ async def test_a_form_that_is_too_late_goes_back_to_the_ring(
         for _ in range(100):
             hub.publish(ring.write())
         assert hub.metrics["forms_restarted"] >= 2
-        nursery.start_soon(hub.feed_late)
+        nursery.start_soon(hub.forms.feed_late)
         for _ in range(100):
             hub.publish(ring.write())
             await trio.sleep(0.01)
@@ -143,9 +145,9 @@ async def test_who_leaves_is_not_fed(ring: FakeRecords) -> None:
     async with trio.open_nursery() as nursery:
         with subscribe(hub, "", MEANS):
             hub.publish(ring.write(5))
-            assert hub._late
-        assert not hub._late
-        nursery.start_soon(hub.feed_late)
+            assert hub.forms.late == 1
+        assert hub.forms.late == 0
+        nursery.start_soon(hub.forms.feed_late)
         await wait_all_tasks_blocked()
         hub.publish(ring.write(5))
         await wait_all_tasks_blocked()
@@ -165,12 +167,12 @@ async def test_each_hosts_first_form_comes_before_any_ones_second(hub: Hub) -> N
     owners = {}
     for number in range(5):
         form = StreamOptions(1.0 + number)
-        hub.join(form, "greedy")
+        hub.forms.join(form, "greedy")
         owners[form] = f"greedy {number}"
     for form, owner in ((StreamOptions(100.0), "modest"), (EVERY_SAMPLE, "greedy")):
-        hub.join(form, owner)
+        hub.forms.join(form, owner)
         owners[form] = owner
-    order = [owners[group.options] for group in hub._ordered()]
+    order = [owners[group.options] for group in hub.forms.ordered()]
     assert order == [
         *("greedy", "greedy 0", "modest"),
         *("greedy 1", "greedy 2", "greedy 3", "greedy 4"),

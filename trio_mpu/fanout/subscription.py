@@ -54,7 +54,7 @@ class Subscription:
         self.socket_fd: int | None = None
         self.at = Chunk(b"")
         self._hub = hub
-        self._group = hub.join(options, address)
+        self._group = hub.forms.join(options, address)
         self._catch_up = CatchUp(hub, self._group, last_event_id, address)
         self._behind = True
         self._send, self._receive = trio.open_memory_channel[Chunk](QUEUE_CHUNKS)
@@ -67,7 +67,7 @@ class Subscription:
 
     def close(self) -> None:
         """Leave the hub."""
-        self._hub.leave(self._group, self)
+        self._hub.forms.leave(self._group, self)
 
     def offer(self, chunk: Chunk) -> bool:
         """Queue a chunk; False if there is no room, or a gap to report."""

@@ -69,7 +69,7 @@ async def run_server(
             async with trio.open_nursery() as service:
                 service.start_soon(follow_ring, settings.ring, app.hub, record_source, metrics)
                 service.start_soon(app.idle_connections.run)
-                service.start_soon(app.hub.feed_late)
+                service.start_soon(app.hub.forms.feed_late)
                 service.start_soon(beat, app)
                 for listener in listeners:
                     acceptor = Acceptor(listener, app, settings.max_clients)
