@@ -296,3 +296,21 @@ def test_random_text_is_an_id_or_none(text: str) -> None:
     """No text whatever is an error; what is accepted are two numbers."""
     found = parse_event_id(text)
     assert found is None or min(found) >= 0
+
+
+@pytest.mark.parametrize(
+    ("time_ns", "seconds"),
+    [
+        (0, "0.000000"),
+        (1_500_000, "0.001500"),
+        (-1_500_000, "-0.001500"),
+        (-1_000_000_000, "-1.000000"),
+        (-86_400_250_000_000, "-86400.250000"),
+    ],
+)
+def test_a_time_before_1970_is_not_a_second_off(time_ns: int, seconds: str) -> None:
+    """A computer without a clock may be set to anything."""
+    record = RECORD._replace(time_ns=time_ns)
+    assert f'"time":{seconds},' in sample_json(record, RECORD[3:10], ORIGIN)
+    assert f'"time":{seconds},' in row_json(record, ORIGIN)
+    assert row_csv(record, ORIGIN).split(",")[1] == seconds
