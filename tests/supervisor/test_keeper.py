@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import select
 import signal
 import threading
 import time
@@ -245,21 +246,26 @@ def test_a_program_sees_the_end_of_its_supervisor(log: Path, tmp_path: Path) -> 
     eventually(seen.exists, "the program did not see it")
 
 
-def test_the_end_of_a_supervisor_above_is_a_stop(
+def test_a_supervisor_above_hears_of_the_first_ready_program_and_its_end_is_a_stop(
     log: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As for any program."""
     lifeline_fd, end = os.pipe()
+    heard_fd, ready_fd = os.pipe()
 
     def cut() -> None:
-        wait_for(log, 1)
+        wait_for(log, 2)
+        eventually(lambda: bool(select.select([heard_fd], [], [], 0)[0]), "nobody is ready")
         os.close(end)
 
     thread = threading.Thread(target=cut)
     thread.start()
-    assert Supervisor([shell("one", WAITS)], 5, above=(-1, lifeline_fd)).run() == 0
+    programs = [shell("one", WAITS), shell("two", WAITS)]
+    assert Supervisor(programs, 5, above=(ready_fd, lifeline_fd)).run() == 0
     thread.join()
-    os.close(lifeline_fd)
+    assert os.read(heard_fd, 9) == b"r"
+    for fd in (lifeline_fd, heard_fd, ready_fd):
+        os.close(fd)
     assert caplog.messages == ["the supervisor is gone: stopping"]
 
 

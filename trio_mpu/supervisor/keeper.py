@@ -48,6 +48,7 @@ class Supervisor:
         self._stop_s = stop_s
         self._is_hopeless = is_hopeless
         self._above = above
+        self._is_ready = False  # and `above` knows
         self._lifeline_fd = -1
         self._status = 0
         self._signals: list[int] = []
@@ -123,12 +124,21 @@ class Supervisor:
         for fd, _ in poll.poll(timeout_ms):
             if fd in starting:
                 starting[fd].hear()
+                self._say_ready()
             elif fd == wakeup_fd:
                 with contextlib.suppress(BlockingIOError):
                     os.read(wakeup_fd, 4096)
             else:
                 log.warning("the supervisor is gone: stopping")
                 self._stop()
+
+    def _say_ready(self) -> None:
+        """Tell a supervisor above this one, once, that a program is ready here."""
+        if self._above is not None and not self._is_ready:
+            self._is_ready = any(program.was_ready for program in self._programs)
+            if self._is_ready:
+                with contextlib.suppress(OSError):
+                    os.write(self._above[0], b"r")
 
     # -- programs -----------------------------------------------------------------------
 
