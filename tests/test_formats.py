@@ -1,4 +1,4 @@
-"""A record as JSON and CSV, and back."""
+"""A record as JSON and CSV, and back as a recording is read."""
 
 import csv
 import json
@@ -9,21 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.helpers.fake_devices import one_line
-from trio_mpu.errors import DeviceError
+from tests.helpers.recordings import parsed
 from trio_mpu.formats import (
     COLUMNS,
     Origin,
     event_id,
     gap_of,
     parse_event_id,
-    parse_row,
     row_csv,
     row_json,
     sample_json,
 )
 from trio_mpu.record import Record
-from trio_mpu.sample import AXES, Flag, Gap, Sample
+from trio_mpu.sample import AXES, Flag, Gap
 
 ORIGIN = Origin(0x0123456789ABCDEF, "sim:seed=1")
 RECORD = Record(42, 5_000_000_001, 1_700_000_000_000_999_999, 0.5, -1, 2, 250, -0.25, 0, 26.5, 1, 0)
@@ -134,7 +132,7 @@ def test_a_row_is_read_back(record: Record, origin: Origin) -> None:
     """Number, time, flags and loss come back as they were, from JSON and from CSV; the values to
     seven digits."""
     for row in (row_json(record, origin), row_csv(record, origin)):
-        seq, found = parse_row(row)
+        seq, found = parsed(row)
         assert seq == record.seq
         assert (found.t_ns, found.flags, found.lost) == (record.t_ns, record.flags, record.lost)
         assert found[1:8] == pytest.approx(record[3:10], rel=6e-7, abs=1e-44)
@@ -146,7 +144,7 @@ def test_what_a_text_device_measured_is_recorded_without_loss(thousandths: list[
     ring = [float32(value / 1000) for value in (*(v % 16_000 for v in thousandths[:3]),)]
     ring += [float32(value / 1000) for value in (*thousandths[3:], 26_101)]
     row = row_csv(Record._make((1, 0, 0, *ring, 0, 0)), ORIGIN)
-    assert [float32(value) for value in parse_row(row)[1][1:8]] == ring
+    assert [float32(value) for value in parsed(row)[1][1:8]] == ring
 
 
 @given(st.integers(-32768, 32767))
@@ -154,7 +152,7 @@ def test_what_a_register_held_is_found_again(raw: int) -> None:
     """Seven digits distinguish all 65,536 values of a register, in its finest and widest range."""
     for lsb, axis in ((16384, "ax"), (2048, "ay"), (131, "gx"), (16.4, "gy")):
         record = Record(**{**RECORD._asdict(), axis: float32(raw / lsb)})
-        found = parse_row(row_json(record, ORIGIN))[1]
+        found = parsed(row_json(record, ORIGIN))[1]
         assert round(getattr(found, axis) * lsb) == raw
 
 
@@ -163,92 +161,7 @@ def test_csv_is_what_other_programs_read_as_csv() -> None:
     origin = Origin(1, 'replay:a,"b"')
     row = next(csv.DictReader([row_csv(RECORD, origin)], COLUMNS, strict=True))
     assert row["source"] == origin.source
-    assert parse_row(row_csv(RECORD, origin))[0] == 42
-
-
-# -- rows that are none -------------------------------------------------------------------------
-
-ROW = row_json(RECORD, ORIGIN)
-CSV = row_csv(RECORD, ORIGIN)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "",
-        "{",
-        "{}",
-        "{" * 100_000,
-        '{"a":' * 100_000,
-        "[1]",
-        "null",
-        ",".join(COLUMNS),
-        CSV[:-1],
-        CSV + ",1",
-        CSV.removeprefix("42,"),
-        CSV.replace("0.5", ""),
-        CSV.replace("0.5", "nan"),
-        CSV.replace("0.5", "inf"),
-        CSV.replace("0.5", "17"),
-        CSV.replace("5000000001", "-1"),
-        CSV.replace("5000000001", str(2**63)),
-        CSV.replace("42,", "-42,"),
-        CSV.replace("42,", f"{2**64},"),
-        CSV.replace("42,", "9" * 5000 + ","),
-        CSV.replace("simulated,0", "simulated,-1"),
-        CSV.replace("simulated,0", f"simulated,{2**32}"),
-        "\0\ufffd" * 100,
-        ROW.replace('"ax":0.5', '"ax":NaN'),
-        ROW.replace('"ax":0.5', '"ax":null'),
-        ROW.replace('"ax":0.5', '"ax":[1]'),
-        ROW.replace('"ax":0.5', '"bx":0.5'),
-        ROW.replace('"ax":0.5', '"ax":1' + "0" * 400),
-        ROW.replace("5000000001", "1e999"),
-        ROW.replace('["simulated"]', "null"),
-        ROW.replace('["simulated"]', "7"),
-        ROW + ",",
-        sample_json(RECORD, MEANS, ORIGIN),
-    ],
-)
-def test_a_line_that_is_no_row_is_one_short_error(line: str) -> None:
-    """Whatever stands in a recording, the message is one line that a log can take."""
-    with pytest.raises(DeviceError) as caught:
-        parse_row(line)
-    one_line(caught.value)
-
-
-@given(st.text() | st.text(alphabet='{}[]":,.-0123456789eEainft\\', max_size=60))
-def test_random_text_is_a_row_or_a_device_error(line: str) -> None:
-    """No other error comes of it."""
-    try:
-        seq, sample = parse_row(line)
-    except DeviceError as error:
-        one_line(error)
-    else:
-        assert seq >= 0
-        assert isinstance(sample, Sample)
-
-
-@given(st.data(), st.sampled_from([ROW, CSV]))
-def test_a_mutilated_row_is_a_possible_sample_or_a_device_error(
-    data: st.DataObject, row: str
-) -> None:
-    """A recording with damaged bytes can't bring anything but readings into the ring."""
-    begin = data.draw(st.integers(0, len(row)))
-    end = data.draw(st.integers(begin, min(len(row), begin + 3)))
-    try:
-        seq, sample = parse_row(row[:begin] + data.draw(st.text(max_size=3)) + row[end:])
-    except DeviceError as error:
-        one_line(error)
-    else:
-        assert 0 <= seq < 2**64
-        assert 0 <= sample.lost < 2**32
-        assert all(abs(value) <= 2000 for value in sample[1:8])
-
-
-def test_flags_of_a_later_version_are_passed_over() -> None:
-    """A recording with a flag that is not known here can still be played."""
-    assert parse_row(CSV.replace("simulated", "simulated+tomorrow"))[1].flags == Flag.SIMULATED
+    assert parsed(row_csv(RECORD, origin))[0] == 42
 
 
 # -- ids ----------------------------------------------------------------------------------------

@@ -5,16 +5,14 @@ Numbers are written with seven significant digits, the precision of the float32 
 ring holds them.
 """
 
-import csv
 import json
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from trio_mpu.errors import DeviceError
 from trio_mpu.record import Record, Values, values_of
-from trio_mpu.sample import AXES, MAX_LOST, Flag, Gap, Sample, checked
+from trio_mpu.sample import AXES, Flag, Gap
 
 COLUMNS: Final = ("seq", "time", "t_ns", *AXES, "flags", "lost", "source")
 
@@ -30,11 +28,7 @@ _ROW = (
 _CSV = "%d,%s,%d," + ",".join(["%.7g"] * len(AXES)) + ",%s,%d,%s"
 _EVENT_ID = re.compile("([0-9a-fA-F]{16})-([0-9]{1,20})")
 _GAP_FLAGS: Final = int(Flag.DEVICE_GAP | Flag.RESTART_GAP)
-_FLAG_NAMES: Final = {flag: str(flag.name).lower() for flag in Flag}
-
-# What parsing CSV or JSON, and int() and float() of the fields, may raise.
-_NO_ROW: Final = (ValueError, OverflowError, KeyError, TypeError, csv.Error, RecursionError)
-
+FLAG_NAMES: Final = {flag: str(flag.name).lower() for flag in Flag}
 
 # Returns the current loss ledger: the producer's counters and the server's.
 Ledger = Callable[[], Mapping[str, int]]
@@ -146,29 +140,6 @@ def row_csv(record: Record, origin: Origin, gap: Gap | None = None) -> str:
     )
 
 
-def parse_row(line: str) -> tuple[int, Sample]:
-    """Return the sequence number and the sample of one row, of CSV or of NDJSON.
-
-    Raises DeviceError, which names what is wrong, for any other text.
-    """
-    try:
-        if line.startswith("{"):
-            row: dict[str, Any] = json.loads(line)
-            flags = row["flags"]
-        else:
-            row = dict(zip(COLUMNS, next(csv.reader([line], strict=True)), strict=True))
-            flags = [name for name in row["flags"].split("+") if name]
-        bits = sum(flag for flag, name in _FLAG_NAMES.items() if name in flags)
-        values = {axis: float(row[axis]) for axis in AXES}
-        sample = Sample(t_ns=int(row["t_ns"]), **values, flags=bits, lost=int(row["lost"]))
-        seq = int(row["seq"])
-    except _NO_ROW as error:
-        raise DeviceError(f"no sample in {line[:60]!r}: {error!r}"[:200]) from error
-    if not (0 <= seq < 2**64 and 0 <= sample.t_ns < 2**63 and 0 <= sample.lost <= MAX_LOST):
-        raise DeviceError(f"no sample in {line[:60]!r}: seq, t_ns or lost is out of range")
-    return seq, checked(sample)
-
-
 def _seconds(time_ns: int) -> str:
     """Return a time to the microsecond; one before 1970 has a sign."""
     seconds, nanoseconds = divmod(abs(time_ns), 10**9)
@@ -177,7 +148,7 @@ def _seconds(time_ns: int) -> str:
 
 @lru_cache(maxsize=64)
 def _flag_names(flags: int) -> list[str]:
-    return [name for flag, name in _FLAG_NAMES.items() if flags & flag]
+    return [name for flag, name in FLAG_NAMES.items() if flags & flag]
 
 
 @lru_cache(maxsize=64)

@@ -33,6 +33,7 @@ class Flag(IntFlag):
     INTERPOLATED_TIME = 16  # its time was computed from the chip's own period
     STALE_REPEAT = 32  # the same reading again: no new one, or one with the same bytes
     UNCALIBRATED = 64  # with the factory's scale and offset only
+    REPLAYED = 128  # from a recording, not measured now
     CLOCK_STEP = 256  # the wall clock was set right before: `time` of earlier samples is by the old
 
 

@@ -11,7 +11,7 @@ from trio_mpu.calibration.correction import choose
 from trio_mpu.calibration.files import default_path, save
 from trio_mpu.errors import CalibrationError
 from trio_mpu.sample import Flag
-from trio_mpu.sensors.replay import Replay
+from trio_mpu.sensors.replay.device import Replay
 
 RAW = sample(3, flags=Flag.CLIPPED)
 

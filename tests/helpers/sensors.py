@@ -22,7 +22,8 @@ from trio_mpu.sensors.iio import session
 from trio_mpu.sensors.iio.device import open_iio
 from trio_mpu.sensors.mpu6050.device import Mpu6050
 from trio_mpu.sensors.mpu6050.options import parse_chip
-from trio_mpu.sensors.replay import Replay
+from trio_mpu.sensors.replay.device import Replay
+from trio_mpu.sensors.replay.options import Options
 from trio_mpu.sensors.simulator import Simulator
 
 
@@ -98,7 +99,7 @@ class Recorded(Sensor):
         self._path.write_text("\n".join([",".join(COLUMNS), *rows, ""]))
 
     async def open(self) -> Device:
-        return Replay(str(self._path))
+        return Replay(Options(str(self._path)))
 
     def number(self, taken: Sample) -> int | None:
         return round(taken.ax * 1024)

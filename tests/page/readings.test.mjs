@@ -35,13 +35,14 @@ test("each of the seven axes has its newest value, and its mean with one digit m
   assert.equal(element("newest").textContent, "no. 1,234 at 13:53:20");
 });
 
-test("the badge stands exactly while the newest sample was simulated", () => {
+test("each badge stands exactly while the newest sample was simulated, or replayed", () => {
   const element = page();
   const readings = new Readings();
-  for (const flags of [["simulated"], [], ["clipped", "simulated"]]) {
+  for (const flags of [["simulated"], [], ["clipped", "simulated"], ["replayed"], ["simulated", "replayed"]]) {
     readings.note(event({ flags }), 0);
     readings.paint(event({ flags }), 0, 100);
     assert.equal(element("badge-simulated").hidden, !flags.includes("simulated"));
+    assert.equal(element("badge-replayed").hidden, !flags.includes("replayed"));
   }
 });
 

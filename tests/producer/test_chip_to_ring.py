@@ -6,8 +6,9 @@ import pytest
 import trio
 
 from tests.helpers.fake_devices import FakeTicker
+from tests.helpers.recordings import parsed
 from tests.helpers.software_chip import Clock, Fault, SoftwareChip, installed, number_of
-from trio_mpu.formats import Origin, parse_row, row_csv, row_json
+from trio_mpu.formats import Origin, row_csv, row_json
 from trio_mpu.producer import sampler
 from trio_mpu.producer.publisher import BEAT_S
 from trio_mpu.producer.run import run_producer
@@ -80,4 +81,4 @@ def test_each_flag_is_told_by_name_and_read_back(flag: Flag) -> None:
     name = str(flag.name).lower()
     assert name in json.loads(row_json(record, origin))["flags"]
     for row in (row_json(record, origin), row_csv(record, origin)):
-        assert parse_row(row) == (7, sample)
+        assert parsed(row) == (7, sample)

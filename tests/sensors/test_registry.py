@@ -10,14 +10,14 @@ import trio
 
 from tests.helpers.fake_devices import one_line
 from tests.helpers.fake_iio import FakeIio, record
-from tests.sensors.test_replay import as_csv, records
+from tests.helpers.recordings import as_csv, records
 from tests.test_sample import NOT_YET, TEXT
 from trio_mpu.device import TextDevice
 from trio_mpu.errors import DeviceError, UsageError
 from trio_mpu.sensors import registry
 from trio_mpu.sensors.iio import session
 from trio_mpu.sensors.registry import open_device
-from trio_mpu.sensors.replay import Replay
+from trio_mpu.sensors.replay.device import Replay
 from trio_mpu.sensors.simulator import Simulator
 
 

@@ -12,7 +12,8 @@ from trio_mpu.sensors.i2c_scan import open_first
 from trio_mpu.sensors.iio.device import open_iio
 from trio_mpu.sensors.mpu6050.device import Mpu6050
 from trio_mpu.sensors.mpu6050.options import parse_chip
-from trio_mpu.sensors.replay import Replay
+from trio_mpu.sensors.replay.device import Replay
+from trio_mpu.sensors.replay.options import parse_options
 from trio_mpu.sensors.simulator import Simulator
 
 log = logging.getLogger(__name__)
@@ -64,14 +65,14 @@ async def open_device(spec: str, rate_hz: float, *, may_simulate: bool = True) -
     if kind == "i2c":
         return await Mpu6050.open(parse_chip(rest, rate_hz))
     if kind == "replay" and rest:
-        return Replay(rest)
+        return Replay(parse_options(rest))
     if kind == "iio":
         return await _probed(await open_iio(rest, rate_hz, ROOT))
     if "/" in spec or os.access(spec, os.F_OK):
         return await _probed(TextDevice(spec, rate_hz))
     raise UsageError(
         f"{spec!r} is not a device: use auto, iio[:NAME-OR-NUMBER], i2c:BUS, sim[:KEY=VALUE,…], "
-        "replay:FILE or the path of a text device"
+        "replay:FILE[,loop][,speed=N] or the path of a text device"
     )
 
 

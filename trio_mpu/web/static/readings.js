@@ -52,9 +52,10 @@ export class Readings {
     if (hz) this.#label(meanLabel(hz)); // else the last one known is still that of these means
     show("source", event.source);
     show("newest", `no. ${event.seq.toLocaleString("en")} at ${clock(event.time)}`);
-    // By the newest object alone: the badge stands exactly while what is shown was simulated.
+    // By the newest object alone: each badge stands exactly while what is shown was simulated, or replayed.
     const simulated = event.flags.includes("simulated");
     for (const id of SIMULATED) document.getElementById(id).hidden = !simulated;
+    document.getElementById("badge-replayed").hidden = !event.flags.includes("replayed");
 
     for (const [flag, seen_ms] of this.#flagSeen_ms) {
       if (now_ms - seen_ms > FLAG_LINGERS_MS && !event.flags.includes(flag)) this.#flagSeen_ms.delete(flag);

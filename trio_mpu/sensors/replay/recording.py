@@ -1,0 +1,112 @@
+"""A recording: which form it has, which of its clocks is used, and its rows."""
+
+import itertools
+import statistics
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from trio_mpu.errors import DeviceError, UsageError
+from trio_mpu.sensors.replay import objects
+from trio_mpu.sensors.replay.rows import CLOCKS, Cells, Found, Line, Row, row_of
+from trio_mpu.sensors.replay.tables import table_of
+from trio_mpu.sensors.replay.text import encoding_of, lines_of, whole_of
+
+MIN_PERIOD_NS: Final = 125_000  # of the chip's fastest gyroscope
+HEAD_LINES: Final = 100  # how many lines are looked at to find the form
+PERIOD_ROWS: Final = 1000  # how many rows are looked at to find the clock and the period
+
+
+class Form(Protocol):
+    """How the rows of a file are read."""
+
+    mark: str
+
+    def read(self, lines: Iterable[Line]) -> Iterator[Found]:
+        """Yield what is found in the lines."""
+
+
+class Recording:
+    """A recording that can be played."""
+
+    def __init__(self, path: str) -> None:
+        """Find out what the file is. Raises UsageError if it is no recording, and OSError."""
+        self._path = Path(path)
+        self._encoding = encoding_of(self._path)
+        self._form = self._form_of()
+        self._clock, steps = self._clock_of(list(itertools.islice(self._found(), PERIOD_ROWS)))
+        self.period_ns = max(MIN_PERIOD_NS, round(statistics.median_low(steps))) if steps else 10**9
+
+    def rows(self) -> Generator[Row | DeviceError, None, None]:
+        """Yield each row, or why it can't be read; each call begins anew. Raises OSError."""
+        begins = True
+        for found in self._found():
+            begins = begins or found.begins
+            row = self._row(found, self._clock)
+            if isinstance(row, Row):
+                row, begins = row._replace(begins=begins), False
+            yield row
+
+    def _lines(self) -> Iterator[Line]:
+        return lines_of(self._path, self._encoding)
+
+    def _found(self) -> Iterator[Found]:
+        return self._form.read(self._lines())
+
+    def _row(self, found: Found, clock: str) -> Row | DeviceError:
+        try:
+            return row_of(found, clock, self._form.mark)
+        except DeviceError as error:
+            return error
+
+    def _form_of(self) -> Form:
+        head = [line for line in itertools.islice(self._lines(), HEAD_LINES) if line.text.strip()]
+        if not head:
+            raise UsageError("it is empty")
+        lines = _all(map(objects.object_in, _texts(head)))
+        if any(map(objects.is_recorded, lines)):
+            return objects.Lines()
+        streamed = _all(map(objects.data_in, _texts(head)))
+        if any(map(objects.is_recorded, streamed)):
+            return objects.Stream()
+        if streamed:
+            raise objects.refusal(streamed[0])
+        first = head[0].text.strip()
+        if not first.startswith(("{", "[")):
+            return table_of(head)
+        document = objects.Document(whole_of(self._path, self._encoding))
+        whole = _all(found.cells for found in itertools.islice(document.read(), HEAD_LINES))
+        if not any(map(objects.is_recorded, whole)):
+            raise objects.refusal((*whole, *lines, {})[0])
+        return document
+
+    def _clock_of(self, ahead: Sequence[Found]) -> tuple[str, list[int]]:
+        """Return the column with the times, and the steps of the rows ahead: the first column that
+        most rows have and that rises."""
+        readable = {
+            clock: [row for found in ahead if isinstance(row := self._row(found, clock), Row)]
+            for clock in CLOCKS
+        }
+        for clock in sorted(CLOCKS, key=lambda clock: -len(readable[clock])):
+            rows = readable[clock]
+            times = [row.sample.t_ns for row, _ in itertools.groupby(rows)]  # without repetitions
+            steps = [later - earlier for earlier, later in itertools.pairwise(times)]
+            if times and sum(step > 0 for step in steps) * 2 >= len(steps):
+                return clock, steps
+        if any(readable.values()):
+            raise UsageError(
+                "its times do not rise from row to row: a program has rounded them, or has put "
+                "the rows in another order"
+            )
+        named = (clock for clock in CLOCKS for found in ahead if clock in (found.cells or ()))
+        clock = next(named, CLOCKS[0])
+        problems = (self._row(found, clock) for found in ahead)
+        raise UsageError(f"no row can be read: {next(problems, 'there is none')}")
+
+
+def _texts(lines: Sequence[Line]) -> Iterator[str]:
+    return (line.text for line in lines)
+
+
+def _all(found: Iterable[Cells | None]) -> list[Cells]:
+    return [cells for cells in found if cells is not None]

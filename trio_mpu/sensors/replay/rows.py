@@ -1,0 +1,112 @@
+# Pure: no I/O, no clock, no waiting.
+"""One row of a recording: from the cells of whatever form it has to a sample and its place."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final, NamedTuple
+
+from trio_mpu.errors import DeviceError
+from trio_mpu.formats import parse_event_id
+from trio_mpu.sample import AXES, MAX_LOST, Sample, checked
+from trio_mpu.sensors.replay.numbers import flag_names, flags_of, is_empty, number, time_ns, whole
+
+CLOCKS: Final = ("t_ns", "time")  # the columns that have a row's time; the first is the better one
+WANTED: Final = f"seq, t_ns or time, {', '.join(AXES)}"
+
+Cells = Mapping[str, Any]
+
+
+class Line(NamedTuple):
+    """A line of a text file. `ended` is False if its end is missing: it may have been cut."""
+
+    number: int
+    text: str
+    ended: bool = True
+
+
+class Found(NamedTuple):
+    """What stands at a place of a recording: a row's cells, or why they can't be read. With
+    `begins`, a header stands right before it."""
+
+    place: str
+    cells: Cells | None
+    problem: str = ""
+    begins: bool = False
+
+
+class Row(NamedTuple):
+    """A sample with its number and its ring, if that is known. The sample's `t_ns` is that of the
+    recording. `adds` is True if its `lost` does not include missing numbers, and `begins` if it is
+    the first row of a recording."""
+
+    seq: int
+    generation: int | None
+    sample: Sample
+    adds: bool
+    begins: bool = False
+
+    def missing_after(self, seq: int) -> int:
+        """Return how many readings are missing between the row numbered `seq` and this one."""
+        skipped = max(0, self.seq - seq - 1)
+        lost = self.sample.lost
+        return lost + skipped if self.adds else max(lost, skipped)
+
+
+def lacking(names: Collection[str]) -> list[str]:
+    """Return which of the columns that a recording must have are not among `names`."""
+    missing = [name for name in ("seq", *AXES) if name not in names]
+    if not any(clock in names for clock in CLOCKS):
+        missing.insert(0, "t_ns")
+    return missing
+
+
+def flattened(cells: Cells) -> Cells:
+    """Return the cells of a row for those of an object of the stream, which has its values below
+    `sample`; others as they are."""
+    values = cells.get("sample")
+    return {**cells, **values} if isinstance(values, dict) else cells
+
+
+def row_of(found: Found, clock: str, mark: str = ".") -> Row:
+    """Return the row that was found. Raises DeviceError, which says where and what is wrong."""
+    if found.cells is None:
+        raise DeviceError(f"{found.place}: {found.problem}")
+    cells = flattened(found.cells)
+    if missing := [name for name in (clock, *lacking(cells)) if name not in cells]:
+        raise DeviceError(f"{found.place}: it has no {missing[0]}")
+    try:
+        seq = whole("seq", cells["seq"], 2**64, mark)
+        if clock == "time":
+            t_ns = time_ns(cells["time"], mark)
+        else:
+            t_ns = whole("t_ns", cells["t_ns"], 2**63, mark)
+        values = {axis: float(number(axis, cells[axis], mark)) for axis in AXES}
+        flags = flags_of(flag_names(cells.get("flags")))
+        lost, adds = _lost(cells, mark)
+        sample = checked(Sample(t_ns, **values, flags=flags, lost=min(lost, MAX_LOST)))
+    except DeviceError as error:
+        raise DeviceError(f"{found.place}: {error}") from error
+    return Row(seq, _generation(cells), sample, adds)
+
+
+def _lost(cells: Cells, mark: str) -> tuple[int, bool]:
+    """Return how many readings the row says are missing before it, and whether the missing
+    sequence numbers come on top of them.
+
+    In CSV they are included. In a row of JSON they are not, and a gap shows that it is one of
+    ours: other programs make JSON of CSV. An object of the stream has the count in its gap alone,
+    which includes them if it spans more than its own two samples.
+    """
+    gap = cells.get("gap")
+    if isinstance(gap, dict) and not is_empty(gap.get("lost")):
+        in_gap = whole("lost", gap.get("lost"), MAX_LOST + 1)
+        if "lost" not in cells:
+            spans = whole("to", gap.get("to"), 2**64) - whole("from", gap.get("from"), 2**64)
+            return in_gap, spans <= 1
+    lost = cells.get("lost")
+    count = 0 if is_empty(lost) else whole("lost", lost, MAX_LOST + 1, mark)
+    return count, isinstance(gap, dict)
+
+
+def _generation(cells: Cells) -> int | None:
+    found = parse_event_id(cells["id"]) if isinstance(cells.get("id"), str) else None
+    return found[0] if found else None

@@ -1,0 +1,64 @@
+"""Reading the lines of a recording, in whatever encoding a program has saved it."""
+
+import codecs
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from trio_mpu.errors import UsageError
+from trio_mpu.sensors.replay.rows import Line
+
+MAX_LINE_CHARACTERS: Final = 4096  # an event with a gap and its ledger has about 1,000
+# Bound on what is read as a whole: JSON that does not have an object a line.
+MAX_DOCUMENT_BYTES: Final = 64_000_000
+_LOOKED_AT_BYTES: Final = 64  # to find the encoding
+
+
+def encoding_of(path: Path) -> str:
+    """Return the encoding of a text file, by its byte-order mark or its zeros.
+
+    Raises UsageError if it can't be text, and OSError.
+    """
+    # Anything else, a pipe for instance, might let all of the producer wait.
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise UsageError("it is not a plain file")
+    with path.open("rb") as file:
+        head = file.read(_LOOKED_AT_BYTES)
+    if head.startswith(b"\x1f\x8b"):
+        raise UsageError("it is compressed: unpack it with gunzip first")
+    if head.startswith(b"PK\x03\x04"):
+        raise UsageError("it is a spreadsheet's own file, or a zip archive: save it as CSV")
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if head and not any(head[1::2]) and all(head[0::2]):
+        return "utf-16-le"
+    if b"\0" in head:
+        raise UsageError("it is not text")
+    return "utf-8-sig"
+
+
+def lines_of(path: Path, encoding: str) -> Iterator[Line]:
+    """Yield the lines, without their ends. Of a line that is too long only the beginning comes, as
+    one that has no end. Raises OSError.
+
+    What can't be decoded turns into characters that no row can have: the row is refused.
+    """
+    with path.open(encoding=encoding, errors="replace") as file:
+        number = 0
+        while text := file.readline(MAX_LINE_CHARACTERS):
+            number += 1
+            ended = text.endswith("\n")
+            yield Line(number, text.removesuffix("\n"), ended)
+            while not text.endswith("\n") and (text := file.readline(MAX_LINE_CHARACTERS)):
+                pass
+
+
+def whole_of(path: Path, encoding: str) -> str:
+    """Return all of the text. Raises UsageError if it is too much, and OSError."""
+    if path.stat().st_size > MAX_DOCUMENT_BYTES:
+        raise UsageError(
+            f"it has more than {MAX_DOCUMENT_BYTES // 10**6} MB of JSON that is not an object a "
+            "line: use jq -c"
+        )
+    return path.read_text(encoding=encoding, errors="replace")
