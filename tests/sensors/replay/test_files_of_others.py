@@ -117,6 +117,18 @@ PLAYED: Final[dict[str, str | bytes]] = {
         + "\n"
         for row in ROWS
     ),
+    "pandas: to_json()": json.dumps(
+        {name: {str(n): row.get(name) for n, row in enumerate(OBJECTS)} for name in OBJECTS[0]}
+    ),
+    "R: row names, NA for nothing": table(
+        [
+            {"": str(n), **{name: cell or "NA" for name, cell in row.items()}}
+            for n, row in enumerate(ROWS)
+        ],
+        ["", *COLUMNS],
+        quoting=csv.QUOTE_NONNUMERIC,
+    ),
+    "empty rows of a spreadsheet": table([*ROWS, {}, {}]),
     "PowerShell: Export-Csv, UTF-16": ("#TYPE System.Object\r\n" + POWERSHELL).encode("utf-16"),
     "PowerShell: curl > file, UTF-16": CSV.replace("\n", "\r\n").encode("utf-16"),
     "PowerShell: NDJSON in UTF-16": NDJSON.replace("\n", "\r\n").encode("utf-16"),
@@ -141,6 +153,10 @@ PLAYED: Final[dict[str, str | bytes]] = {
     ),
     "the same file twice (cat)": CSV + CSV,
     "the same NDJSON line twice": "".join(line * 2 for line in NDJSON.splitlines(keepends=True)),
+    "UTF-32": CSV.encode("utf-32"),
+    "curl -i: with the head of the answer": (
+        f"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\n\r\n{CSV}"
+    ),
     "UTF-16 without a mark": CSV.encode("utf-16-le"),
     "CRLF and empty lines": CSV.replace("\n", "\r\n\r\n"),
 }
@@ -199,7 +215,7 @@ FOREIGN: Final[dict[str, tuple[str | bytes, str]]] = {
     "empty": ("", "is empty"),
     "empty lines": ("\n\r\n", "is empty"),
     "only a byte-order mark": ("\ufeff", "is empty"),
-    "only a header": (CSV.splitlines()[0] + "\n", "no row can be read: there is none"),
+    "only a header": (CSV.splitlines()[0] + "\n", "it has no rows"),
     "binary": (bytes(range(256)) * 50, "it is not text"),
     "zeros": (b"\0" * 10**6, "it is not text"),
     "a shell script": ("#!/bin/sh\nexit\n", "its first line is '#!/bin/sh'; wanted is a header"),
@@ -263,7 +279,29 @@ FOREIGN: Final[dict[str, tuple[str | bytes, str]]] = {
         ),
         "do not rise",
     ),
+    "times rounded to 20 ms": (
+        table(
+            names=without(["t_ns"]),
+            change=lambda n, c: str(int(float(c) * 50) / 50) if n == "time" else c,
+        ),
+        "do not rise",
+    ),
     "newest first": ("\n".join([CSV.splitlines()[0], *CSV.splitlines()[:0:-1], ""]), "do not rise"),
+    "pandas: describe()": (
+        table(
+            [
+                {"": n, **dict.fromkeys(COLUMNS, c)}
+                for n, c in zip(
+                    ("count", "mean", "std", "min", "25%", "50%", "75%", "max"),
+                    ("6.0", "1.5", "2.7", "11.0", "12.7", "15.5", "16.7", "18.0"),
+                    strict=True,
+                )
+            ],
+            ["", *without(["flags", "source"])],
+        ),
+        "most of its rows can't be read: line 3: seq is '1.5'",
+    ),
+    "CSV and NDJSON in one file": (CSV + NDJSON, "most of its rows can't be read: line 1"),
     "no header, one column less": (
         "".join(line.rpartition(",")[0] + "\n" for line in CSV.splitlines()[1:]),
         "wanted",
@@ -280,7 +318,10 @@ FOREIGN: Final[dict[str, tuple[str | bytes, str]]] = {
         ),
         "wanted",
     ),
-    "m/s² under our names": (table(change=lambda n, c: "19.6" if n == "az" else c), "az = 19.6"),
+    "a number that no chip gives": (
+        table(change=lambda n, c: "19.6" if n == "az" else c),
+        "az = 19.6",
+    ),
     "tail -c: the first row is cut, no header": (CSV[-300:], "wanted"),
 }
 

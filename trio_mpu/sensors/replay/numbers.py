@@ -15,7 +15,7 @@ from trio_mpu.errors import DeviceError
 from trio_mpu.formats import FLAG_NAMES
 
 _NUMBER: Final = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,3})?", re.ASCII)
-_EMPTY: Final = ("", "nan", "null", "none", "<na>", "n/a")
+_EMPTY: Final = ("", "nan", "null", "none", "<na>", "na", "n/a")
 _FLAGS: Final = {name: flag for flag, name in FLAG_NAMES.items()}
 _PYTHON_EXPONENT: Final = Decimal(10**16)  # from here on a float is written with an exponent
 

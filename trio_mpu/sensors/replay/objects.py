@@ -126,6 +126,12 @@ def _found(place: str, cells: Cells | None) -> Iterator[Found]:
         pass  # the newest sample once more
     elif _is_window(cells):
         yield Found(place, None, _WINDOW)
+    elif isinstance(cells.get("seq"), dict):
+        # A data frame by its columns, each with a cell for each index of a row.
+        columns = {name: column for name, column in cells.items() if isinstance(column, dict)}
+        for count, index in enumerate(cells["seq"], 1):
+            row = {name: column.get(index) for name, column in columns.items()}
+            yield Found(f"row {count}", row)
     else:
         yield Found(place, cells)
 

@@ -81,27 +81,37 @@ class Recording:
         return document
 
     def _clock_of(self, ahead: Sequence[Found]) -> tuple[str, list[int]]:
-        """Return the column with the times, and the steps of the rows ahead: the first column that
-        most rows have and that rises."""
+        """Return the column with the times, and the steps of the rows ahead: of the columns that
+        rise, the one that most rows have."""
         readable = {
             clock: [row for found in ahead if isinstance(row := self._row(found, clock), Row)]
             for clock in CLOCKS
         }
-        for clock in sorted(CLOCKS, key=lambda clock: -len(readable[clock])):
-            rows = readable[clock]
-            times = [row.sample.t_ns for row, _ in itertools.groupby(rows)]  # without repetitions
-            steps = [later - earlier for earlier, later in itertools.pairwise(times)]
-            if times and sum(step > 0 for step in steps) * 2 >= len(steps):
-                return clock, steps
-        if any(readable.values()):
-            raise UsageError(
-                "its times do not rise from row to row: a program has rounded them, or has put "
-                "the rows in another order"
-            )
-        named = (clock for clock in CLOCKS for found in ahead if clock in (found.cells or ()))
-        clock = next(named, CLOCKS[0])
-        problems = (self._row(found, clock) for found in ahead)
-        raise UsageError(f"no row can be read: {next(problems, 'there is none')}")
+        best = sorted(CLOCKS, key=lambda clock: -len(readable[clock]))
+        if not ahead:
+            raise UsageError("it has no rows")
+        if 2 * len(readable[best[0]]) < len(ahead):
+            named = [clock for clock in CLOCKS for found in ahead if clock in (found.cells or ())]
+            each = (self._row(found, (*named, CLOCKS[0])[0]) for found in ahead)
+            problem = next(row for row in each if isinstance(row, DeviceError))
+            raise UsageError(f"most of its rows can't be read: {problem}")
+        for clock in best:
+            rows = [row for row, _ in itertools.groupby(readable[clock])]  # without repetitions
+            if rows and _in_order(rows):
+                times = [row.sample.t_ns for row in rows]
+                return clock, [later - earlier for earlier, later in itertools.pairwise(times)]
+        raise UsageError(
+            "its times do not rise from row to row: a program has rounded them, or has put the "
+            "rows in another order"
+        )
+
+
+def _in_order(rows: Sequence[Row]) -> bool:
+    """Return whether most numbers rise, and with them nearly all times: those of a sensor do."""
+    pairs = list(itertools.pairwise(rows))
+    steps = [b.sample.t_ns - a.sample.t_ns for a, b in pairs if b.seq > a.seq]
+    rising = sum(step > 0 for step in steps)
+    return 2 * len(steps) >= len(pairs) and 10 * rising >= 9 * len(steps)
 
 
 def _texts(lines: Sequence[Line]) -> Iterator[str]:

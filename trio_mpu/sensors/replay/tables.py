@@ -37,6 +37,8 @@ class Table:
                 continue
             cells = _cells(line.text, self._separator)
             place = f"line {line.number}"
+            if cells is not None and not any(cells):
+                continue  # an empty row of a spreadsheet
             if cells is not None and not lacking(cells):
                 names, begins = cells, True  # another recording in the same file
             elif cells is None:

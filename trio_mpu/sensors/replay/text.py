@@ -29,6 +29,8 @@ def encoding_of(path: Path) -> str:
         raise UsageError("it is compressed: unpack it with gunzip first")
     if head.startswith(b"PK\x03\x04"):
         raise UsageError("it is a spreadsheet's own file, or a zip archive: save it as CSV")
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if head and not any(head[1::2]) and all(head[0::2]):
@@ -40,16 +42,18 @@ def encoding_of(path: Path) -> str:
 
 def lines_of(path: Path, encoding: str) -> Iterator[Line]:
     """Yield the lines, without their ends. Of a line that is too long only the beginning comes, as
-    one that has no end. Raises OSError.
+    one that has no end. The head of an HTTP answer (curl -i) is left out. Raises OSError.
 
     What can't be decoded turns into characters that no row can have: the row is refused.
     """
     with path.open(encoding=encoding, errors="replace") as file:
-        number = 0
+        number, in_head = 0, False
         while text := file.readline(MAX_LINE_CHARACTERS):
             number += 1
-            ended = text.endswith("\n")
-            yield Line(number, text.removesuffix("\n"), ended)
+            if in_head or (number == 1 and text.startswith("HTTP/")):
+                in_head = text != "\n"
+                continue
+            yield Line(number, text.removesuffix("\n"), ended=text.endswith("\n"))
             while not text.endswith("\n") and (text := file.readline(MAX_LINE_CHARACTERS)):
                 pass
 
