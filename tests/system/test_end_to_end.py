@@ -473,4 +473,4 @@ def test_a_recording_can_be_replayed(ring_name: str, tmp_path: Path) -> None:
         rows = json.loads(system.get("/history")[1])["samples"]
     assert [row["ax"] for row in rows] == [float(line[3]) for line in recorded]
     assert {row["source"] for row in rows} == {source}
-    assert all("simulated" in row["flags"] for row in rows)
+    assert all({"simulated", "replayed"} <= {*row["flags"]} for row in rows)

@@ -243,6 +243,27 @@ async def test_two_recordings_in_one_file_are_played_one_after_the_other(
     assert trio.current_time() == pytest.approx(0.03)
 
 
+@pytest.mark.parametrize("bad", ["", "~\n"])
+async def test_a_header_begins_another_recording(
+    path: Path, bad: str, autojump_clock: MockClock
+) -> None:
+    """Though its numbers and times go on; also where its first row can't be read."""
+    header, later = as_csv(records(50, 51)).split("\n", 1)
+    path.write_text(as_csv(records(8, 9)) + header + "\n" + bad + later)
+    found = [taken for _, taken in await play(Replay(Options(str(path))))]
+    samples = [taken for taken in found if isinstance(taken, Sample)]
+    assert facts(samples) == [(0, 0), (0, 0), (Flag.DEVICE_GAP, len(bad) // 2), (0, 0)]
+    assert trio.current_time() == pytest.approx(0.43)
+
+
+async def test_a_status_in_a_stream_is_no_sample(path: Path, autojump_clock: MockClock) -> None:
+    """Even if its object is that of a sample which comes later."""
+    text = as_events(records(1, 2, 3))
+    data = text[text.index("data: ", text.index("-3\n")) :].split("\n")[0]
+    found = await samples_of(path, text.replace("id: ", f"event: status\n{data}\n\nid: ", 1))
+    assert [number(taken.ax) for taken in found] == [1, 2, 3]
+
+
 async def test_another_ring_is_another_recording(path: Path, autojump_clock: MockClock) -> None:
     """Its numbers have nothing to do with those before, though they go on; its times do."""
     text = as_ndjson(records(8, 9)) + as_ndjson(records(50, 51), Origin(2, "x"))
@@ -279,6 +300,34 @@ async def test_binary_noise_in_the_middle_is_one_error(
     path.write_bytes(rows[0] + rows[1] + rows[2] + b"\xff" * 100_000 + b"\n" + rows[3])
     found = await play(Replay(Options(str(path))))
     assert [type(taken) for _, taken in found] == [Sample, Sample, str, Sample]
+
+
+async def test_each_bad_row_between_good_ones_is_an_error(
+    path: Path, autojump_clock: MockClock
+) -> None:
+    """However many there are: only those in a row are bounded."""
+    header, *rows = as_csv(records(*range(1, 31))).splitlines()
+    rows[1::2] = ["~"] * 15
+    path.write_text("\n".join([header, *rows, ""]))
+    found = [taken for _, taken in await play(Replay(Options(str(path))))]
+    assert [type(taken) for taken in found] == [Sample, str] * 15
+    assert facts(found[2::2]) == [(Flag.DEVICE_GAP, 1)] * 14
+
+
+async def test_bad_rows_are_counted_before_the_ledger_is_there(
+    path: Path, autojump_clock: MockClock
+) -> None:
+    """They are added when it comes."""
+    header, *rows = as_csv(records(*range(1, 31))).splitlines()
+    path.write_text("\n".join([header, *["~"] * (MAX_ERRORS + 4), *rows, ""]))
+    player = Replay(Options(str(path)))
+    for _ in range(MAX_ERRORS):
+        with pytest.raises(DeviceError):
+            await player.read()
+    await player.read()
+    ledger = {"device_errors": 5}
+    player.count_in(ledger)
+    assert ledger == {"device_errors": 5 + 4}
 
 
 async def test_many_bad_rows_in_a_row_do_not_hold_up_the_rest(
@@ -356,7 +405,7 @@ async def test_the_end_is_logged_with_what_could_not_be_read(
     path.write_text(as_csv(records(1, 2, 3)) + "~\n")
     with caplog.at_level(logging.INFO):
         await play(Replay(Options(str(path))))
-    assert caplog.messages == [f"replay:{path}: 3 samples played, 1 rows could not be read"]
+    assert caplog.messages == [f"replay:{path}: samples played: 3, rows that could not be read: 1"]
 
 
 async def test_a_comma_in_the_name_may_be_a_mistaken_option(tmp_path: Path) -> None:

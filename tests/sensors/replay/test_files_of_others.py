@@ -311,6 +311,10 @@ FOREIGN: Final[dict[str, tuple[str | bytes, str]]] = {
         "wanted",
     ),
     "no header, numbers that do not rise": (CSV.partition("\n")[2] * 2, "wanted"),
+    "no header, a seq that does not rise": (
+        re.sub(r"(?m)^\d+", "7", CSV.partition("\n")[2]),
+        "wanted",
+    ),
     "no header, axes in the place of t_ns": (
         "".join(
             ",".join((row["seq"], row["ax"], row["time"], *list(row.values())[3:])) + "\n"
@@ -359,6 +363,31 @@ async def test_foreign_lines_in_the_middle_are_bad_rows(
         "it is no part of an event stream",
     ]
     assert facts(samples) == WHOLE
+
+
+async def test_one_number_with_another_decimal_mark_is_a_bad_row(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """It may as well have been a thousand."""
+    text = CSV.replace(",0.5,", ',"0,5",', 1)
+    samples, errors = await play(written(tmp_path / "recording", text))
+    assert errors == [f"{tmp_path / 'recording'}: line 2: ay is '0,5', which is not a number"]
+    assert [number(taken.ax) for taken in samples] == list(SEQS[1:])
+
+
+async def test_a_damaged_object_in_a_document_is_one_bad_row(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """The objects after it are played."""
+    text = PLAYED["jq . of our JSON"]
+    assert isinstance(text, str)
+    text = text.replace('"seq": 12,', '"seq": ~,')
+    samples, errors = await play(written(tmp_path / "recording", text))
+    assert errors == [
+        f"{tmp_path / 'recording'}: object 2: it is no object of JSON: damaged or cut"
+    ]
+    assert [number(taken.ax) for taken in samples] == [11, 15, 16, 17, 18]
+    assert samples[1].lost == 3
 
 
 async def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

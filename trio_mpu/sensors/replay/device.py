@@ -108,7 +108,7 @@ class Replay(Device):
         """Begin anew, or raise EndOfReplay."""
         if not self._played_before:
             log.info(
-                "%s: %d samples played, %d rows could not be read",
+                "%s: samples played: %d, rows that could not be read: %d",
                 self.source,
                 self._played,
                 self._bad,

@@ -69,8 +69,8 @@ class Lines:
 
 
 class Stream:
-    """What `/events` sent: `id:`, `event:` and `data:` lines. A status repeats a sample that was
-    sent before, so it is left out."""
+    """What `/events` sent: `id:`, `event:` and `data:` lines. A status is left out: its object is
+    that of a sample which has an event of its own."""
 
     mark = "."
 
@@ -122,8 +122,6 @@ class Document:
 def _found(place: str, cells: Cells | None) -> Iterator[Found]:
     if cells is None:
         yield Found(place, None, _NO_JSON)
-    elif cells.get("status", "ok") != "ok":
-        pass  # the newest sample once more
     elif _is_window(cells):
         yield Found(place, None, _WINDOW)
     elif isinstance(cells.get("seq"), dict):
