@@ -16,8 +16,8 @@ MARK = "# Pure: no I/O, no clock, no waiting.\n"
 # All that the core may import from elsewhere: nothing here does I/O, waits or looks at a clock.
 PURE = {
     *("abc", "argparse", "collections", "collections.abc", "contextlib", "csv", "dataclasses"),
-    *("decimal", "enum", "fractions", "functools", "hashlib", "itertools", "json", "math", "operator"),
-    *("re", "statistics", "struct", "typing", "urllib.parse"),
+    *("decimal", "enum", "fractions", "functools", "hashlib", "itertools", "json", "math"),
+    *("operator", "re", "statistics", "struct", "typing", "urllib.parse"),
 }
 MAX_LINES = 300
 MAX_MAIN_LINES = 40
