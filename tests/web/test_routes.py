@@ -182,6 +182,8 @@ def test_health_is_200_while_samples_are_fresh() -> None:
         ({}, {"last_event_id": "b"}, "b"),
         ({"last-event-id": "a"}, {"last_event_id": "b"}, "a"),
         ({"last-event-id": ""}, {"last_event_id": "b"}, "b"),
+        ({"last-event-id": "a, b"}, {}, "b"),
+        ({"last-event-id": "a,b"}, {"last_event_id": "c"}, "b"),
         ({}, {"lastEventId": "b"}, "b"),
         ({}, {"Last-Event-ID": "b"}, "b"),
         ({}, {"evs_last_event_id": "b"}, "b"),

@@ -41,8 +41,12 @@ def events(request: Request, app: App) -> Pieces:
 
 def last_event_id(request: Request) -> str:
     """Return the id after which a client resumes, "" for none. A browser that reconnects may send
-    two: the header has the newer one. Raises RequestError if the query itself has two."""
-    if header := request.headers.get("last-event-id"):
+    two: the header has the newer one. Raises RequestError if the query itself has two.
+
+    Some libraries add their header to one that their user gave, and what passes both on may join
+    them with commas (RFC 9110, section 5.3): the last one is the newest.
+    """
+    if header := request.headers.get("last-event-id", "").rpartition(",")[2].strip():
         return header
     given = {name: request.query[name] for name in CURSORS if request.query.get(name)}
     if len(set(given.values())) > 1:
