@@ -365,6 +365,7 @@ def test_an_old_sample_is_a_503_for_who_asks_for_that(age_s: float, status: int)
             == "the newest sample is 3.0 s old, and max_age is 2 s"
         )
         assert dict(answer.headers)["Retry-After"] == "2"
+        assert json.loads(answer.body)["status"] == "stale"
     plain = replied("/json", snapshot=FRESH._replace(record=record))
     assert isinstance(plain, Answer)
     assert plain.status == 200

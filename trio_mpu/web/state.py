@@ -34,7 +34,8 @@ def latest(request: Request, app: App) -> Answer:
     max_age_s = number(request.query, "max_age", 0, MAX_AGE_S)
     if max_age_s is not None and (age_s := (time.monotonic_ns() - record.t_ns) / 1e9) > max_age_s:
         reason = f"the newest sample is {age_s:.1f} s old, and max_age is {max_age_s:g} s"
-        return replace(_unavailable(app.hub.snapshot._replace(reason=reason), more), reusable=False)
+        old = app.hub.snapshot._replace(status="stale" if status == "ok" else status, reason=reason)
+        return replace(_unavailable(old, more), reusable=False)
     text = sample_json(record, average, origin, status, ledger=app.ledger).encode()
     # One object of two: `more` may be empty, a sample never is.
     body = text[:-1] + b"," + json_body(more)[1:] if more else text + b"\n"
