@@ -114,6 +114,15 @@ async def test_flags_and_gaps_are_reported_again(
     ]
 
 
+async def test_a_clock_that_was_set_then_is_not_set_now(
+    path: Path, autojump_clock: MockClock
+) -> None:
+    """All other flags are those of the recording."""
+    recorded = [record._replace(flags=sum(Flag)) for record in records(1)]
+    [taken] = await samples_of(path, as_csv(recorded))
+    assert taken.flags == sum(Flag) - Flag.CLOCK_STEP
+
+
 EARLIER, LATER = records(11, 31)
 LOST_TOO = LATER._replace(flags=Flag.DEVICE_GAP, lost=4)  # by the producer, right before it
 LAPPED = Gap(11, 31, 19, "lapped")

@@ -23,8 +23,9 @@ _GAPS: Final = Flag.DEVICE_GAP | Flag.RESTART_GAP
 
 
 class Replay(Device):
-    """A recording. Its samples keep their flags and have REPLAYED besides, and their distances in
-    time are exactly those of the recording, divided by the speed. Its gaps are reported again.
+    """A recording. Its samples keep their flags (but for CLOCK_STEP: now the clock was not set) and
+    have REPLAYED besides. Their distances in time are exactly those of the recording, divided by
+    the speed. Its gaps are reported again.
 
     Where one recording ends and another begins, in the file or by the loop, nobody knows how much
     is missing: such a seam is a DEVICE_GAP with no count, one period long.
@@ -130,7 +131,8 @@ class Replay(Device):
     def _placed(self, row: Row, bad: int) -> tuple[int, bool, Sample]:
         """Return when the row is due, in nanoseconds after the start, whether its time follows
         that of the last one, and its sample with what is missing before it."""
-        flags, lost, last = row.sample.flags | Flag.REPLAYED, row.sample.lost + bad, self._last
+        flags = (row.sample.flags | Flag.REPLAYED) & ~Flag.CLOCK_STEP
+        lost, last = row.sample.lost + bad, self._last
         due_ns, follows = 0, False
         if last is not None:
             due_ns = self._due_ns(row)
