@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import random
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,9 +20,10 @@ from tests.helpers.fake_devices import number, one_line
 from tests.helpers.recordings import as_csv, as_events, as_json, as_ndjson, records
 from trio_mpu.errors import DeviceError, EndOfReplay, UsageError
 from trio_mpu.formats import COLUMNS
-from trio_mpu.sample import AXES, Flag, Sample
+from trio_mpu.sample import AXES, Flag, Sample, checked
 from trio_mpu.sensors.replay.device import Replay
 from trio_mpu.sensors.replay.options import Options
+from trio_mpu.sensors.replay.recording import Recording
 from trio_mpu.sensors.replay.text import MAX_DOCUMENT_BYTES
 
 SEQS: Final = (11, 12, 15, 16, 17, 18)
@@ -215,6 +217,7 @@ FOREIGN: Final[dict[str, tuple[str | bytes, str]]] = {
     "empty": ("", "is empty"),
     "empty lines": ("\n\r\n", "is empty"),
     "only a byte-order mark": ("\ufeff", "is empty"),
+    "only what Excel puts before a header": ("sep=;\r\n", "its first line is 'sep=;'"),
     "only a header": (CSV.splitlines()[0] + "\n", "it has no rows"),
     "binary": (bytes(range(256)) * 50, "it is not text"),
     "zeros": (b"\0" * 10**6, "it is not text"),
@@ -403,3 +406,58 @@ async def test_a_large_document_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "large", json.dumps(OBJECTS, indent=2))
     os.truncate(path, MAX_DOCUMENT_BYTES + 1)
     assert "more than 64 MB of JSON" in refusal(path)
+
+
+PIECES: Final = (
+    *(
+        b"",
+        b'"',
+        b",",
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b"\n",
+        b"\r",
+        b"\0",
+        b"\xff",
+        b"null",
+        b"NaN",
+        b"1e999",
+    ),
+    *(
+        b"9" * 50,
+        b"-",
+        b".",
+        b":",
+        b"\xef\xbb\xbf",
+        b'"gap":{"from":1}',
+        b'"sample":[]',
+        b'"seq":{}',
+    ),
+)
+
+
+@pytest.mark.parametrize("name", PLAYED)
+def test_a_damaged_file_is_played_or_refused(name: str, tmp_path: Path) -> None:
+    """Wherever bytes were changed, lost or moved: no other error, and each message is one line."""
+    chance = random.Random(name)
+    content = PLAYED[name]
+    whole = content if isinstance(content, bytes) else content.encode()
+    for _ in range(20):
+        damaged = bytearray(whole)
+        for _ in range(chance.randint(1, 6)):
+            place, other = chance.randint(0, len(damaged)), chance.randint(0, len(damaged))
+            length = chance.choice((0, 1, 4, 60))
+            piece = chance.choice((*PIECES, damaged[other : other + length]))
+            damaged[place : place + length] = piece
+        errors = list[Exception]()
+        try:
+            for row in Recording(str(written(tmp_path / "damaged", bytes(damaged)))).rows():
+                if isinstance(row, DeviceError):
+                    errors.append(row)
+                else:
+                    checked(row.sample)
+        except UsageError as error:
+            errors.append(error)
+        assert not [error for error in errors if PYTHON.search(one_line(error))]

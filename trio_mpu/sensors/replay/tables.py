@@ -62,7 +62,7 @@ def table_of(lines: Sequence[Line]) -> Table:
     Without a header it must be exactly as our own: see _is_headless. Raises UsageError, which
     shows the first line and what is wanted.
     """
-    first = next(line.text for line in lines if not _is_preamble(line.text))
+    first = next((line for line in lines if not _is_preamble(line.text)), lines[0]).text
     nearest: list[str] = []
     for separator in _SEPARATORS:
         names = _cells(first, separator) or []
