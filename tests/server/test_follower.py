@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 import trio
@@ -14,11 +15,13 @@ from tests.test_ring import samples
 from trio_mpu.errors import RingHeld, RingMissing
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.fanout.subscription import subscribe
+from trio_mpu.fanout.turns import Turns
 from trio_mpu.metrics.counters import Metrics
-from trio_mpu.record import Header
+from trio_mpu.record import Batch, Header
 from trio_mpu.ring import RingReader, RingWriter
 from trio_mpu.sample import Flag
-from trio_mpu.server.follower import RingRecords, follow_ring
+from trio_mpu.server.follower import HELD_S, RingRecords, follow_ring
+from trio_mpu.shm.semaphore import PATIENCE_S
 
 
 class Followed:
@@ -359,3 +362,35 @@ async def test_a_ring_that_is_held_from_the_start_is_waited_for(
         await followed.until(lambda: followed.hub.head == 2)
         assert followed.hub.snapshot.status == "ok"
     writer.close()
+
+
+async def test_a_held_semaphore_is_waited_for_once_and_not_by_each_reader_in_turn(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """New requests wait for the same turn: `/healthz` would come after all of them."""
+
+    class Held:
+        generation = 1
+        reads = 0
+
+        async def read(self, after: int, limit: int) -> Batch:
+            self.reads += 1
+            await trio.sleep(PATIENCE_S)
+            raise RingHeld("held")
+
+    held, record_source, turns = Held(), RingRecords(), Turns()
+    record_source.reader = cast(RingReader, held)
+
+    async def read() -> None:
+        async with turns.slice("x"):
+            with pytest.raises(RingHeld, match="held"):
+                await record_source.read(1, 0, 1)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(20):
+            nursery.start_soon(read)
+    assert held.reads == 1
+    assert trio.current_time() == pytest.approx(PATIENCE_S)
+    await trio.sleep(HELD_S)
+    await read()
+    assert held.reads == 2

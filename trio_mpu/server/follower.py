@@ -7,6 +7,7 @@ from typing import Final
 import trio
 
 from trio_mpu.errors import RingError, RingHeld, RingMissing
+from trio_mpu.fanout.catch_up import RETRY_RING_S
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.fanout.moving_average import AVERAGE_SAMPLES
 from trio_mpu.fanout.snapshot import WAITING, assess
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 QUIET_S: Final = 2.0  # arbitrary: a producer that is started together with the server needs less
 # Bound "check for a new ring, s".
 CHECK_S: Final = 0.5  # how often the ring's names are checked
+HELD_S: Final = RETRY_RING_S  # as long as a client that catches up waits before it reads again
 
 
 class RingRecords:
@@ -28,12 +30,24 @@ class RingRecords:
     def __init__(self) -> None:
         self.reader: RingReader | None = None
         self.successor: RingReader | None = None  # to be read when `reader` has been read out
+        self._held: RingHeld | None = None  # what the last read raised that had to wait…
+        self._held_until_s = 0.0  # …and until when all others raise it without waiting
 
     async def read(self, generation: int, after: int, limit: int) -> Batch:
-        """Return the oldest records above `after`; RingMissing if that ring is not open."""
+        """Return the oldest records above `after`; RingMissing if that ring is not open.
+
+        While a living process keeps the semaphore, one read waits for it, and not each: they
+        are made in turns (fanout/turns.py), and new requests wait for the same turn.
+        """
         if self.reader is None or self.reader.generation != generation:
             raise RingMissing("that ring is gone")
-        return await self.reader.read(after, limit)
+        if self._held is not None and trio.current_time() < self._held_until_s:
+            raise RingHeld(str(self._held))
+        try:
+            return await self.reader.read(after, limit)
+        except RingHeld as error:
+            self._held, self._held_until_s = error, trio.current_time() + HELD_S
+            raise
 
     def succeed(self) -> None:
         """Close the ring, and go over to its successor, if there is one."""
