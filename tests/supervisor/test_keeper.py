@@ -269,6 +269,20 @@ def test_a_supervisor_above_hears_of_the_first_ready_program_and_its_end_is_a_st
     assert caplog.messages == ["the supervisor is gone: stopping"]
 
 
+def test_a_supervisor_above_hears_once_that_a_program_is_ready(log: Path) -> None:
+    """A failure after that is one to be started again after, not the end of all."""
+    ready_fd, above_fd = os.pipe()
+    lifeline_fd, end = os.pipe()
+    with meanwhile(lambda: wait_for(log, 2)):
+        Supervisor(
+            [shell("one", WAITS), shell("two", WAITS)], 5, above=(above_fd, lifeline_fd)
+        ).run()
+    os.close(above_fd)
+    assert os.read(ready_fd, 9) == b"r"
+    for fd in (ready_fd, lifeline_fd, end):
+        os.close(fd)
+
+
 @pytest.mark.parametrize("ignored", [True, False])
 def test_a_hangup_stops_unless_it_was_ignored(
     log: Path, caplog: pytest.LogCaptureFixture, ignored: bool
