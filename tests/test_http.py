@@ -263,6 +263,7 @@ async def test_http_1_0_is_never_chunked(path: str) -> None:
         answer = await client.head()
         assert "transfer-encoding" not in answer.headers
         assert answer.closes
+        assert "keep-alive" not in answer.headers
         if path == "/events":
             client.chunked = False
             assert (await client.event()).retry
@@ -272,6 +273,14 @@ async def test_http_1_0_is_never_chunked(path: str) -> None:
         else:
             body = await client.rest()
             assert len(body) == int(answer.headers.get("content-length", len(body))) > 0
+
+
+async def test_what_the_client_wants_to_close_is_not_said_to_be_kept() -> None:
+    """An answer that closes has no Keep-Alive; any other one has."""
+    async with serving() as served, served.connect() as client:
+        assert "keep-alive" in (await client.get("/healthz")).headers
+        answer = await client.get("/healthz", "Connection: close")
+        assert (answer.closes, "keep-alive" in answer.headers) == (True, False)
 
 
 async def test_a_page_is_not_sent_again() -> None:

@@ -217,7 +217,9 @@ class Connection:
         await self._send(head, h11.Data(data=body), h11.EndOfMessage())
 
     def _is_last(self) -> bool:
-        return self._closing or self._app.stopping
+        # The client may have said so itself, by its version of HTTP or by a header.
+        asked = self._h11.their_state is h11.MUST_CLOSE
+        return self._closing or self._app.stopping or asked
 
     async def _send(self, *events: h11.Event) -> None:
         await self._transport.send(b"".join(self._h11.send(event) or b"" for event in events))
