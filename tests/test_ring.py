@@ -339,6 +339,29 @@ async def test_remove_takes_both_names_but_never_a_living_producers(ring_name: s
         assert not (SHM / ring_name).exists()
 
 
+def test_what_another_user_has_left_is_one_line_and_no_traceback(
+    ring_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/dev/shm is a sticky folder: only its owner may remove a semaphore."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise posix_ipc.PermissionsError("no permission")
+
+    def refuse_path(path: Path, *, missing_ok: bool = False) -> None:
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    (SHM / f"sem.{ring_name}_sem").touch(mode=0o600)
+    with monkeypatch.context() as patch:
+        patch.setattr(posix_ipc, "unlink_semaphore", refuse)
+        with pytest.raises(RingError, match="can't open"):
+            remove(ring_name)
+    with broken_ring(ring_name, bytes(8)), monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse_path)
+        with pytest.raises(RingError, match="can't open"):
+            remove(ring_name)
+    remove(ring_name)
+
+
 def test_remove_needs_no_event_loop() -> None:
     """A user waits for start.sh, which calls it last: the import of trio takes longer than all
     else."""

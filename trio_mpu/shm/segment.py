@@ -12,7 +12,7 @@ import mmap
 import os
 import stat
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -170,10 +170,12 @@ class Segment:
     def unlink(self) -> None:
         """Remove both names; processes that have them open may continue. For the writer only.
 
-        The segment's name goes first: `use` relies on it.
+        The segment's name goes first: `use` relies on it. Raises RingError for what may not be
+        removed.
         """
         for path in (self.path, self._semaphore_path):
-            path.unlink(missing_ok=True)
+            with _permission(path):
+                path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close everything; this also releases the writer's lock."""
@@ -203,7 +205,10 @@ def _open(name: str, *, create: bool) -> int:
 
 
 def remove(name: str) -> None:
-    """Remove a ring without a living writer; leave anything but a ring of this version alone."""
+    """Remove a ring without a living writer; leave anything but a ring of this version alone.
+
+    Raises RingError for what may not be removed.
+    """
     try:
         with Segment(name) as segment:
             if not segment.lock_as_writer() or not segment.is_named():
@@ -213,7 +218,17 @@ def remove(name: str) -> None:
                 layout.check(segment.buffer, str(segment.path))
             segment.unlink()
     except RingMissing:
-        unlink_semaphore(name)
+        with _permission(_SHM / f"sem.{semaphore_name(name)[1:]}"):
+            unlink_semaphore(name)
+
+
+@contextlib.contextmanager
+def _permission(path: Path) -> Iterator[None]:
+    """Turn a missing permission for this file into a RingError."""
+    try:
+        yield
+    except PermissionError as error:
+        raise RingError(_refusal(path, error)) from error
 
 
 def _refusal(path: Path, error: Exception) -> str:
