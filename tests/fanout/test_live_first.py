@@ -177,3 +177,36 @@ async def test_each_hosts_first_form_comes_before_any_ones_second(hub: Hub) -> N
         *("greedy", "greedy 0", "modest"),
         *("greedy 1", "greedy 2", "greedy 3", "greedy 4"),
     ]
+
+
+@pytest.mark.parametrize("new_ring", [False, True])
+async def test_a_form_that_begins_anew_knows_the_status_that_was_announced_meanwhile(
+    ring: FakeRecords,
+    autojump_clock: MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+    new_ring: bool,
+) -> None:
+    """What it offers then would make its clients know an older one."""
+    monkeypatch.setattr(forms_module, "MAX_LOG", 16)
+    hub = make_app(ring).hub
+    with subscribe(hub, "", BATCHES) as subscription:
+        with trio.move_on_after(1):
+            while True:
+                await subscription.next()
+        hub.publish(ring.write())
+        hub.set_status("stale", "")
+        if new_ring:
+            hub.begin(ring.origin, list(ring.records.values()))
+        else:
+            while not hub.metrics["forms_restarted"]:
+                hub.publish(ring.write())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hub.forms.feed_late)
+            for _ in range(3):
+                hub.publish(ring.write())
+                with trio.move_on_after(1):
+                    while True:
+                        await subscription.next()
+                hub.flush()
+                assert subscription.at.status == "stale"
+            nursery.cancel_scope.cancel()

@@ -81,7 +81,7 @@ class Forms:
             self._restart(group)
 
     def _restart(self, group: Group) -> None:
-        group.begin(self._origin, self._head)
+        group.begin(self._origin, self._head, self._status)
         group.fed = self._published
 
     def put(self, entry: Published | Announced) -> None:

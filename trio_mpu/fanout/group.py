@@ -83,7 +83,7 @@ class Group:
         status: str,
         owner: str = "",
     ) -> None:
-        """See `begin`; `status` is the stream's, `owner` the address of the first member."""
+        """See `begin`; `owner` is the address of the first member."""
         self.options = options
         self.owner = owner
         self.fed = 0  # how much of what the hub has published: hub.py
@@ -93,15 +93,16 @@ class Group:
         self.seq: int
         self.offered_s = -math.inf  # when the last chunk was offered
         self.flush_s: float  # when pending events have waited long enough
-        self._status = status
         self._asleep: DirectWriters[Subscriber] = DirectWriters()
         self._awake: set[Subscriber] = set()
         self._last: Chunk | None = None  # the last one that was offered, of this ring
-        self.begin(origin, head)
+        self.begin(origin, head, status)
 
-    def begin(self, origin: Origin, head: int) -> None:
-        """Start with a ring whose samples up to `head` count as sent already."""
+    def begin(self, origin: Origin, head: int, status: str) -> None:
+        """Start with a ring whose samples up to `head` count as sent already, and so does the
+        stream's status."""
         self.detach_all()
+        self._status = status
         self._generation = origin.generation
         self._encoder = self.options.encoder(origin, self._ledger)
         self.seq = self._encoded = head
