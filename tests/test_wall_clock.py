@@ -53,3 +53,12 @@ def test_a_clock_that_drifts_or_a_computer_that_sleeps_is_no_step(clocks: Clocks
     clocks.pass_ns(3600 * 10**9, asleep=True)
     assert not watch.has_stepped()
     assert offset_ns() == before_ns + 3600 * 10**9
+
+
+def test_a_step_between_the_look_and_its_acceptance_is_noticed_later(clocks: Clocks) -> None:
+    """A batch of samples may wait for the semaphore in between."""
+    watch = StepWatch()
+    assert not watch.has_stepped()
+    clocks.wall_ns += STEP_NS + 1
+    watch.accept()
+    assert watch.has_stepped()

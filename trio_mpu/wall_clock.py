@@ -24,7 +24,7 @@ class StepWatch:
     """
 
     def __init__(self) -> None:
-        self._reference_ns = self._now_ns()
+        self._reference_ns = self._seen_ns = self._now_ns()
 
     @staticmethod
     def _now_ns() -> int:
@@ -32,9 +32,10 @@ class StepWatch:
 
     def has_stepped(self) -> bool:
         """Return whether the wall clock was set since the last `accept`."""
-        return abs(self._now_ns() - self._reference_ns) > STEP_NS
+        self._seen_ns = self._now_ns()
+        return abs(self._seen_ns - self._reference_ns) > STEP_NS
 
     def accept(self) -> None:
-        """Take the clock as it is set now. It may have drifted since the last time: that is no
-        step either."""
-        self._reference_ns = self._now_ns()
+        """Take the clock as `has_stepped` has found it: a step since then is still to be noticed.
+        It may have drifted since the last time: that is no step either."""
+        self._reference_ns = self._seen_ns
