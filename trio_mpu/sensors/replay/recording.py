@@ -14,6 +14,10 @@ from trio_mpu.sensors.replay.text import encoding_of, lines_of, whole_of
 
 MIN_PERIOD_NS: Final = 125_000  # of the chip's fastest gyroscope
 HEAD_LINES: Final = 100  # how many lines are looked at to find the form
+# Numbers that go back are seams in a file that was joined of several. More of them than this are an
+# order that is not that of time: numbers that were sorted as text fall at one step in eleven.
+MAX_SEAMS: Final = 2
+MAX_FALLS: Final = 0.05
 PERIOD_ROWS: Final = 1000  # how many rows are looked at to find the clock and the period
 
 
@@ -107,10 +111,12 @@ class Recording:
 
 
 def _in_order(rows: Sequence[Row]) -> bool:
-    """Return whether most numbers rise, and with them nearly all times: those of a sensor do."""
+    """Return whether nearly all numbers rise, and with them the times: those of a sensor do."""
     pairs = list(itertools.pairwise(rows))
     steps = [b.sample.t_ns - a.sample.t_ns for a, b in pairs if b.seq > a.seq]
-    rising = sum(step > 0 for step in steps)
+    falls, rising = len(pairs) - len(steps), sum(step > 0 for step in steps)
+    if falls > MAX_SEAMS and falls > MAX_FALLS * len(pairs):
+        return False
     return 2 * len(steps) >= len(pairs) and 10 * rising >= 9 * len(steps)
 
 

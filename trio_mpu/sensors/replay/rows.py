@@ -10,7 +10,7 @@ from trio_mpu.sample import AXES, MAX_LOST, Sample, checked
 from trio_mpu.sensors.replay.numbers import flag_names, flags_of, is_empty, number, time_ns, whole
 
 CLOCKS: Final = ("t_ns", "time")  # the columns that have a row's time; the first is the better one
-WANTED: Final = f"seq, t_ns or time, {', '.join(AXES)}"
+WANTED: Final = f"seq, t_ns or time, {', '.join(AXES)}, flags"
 
 Cells = Mapping[str, Any]
 
@@ -52,8 +52,12 @@ class Row(NamedTuple):
 
 
 def lacking(names: Collection[str]) -> list[str]:
-    """Return which of the columns that a recording must have are not among `names`."""
-    missing = [name for name in ("seq", *AXES) if name not in names]
+    """Return which of the columns that a recording must have are not among `names`.
+
+    Many loggers number their rows and call an axis `ax`, in m/s² and rad/s. With `flags`, which are
+    names or nothing, the file is ours; and without them a simulated sample would pass as measured.
+    """
+    missing = [name for name in ("seq", *AXES, "flags") if name not in names]
     if not any(clock in names for clock in CLOCKS):
         missing.insert(0, "t_ns")
     return missing
