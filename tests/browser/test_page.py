@@ -439,6 +439,16 @@ def test_gap_lifts_the_pen(system: System, visit: Open) -> None:
     assert max(steps) / (columns[-1] - columns[0]) == pytest.approx(300 / 900, abs=0.04)
 
 
+def test_a_recording_has_a_badge(system: System, visit: Open) -> None:
+    """It is never shown as live, whether it was simulated or not."""
+    replayed = [sample(seq, source="replay:a.csv", flags=["replayed"]) for seq in range(3)]
+    page = visit(system, prepare=saying(*replayed))
+    eventually(lambda: page.accounts().get("received") == "3", "all of it has come")
+    expect(page.page.locator("#badge-replayed")).to_be_visible()
+    expect(page.page.locator("#badge-replayed")).to_have_text("REPLAYED")
+    expect(page.page.locator("#badge-simulated")).to_be_hidden()
+
+
 def test_traces_of_one_source_are_not_the_past_of_another(system: System, visit: Open) -> None:
     """When a simulated source gives way to a real one, the simulated curve goes with its badge."""
     simulated = [sample(seq, source="sim:seed=1", flags=["simulated"]) for seq in range(300)]
