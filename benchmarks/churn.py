@@ -4,7 +4,7 @@ Clients connect at a steady pace, stream for up to two seconds, and leave: a thi
 resets the connection, a third says that it will send no more and closes then. After a first
 quarter of the time, in which pools and caches fill, memory should not grow. Ours has a ring of
 1,024 samples: pages of a mapped ring count as the server's memory once it has read them, and the
-default ring has 4 MB of them.
+default ring has 6 MB of them.
 """
 
 import random

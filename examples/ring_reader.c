@@ -35,7 +35,7 @@
 #include <unistd.h>
 
 #define MAGIC UINT64_C(0x55504D2D4F495254) /* "TRIO-MPU" as a little-endian number */
-enum { VERSION = 1, HEADER_BYTES = 1024, RECORD_BYTES = 64, MAX_CAPACITY = 1 << 24 };
+enum { VERSION = 2, HEADER_BYTES = 1024, RECORD_BYTES = 96, MAX_CAPACITY = 1 << 24 };
 enum { BATCH = 512, BELLS = 64, LOOK_MS = 100, MAX_NAME = 64, PAUSE_NS = 500000 };
 #define RECOVER_AFTER_S 0.02 /* a critical section takes some 20 us */
 #define PATIENCE_S 1.0
@@ -48,16 +48,21 @@ struct header {
     uint32_t state, producer_pid;
     uint64_t producer_start;
     uint32_t holder_pid, unused;
-    uint64_t holder_start; /* the header goes on, but this program needs no more of it */
+    uint64_t holder_start;
+    char more[400]; /* of no use here */
+    uint64_t first; /* the header goes on, but this program needs no more of it */
 };
 static_assert(offsetof(struct header, head) == 32, "as the protocol says");
 static_assert(offsetof(struct header, holder_start) == 72, "as the protocol says");
+static_assert(offsetof(struct header, first) == 480, "as the protocol says");
 
 struct record {
     uint64_t seq;
     int64_t t_ns, time_ns;
     float ax, ay, az, gx, gy, gz, temp;
-    uint32_t flags, lost, unused;
+    uint32_t flags, lost;
+    float qw, qx, qy, qz;
+    char unused[20];
 };
 static_assert(sizeof(struct record) == RECORD_BYTES, "as the protocol says");
 
@@ -193,8 +198,13 @@ static void open_ring(void)
     uint64_t magic = atomic_load_explicit(&header->magic, memory_order_acquire);
     if (magic != MAGIC)
         fail(magic == 0 ? "the ring is not ready yet" : "this is not a ring of trio-mpu");
-    if (header->version != VERSION)
-        fail("this program does not know the ring's version");
+    if (header->version != VERSION) {
+        char reason[128];
+        snprintf(reason, sizeof reason, "the ring is of version %" PRIu32 ", but this program "
+                 "knows version %d; use the ring_reader of the producer's release",
+                 header->version, VERSION);
+        fail(reason);
+    }
     if (header->header_bytes != HEADER_BYTES || header->record_bytes != RECORD_BYTES)
         fail("the ring has headers or records of another size");
     capacity = header->capacity;
@@ -225,10 +235,12 @@ static bool is_over(void)
 
 /* -- following ----------------------------------------------------------------------------- */
 
-/* The slot after the newest belongs to the producer: of N records, N - 1 can be read. */
+/* The slot after the newest belongs to the producer: of N records, N - 1 can be read. Call this
+ * between take() and give_back(). */
 static uint64_t oldest(uint64_t head)
 {
-    return head + 1 > capacity ? head + 2 - capacity : 1;
+    uint64_t kept = head + 1 > capacity ? head + 2 - capacity : 1;
+    return kept > header->first ? kept : header->first;
 }
 
 /* Wait for the bell, or until it is time to look without it; return whether it rang. */
@@ -266,7 +278,7 @@ static uint64_t follow(bool at_oldest, uint64_t count)
         take();
         uint64_t head = header->head, first = oldest(head), period_ns = header->period_ns;
         if (cursor == UINT64_MAX)
-            cursor = at_oldest ? first - 1 : head > 0 ? head - 1 : 0;
+            cursor = (at_oldest || head < first ? first : head) - 1;
         if (first <= cursor)
             first = cursor + 1;
         size_t copied = 0;

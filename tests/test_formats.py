@@ -143,7 +143,7 @@ def test_what_a_text_device_measured_is_recorded_without_loss(thousandths: list[
     """Three decimals survive the ring, a recording, and the ring again."""
     ring = [float32(value / 1000) for value in (*(v % 16_000 for v in thousandths[:3]),)]
     ring += [float32(value / 1000) for value in (*thousandths[3:], 26_101)]
-    row = row_csv(Record._make((1, 0, 0, *ring, 0, 0)), ORIGIN)
+    row = row_csv(Record._make((1, 0, 0, *ring, 0, 0, *[0.0] * 4)), ORIGIN)
     assert [float32(value) for value in parsed(row)[1][1:8]] == ring
 
 

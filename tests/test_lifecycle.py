@@ -230,7 +230,7 @@ def test_the_producer_is_stopped_by_a_signal(
     argv = ["--device=sim:seed=9", "--rate=500", f"--ring={ring_name}", "--capacity=32"]
     argv += ["--calibration=none"]
     assert run(producer, argv, {}) == 0
-    assert Path(f"/dev/shm/{ring_name}").stat().st_size == 1024 + 32 * 64
+    assert Path(f"/dev/shm/{ring_name}").stat().st_size == 1024 + 32 * 96
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,13 @@ import trio
 
 from tests.helpers.fake_devices import one_line
 from tests.helpers.processes import python
+from tests.helpers.version_1 import version_1
 from trio_mpu.errors import RingError, RingMissing
 from trio_mpu.record import State
 from trio_mpu.ring import MAX_RECORDS_A_HOLD, RingReader, RingWriter
 from trio_mpu.sample import Flag, Gap, Sample
 from trio_mpu.shm import layout
+from trio_mpu.shm.ownership import own
 from trio_mpu.shm.segment import Segment, remove
 
 SHM = Path("/dev/shm")
@@ -42,6 +44,13 @@ async def writer(name: str, capacity: int = 64) -> AsyncIterator[RingWriter]:
         ring.close()
 
 
+def begin_at(ring: RingWriter, first: int) -> None:
+    """Let an empty ring begin with this number, as one that mirrors another ring does."""
+    layout.put(ring._segment.buffer, "first", first)
+    layout.put(ring._segment.buffer, "head", first - 1)
+    ring.head = first - 1
+
+
 async def test_what_is_written_is_read_once_and_in_order(ring_name: str) -> None:
     """Every field of every sample comes out as it went in, numbered from 1."""
     async with writer(ring_name) as ring:
@@ -54,7 +63,8 @@ async def test_what_is_written_is_read_once_and_in_order(ring_name: str) -> None
             assert batch.head == 10
             assert [record.seq for record in batch.records] == list(range(1, 11))
             for record, sample in zip(batch.records, written, strict=True):
-                assert (record.t_ns, *record[3:]) == sample
+                assert (record.t_ns, *record[3:12]) == sample
+                assert record[12:] == (0, 0, 0, 0)
                 assert abs(record.time_ns - time.time_ns()) < 10**10
             assert (await reader.read(10)).records == []
             assert [r.seq for r in (await reader.read(4, limit=2)).records] == [5, 6]
@@ -96,6 +106,39 @@ async def test_being_lapped_is_reported_from_where_to_where(ring_name: str, capa
             assert [record.ax for record in batch.records] == [
                 (seq - 1) / 1024 for seq in range(first, 101)
             ]
+
+
+async def test_a_ring_that_begins_later_has_no_earlier_records(ring_name: str) -> None:
+    """Not even where its slots were never written: what is missing is a gap up to its first."""
+    async with writer(ring_name) as ring:
+        begin_at(ring, 41)
+        with RingReader(ring_name) as reader:
+            assert await reader.read(40) == ([], None, 40)
+            assert await reader.read(7) == ([], Gap(7, 41, 33, "lapped"), 40)
+            await ring.write(samples(3))
+            batch = await reader.read(0)
+            assert [record.seq for record in batch.records] == [41, 42, 43]
+            assert (batch.gap, batch.head) == (Gap(0, 41, 40, "lapped"), 43)
+            assert [record.seq for record in (await reader.read(0, limit=2)).records] == [41, 42]
+            assert (await reader.read(40)).gap is None
+            assert (await reader.header()).first == 41
+
+
+async def test_a_ring_that_begins_later_is_lapped_like_any_other(ring_name: str) -> None:
+    """From its second round on, where it began no longer matters; a successor continues it."""
+    async with writer(ring_name, 8) as ring:
+        begin_at(ring, 41)
+        await ring.write(samples(7))
+        with RingReader(ring_name) as reader:
+            assert (await reader.read(0)).records[0].seq == 41
+            await ring.write(samples(3))
+            batch = await reader.read(40)
+            assert [record.seq for record in batch.records] == list(range(44, 51))
+            assert batch.gap == Gap(40, 44, 3, "lapped")
+    async with writer(ring_name, 8) as successor:
+        assert (successor.head, successor.last and successor.last.seq) == (50, 50)
+        with RingReader(ring_name) as reader:
+            assert (await reader.header()).first == 41
 
 
 async def test_a_cursor_from_the_future_reads_nothing(ring_name: str) -> None:
@@ -275,6 +318,37 @@ async def test_a_foreign_segment_is_refused_and_left_alone(
             await RingWriter.open(ring_name, 4)
         with pytest.raises(RingError, match=message):
             remove(ring_name)
+        assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("lives", [False, True])
+async def test_a_ring_of_version_1_is_refused_and_left_alone(ring_name: str, lives: bool) -> None:
+    """One line names both versions and what to do, whether or not its producer still runs."""
+    path = SHM / ring_name
+    path.write_bytes(version_1())
+    path.chmod(0o600)
+    with Segment(ring_name) as old:
+        if lives:
+            assert old.lock_as_writer()
+        for attempt in (lambda: RingReader(ring_name), lambda: own(ring_name, 4)):
+            with pytest.raises(RingError) as refusal:
+                attempt()
+            assert type(refusal.value) is RingError
+            assert one_line(refusal.value) == (
+                f"{path} is a ring of version 1, but this program knows version 2; "
+                "stop the other program and remove it, or choose another name with --ring"
+            )
+    assert path.read_bytes() == version_1()
+    assert list(SHM.glob(f"*{ring_name}*")) == [path]
+
+
+async def test_a_ring_that_a_living_producer_makes_is_not_ready(ring_name: str) -> None:
+    """A second producer says so, and leaves it alone."""
+    with broken_ring(ring_name, bytes(8)) as path, Segment(ring_name) as other:
+        assert other.lock_as_writer()
+        before = path.read_bytes()
+        with pytest.raises(RingError, match="is being made by another producer"):
+            own(ring_name, 4)
         assert path.read_bytes() == before
 
 

@@ -36,7 +36,9 @@ class State(IntEnum):
 class Record(NamedTuple):
     """A sample in the ring: numbered, and with the wall-clock time of its reading.
 
-    `t_ns` is CLOCK_MONOTONIC and `time_ns` CLOCK_REALTIME, both in nanoseconds.
+    `t_ns` is CLOCK_MONOTONIC and `time_ns` CLOCK_REALTIME, both in nanoseconds. `qw` to `qz` are the
+    attitude as a unit quaternion that turns the sensor's axes into the earth's (east, north, up);
+    all four are 0 where there is none.
     """
 
     seq: int
@@ -51,6 +53,10 @@ class Record(NamedTuple):
     temp: float
     flags: int
     lost: int
+    qw: float = 0.0
+    qx: float = 0.0
+    qy: float = 0.0
+    qz: float = 0.0
 
     @classmethod
     def of(cls, seq: int, time_ns: int, sample: Sample) -> "Record":
@@ -90,6 +96,8 @@ class Header(NamedTuple):
     heartbeat_ns: int
     started_ns: int
     ledger: dict[str, int]
+    first: int
+    attitude_resets: int
     source: str
     chip: str
     calibration: str
@@ -103,6 +111,7 @@ class Batch(NamedTuple):
     head: int
 
 
-def oldest_seq(head: int, capacity: int) -> int:
-    """Return the number of the oldest record that the producer's next write leaves alone."""
-    return max(1, head - capacity + 2)
+def oldest_seq(head: int, capacity: int, first: int = 1) -> int:
+    """Return the number of the oldest record that the producer's next write leaves alone; none
+    before `first` was ever written to this segment."""
+    return max(first, head - capacity + 2)

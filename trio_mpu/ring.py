@@ -37,7 +37,7 @@ from trio_mpu.shm.segment import Segment
 
 LOOK_S: Final = doorbell.LOOK_S  # how often a reader looks without a bell
 # Bound "records read or written under one hold".
-MAX_RECORDS_A_HOLD: Final = 512  # 32 KiB: some 10 µs of copying while others wait
+MAX_RECORDS_A_HOLD: Final = 512  # 48 KiB: some 10 µs of copying while others wait
 
 
 class RingWriter:
@@ -204,19 +204,20 @@ class RingReader:
         """Return the oldest records with numbers above `after`, at most `limit` of them.
 
         The batch is empty when there is none yet. Its `gap` says which records after `after`
-        the ring has overwritten. Raises RingHeld; neither that nor cancellation loses anything.
+        the ring has overwritten, or never had. Raises RingHeld; neither that nor cancellation loses anything.
         """
         buffer, capacity = self._segment.buffer, self._segment.capacity
 
         def section() -> tuple[int, int, bytes]:
             head = layout.number(buffer, "head")
-            first = max(after + 1, oldest_seq(head, capacity))
-            count = max(0, min(limit, MAX_RECORDS_A_HOLD, head - first + 1))
-            return head, first, layout.copy_records(buffer, capacity, first, count)
+            oldest = oldest_seq(head, capacity, layout.number(buffer, "first"))
+            start = max(after + 1, oldest)
+            count = max(0, min(limit, MAX_RECORDS_A_HOLD, head - start + 1))
+            return head, start, layout.copy_records(buffer, capacity, start, count)
 
-        head, first, copied = await self._segment.run(section)
-        records = layout.parse_records(copied, first)
-        begin = records[0].seq if records else first + len(copied) // layout.RECORD_BYTES
+        head, start, copied = await self._segment.run(section)
+        records = layout.parse_records(copied, start)
+        begin = records[0].seq if records else start + len(copied) // layout.RECORD_BYTES
         gap = None
         if after + 1 < begin <= head + 1:
             gap = Gap(after, begin, begin - after - 1, "lapped")

@@ -148,7 +148,7 @@ class ProducerSettings(_Sensor):
         "", _file, "a calibration file, or none; empty: the sensor's own, if there is one"
     )
     capacity: int = _option(
-        65_536,  # 11 minutes at 100 Hz, 4 MiB
+        65_536,  # 11 minutes at 100 Hz, 6 MiB
         _number(int, MIN_CAPACITY, MAX_CAPACITY),
         "how many samples the ring holds",
     )

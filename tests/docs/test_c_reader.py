@@ -22,6 +22,8 @@ import posix_ipc
 import pytest
 import trio
 
+from tests.helpers.version_1 import version_1
+from tests.test_ring import begin_at
 from trio_mpu.record import NOBODY, Record
 from trio_mpu.ring import RingReader, RingWriter
 from trio_mpu.sample import Flag, Sample
@@ -191,7 +193,8 @@ def parse(line: str) -> Record:
     """The record on a line of CSV; nine digits give a float32 exactly."""
     seq, t_ns, time_ns, *values, flags, lost = line.split(",")
     floats = struct.unpack("7f", struct.pack("7f", *map(float, values)))
-    return Record._make((int(seq), int(t_ns), int(time_ns), *floats, int(flags), int(lost)))
+    counts = (int(flags), int(lost))
+    return Record._make((int(seq), int(t_ns), int(time_ns), *floats, *counts, *[0.0] * 4))
 
 
 async def stored(ring_name: str, after: int) -> list[Record]:
@@ -227,6 +230,26 @@ async def test_a_reader_begins_with_the_newest_or_the_oldest_record(
             assert (await reader.record()).seq == 20
         async with reading(ring_reader, "-o", ring_name, "7") as reader:
             assert [(await reader.record()).seq for _ in range(7)] == list(range(14, 21))
+
+
+async def test_a_ring_that_begins_later_is_read_from_its_first_record(
+    ring_reader: Path, ring_name: str
+) -> None:
+    """The slots before it were never written: they are neither records nor lost."""
+    async with writing(ring_name, 64) as writer:
+        begin_at(writer, 41)
+        async with (
+            reading(ring_reader, ring_name, "2") as newest,
+            reading(ring_reader, "-o", ring_name, "5") as oldest,
+        ):
+            await trio.sleep(0.01)  # one reader may have looked before there is a record
+            await writer.write(samples(41, 3))
+            await writer.write(samples(44, 2))
+            assert [(await oldest.record()).seq for _ in range(5)] == [41, 42, 43, 44, 45]
+            first = (await newest.record()).seq
+            assert first >= 41
+            if first < 45:
+                assert (await newest.record()).seq == first + 1
 
 
 async def test_being_lapped_is_reported_exactly(ring_reader: Path, ring_name: str) -> None:
@@ -526,6 +549,11 @@ def wrong(**fields: int) -> bytes:
     return bytes(buffer)
 
 
+def files(ring_name: str) -> dict[str, bytes]:
+    """What there is of a ring."""
+    return {path.name: path.read_bytes() for path in SHM.glob(f"*{ring_name}*")}
+
+
 @pytest.mark.parametrize(
     ("segment", "reason"),
     [
@@ -533,7 +561,13 @@ def wrong(**fields: int) -> bytes:
         (b"", "the ring is not ready yet"),
         (wrong(magic=0), "the ring is not ready yet"),
         (wrong(magic=layout.MAGIC + 1), "this is not a ring of trio-mpu"),
-        (wrong(version=layout.VERSION + 1), "this program does not know the ring's version"),
+        (
+            version_1(),
+            (
+                "the ring is of version 1, but this program knows version 2; "
+                "use the ring_reader of the producer's release"
+            ),
+        ),
         (wrong(header_bytes=2048), "the ring has headers or records of another size"),
         (wrong(record_bytes=72), "the ring has headers or records of another size"),
         (wrong(capacity=5), "the segment's size does not fit its capacity"),
@@ -546,14 +580,16 @@ def wrong(**fields: int) -> bytes:
 async def test_a_ring_that_cannot_be_used_is_named_in_one_line(
     ring_reader: Path, ring_name: str, segment: bytes | None, reason: str
 ) -> None:
-    """Each reason has its own line, and the exit status is 1."""
+    """Each reason has its own line, the exit status is 1, and nothing is touched."""
     if segment is not None:
         (SHM / ring_name).write_bytes(segment)
+    before = files(ring_name)
     done = await trio.run_process(
         [ring_reader, ring_name], check=False, capture_stdout=True, capture_stderr=True
     )
     assert done.stderr.decode() == f"ring_reader: {ring_name}: {reason}\n"
     assert (done.returncode, done.stdout) == (1, b"")
+    assert files(ring_name) == before
 
 
 @pytest.mark.parametrize("words", [[], ["-o"], ["a", "b"], ["a", "0"], ["a", "1", "2"], ["a" * 65]])

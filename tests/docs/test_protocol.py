@@ -37,7 +37,8 @@ TEXT: Final = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 MARK: Final = re.compile(r'^# Bound "([^"]+)"\.\n(\w+): Final = ', re.MULTILINE)
 TYPES: Final = {"u32": "I", "u64": "Q", "i64": "q", "f32": "f", "u64[16]": "16Q", "text": "s"}
 RECORD: Final = Record(
-    *(7, -5, 1_700_000_000_123_456_789, 1.5, -2.25, 0.5, 100.0, -200.0, 300.0, 25.125, 6, 9)
+    *(7, -5, 1_700_000_000_123_456_789, 1.5, -2.25, 0.5, 100.0, -200.0, 300.0, 25.125, 6, 9),
+    *(0.5, -0.5, 0.25, -0.75),
 )
 ORIGIN: Final = Origin(0x1234, "test")
 GAP: Final = Gap(3, 7, 3, "lapped")
@@ -89,7 +90,8 @@ def test_every_header_field_is_found_where_the_page_says() -> None:
     """A header that the code has filled is decoded by the page's offsets, sizes and types."""
     buffer = bytearray(layout.segment_bytes(5))
     layout.lay_out(buffer, 5, 0x1122334455667788)
-    for value, name in enumerate(("head", "period_ns", "heartbeat_ns", "started_ns"), start=3):
+    numbers = ("head", "period_ns", "heartbeat_ns", "started_ns", "first", "attitude_resets")
+    for value, name in enumerate(numbers, start=3):
         layout.put(buffer, name, value << 40)
     layout.put(buffer, "state", State.STOPPED)
     layout.put(buffer, "producer", 101, 102 << 40)
@@ -131,21 +133,25 @@ def test_every_record_field_is_found_where_the_page_says() -> None:
     buffer = bytearray(layout.segment_bytes(capacity))
     layout.put_record(buffer, capacity, RECORD)
     rows = table("Record")
-    base = 1024 + (RECORD.seq % capacity) * 64
+    base = 1024 + (RECORD.seq % capacity) * layout.RECORD_BYTES
     found = {row["field"].strip("`"): decode(buffer, row, base) for row in rows}
     assert found == RECORD._asdict()
     assert_no_overlap(rows, layout.RECORD_BYTES)
 
 
-@pytest.mark.parametrize(("head", "capacity"), [(0, 4), (3, 4), (4, 4), (9, 4), (99, 2)])
-def test_the_formula_of_the_oldest_record_is_that_of_the_code(head: int, capacity: int) -> None:
+@pytest.mark.parametrize(
+    ("head", "capacity", "first"),
+    [(0, 4, 1), (3, 4, 1), (4, 4, 1), (9, 4, 1), (99, 2, 1), (9, 4, 7), (9, 4, 8), (9, 4, 10)],
+)
+def test_the_formula_of_the_oldest_record_is_that_of_the_code(
+    head: int, capacity: int, first: int
+) -> None:
     """The page's formulas are evaluated as they stand there."""
     formula = re.search(r"oldest = (.+)", TEXT)
     assert formula
-    assert eval(formula[1], {"max": max, "head": head, "capacity": capacity}) == oldest_seq(  # noqa: S307 - our own page
-        head, capacity
-    )
-    assert f"min(head, first + {MAX_RECORDS_A_HOLD - 1})" in TEXT
+    names = {"max": max, "head": head, "capacity": capacity, "first": first}
+    assert eval(formula[1], names) == oldest_seq(head, capacity, first)  # noqa: S307 - our own page
+    assert f"min(head, start + {MAX_RECORDS_A_HOLD - 1})" in TEXT
 
 
 def test_flags_states_and_ledger_are_those_of_the_code() -> None:

@@ -18,7 +18,7 @@ from trio_mpu.errors import RingError
 from trio_mpu.ring import RingReader
 
 RING: Final = "endurance"
-RECORD: Final = struct.Struct("<3q7d2q")
+RECORD: Final = struct.Struct("<3q7d2q4d")
 SETTLED_S: Final = 5.0  # the chip's rate is known by then
 LOOK_S: Final = 1.0
 SPARE_S: Final = 90.0  # of the trace, for all that is not measured

@@ -11,7 +11,8 @@ import trio
 import trio.testing
 
 from tests.helpers.http_client import plain_gap
-from tests.test_ring import samples
+from tests.helpers.version_1 import version_1
+from tests.test_ring import begin_at, samples
 from trio_mpu.errors import RingHeld, RingMissing
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.fanout.subscription import subscribe
@@ -88,6 +89,57 @@ async def test_the_server_may_start_first(followed: Followed) -> None:
         assert followed.hub.snapshot.status == "ok"
         assert followed.hub.snapshot.origin == (writer.generation, "fake")
         writer.close()
+
+
+async def test_a_ring_of_version_1_is_not_followed(followed: Followed) -> None:
+    """The reason names both versions and what to do; the ring is left alone, and waited for."""
+    path = Path(f"/dev/shm/{followed.ring}")
+    path.write_bytes(version_1())
+    async with followed.running():
+        await followed.until(lambda: "version" in followed.hub.snapshot.reason)
+        assert followed.hub.snapshot.status == "waiting"
+        assert followed.hub.snapshot.reason == (
+            f"no sample yet: {path} is a ring of version 1, but this program knows version 2; "
+            "stop the other program and remove it, or choose another name with --ring"
+        )
+        assert path.read_bytes() == version_1()
+        assert list(path.parent.glob(f"*{followed.ring}*")) == [path]
+        path.unlink()
+        writer = await new_writer(followed.ring)
+        await writer.write(samples(1))
+        await followed.until(lambda: followed.hub.head == 1)
+        writer.close()
+
+
+async def test_a_ring_that_begins_later_is_followed_from_its_first_record(
+    followed: Followed,
+) -> None:
+    """Nobody has lost what it never had, but a client that has earlier numbers has a gap."""
+    writer = await new_writer(followed.ring)
+    begin_at(writer, 41)
+    generation = f"{writer.generation:016x}"
+    got: dict[str, list[dict[str, object]]] = {}
+
+    async def client(last_event_id: str) -> None:
+        got[last_event_id] = await followed.read(3, last_event_id)
+
+    async with followed.running(), trio.open_nursery() as nursery:
+        await followed.until(lambda: followed.hub.head == 40)
+        for last_event_id in ("", "earliest", f"{generation}-7"):
+            nursery.start_soon(client, last_event_id)
+        await trio.testing.wait_all_tasks_blocked()
+        await writer.write(samples(3))
+        await followed.until(lambda: len(got) == 3)
+        got["later"] = await followed.read(3, f"{generation}-12")
+        got["earliest later"] = await followed.read(3, "earliest")
+        assert (followed.metrics["gaps_lapped"], followed.metrics["lapped_lost"]) == (0, 0)
+    assert all([event["seq"] for event in events] == [41, 42, 43] for events in got.values())
+    told = {name: plain_gap(events[0]) for name, events in got.items() if "gap" in events[0]}
+    assert told == {
+        f"{generation}-7": {"from": 7, "to": 41, "lost": 33, "reason": "lapped"},
+        "later": {"from": 12, "to": 41, "lost": 28, "reason": "lapped"},
+    }
+    writer.close()
 
 
 async def test_a_subscriber_from_before_the_ring_starts_with_its_newest_sample(

@@ -3,12 +3,14 @@
 import math
 import struct
 import sys
+from typing import Final
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.helpers.fake_devices import one_line, sample
+from tests.helpers.version_1 import version_1
 from trio_mpu.errors import RingError, RingMissing
 from trio_mpu.record import (
     LEDGER,
@@ -46,13 +48,13 @@ def record(seq: int) -> Record:
 
 
 def test_no_two_fields_share_a_byte_and_all_fit() -> None:
-    """The fields lie one after the other, up to byte 476 of the header's 1,024."""
+    """The fields lie one after the other, up to byte 496 of the header's 1,024."""
     end = 0
     for offset, form in layout._FIELDS.values():
         assert struct.calcsize(form) == WIDTHS[form]
         assert offset >= end
         end = offset + WIDTHS[form]
-    assert end == 476 <= HEADER_BYTES
+    assert end == 496 <= HEADER_BYTES
 
 
 def test_every_number_is_aligned() -> None:
@@ -63,8 +65,8 @@ def test_every_number_is_aligned() -> None:
             assert last % 8 == 0
         if form.lstrip("=").startswith("I"):
             assert offset % 4 == 0
-    assert HEADER_BYTES % RECORD_BYTES == 0
-    assert RECORD_BYTES == 64
+    assert HEADER_BYTES % 8 == RECORD_BYTES % 8 == 0
+    assert RECORD_BYTES == 96
 
 
 @pytest.mark.skipif(sys.byteorder != "little", reason="the bytes are given for little-endian")
@@ -82,9 +84,10 @@ def test_the_exact_bytes_of_a_header() -> None:
     layout.put_text(buffer, "source", "/dev/mpu6050")
     layout.put_text(buffer, "chip", "MPU-6050 °")
     layout.put_text(buffer, "calibration", "none")
+    layout.put(buffer, "attitude_resets", 7)
     assert buffer[:HEADER_BYTES] == (
         b"TRIO-MPU"
-        + bytes.fromhex("01000000 00040000 40000000 08000000")
+        + bytes.fromhex("02000000 00040000 60000000 08000000")
         + bytes.fromhex("efcdab8967452301 8877665544332211 8096980000000000")
         + bytes.fromhex("01000000 67120000 9900000000000000")
         + bytes.fromhex("68120000 00000000 aa00000000000000")
@@ -96,8 +99,9 @@ def test_the_exact_bytes_of_a_header() -> None:
         + bytes(48)
         + b"/dev/mpu6050".ljust(96, b"\0")
         + "MPU-6050 °".encode().ljust(96, b"\0")
-        + b"none".ljust(60, b"\0")
-        + bytes(548)
+        + b"none".ljust(64, b"\0")
+        + bytes.fromhex("0100000000000000 0700000000000000")
+        + bytes(528)
     )
 
 
@@ -114,6 +118,8 @@ def test_what_is_written_into_the_header_is_read_from_it() -> None:
     layout.put_text(buffer, "source", "sim:seed=1")
     layout.put_text(buffer, "chip", "c")
     layout.put_text(buffer, "calibration", "d")
+    layout.put(buffer, "first", 2)
+    layout.put(buffer, "attitude_resets", 8)
     assert layout.read_header(buffer) == Header(
         capacity=8,
         generation=0x0123456789ABCDEF,
@@ -125,6 +131,8 @@ def test_what_is_written_into_the_header_is_read_from_it() -> None:
         heartbeat_ns=5,
         started_ns=6,
         ledger={**dict.fromkeys(LEDGER, 0), "device_lost": 7},
+        first=2,
+        attitude_resets=8,
         source="sim:seed=1",
         chip="c",
         calibration="d",
@@ -151,6 +159,7 @@ def test_an_empty_ring_has_an_empty_header() -> None:
     assert header.state is State.STARTING
     assert header.producer == header.holder == NOBODY
     assert (header.head, header.source, set(header.ledger.values())) == (0, "", {0})
+    assert (header.first, header.attitude_resets) == (1, 0)
 
 
 def test_an_unknown_state_of_a_later_version_counts_as_stopped() -> None:
@@ -173,7 +182,7 @@ def test_a_text_is_cut_at_a_characters_boundary(text: str) -> None:
     assert kept == layout.fitted("source", text)
     assert text.startswith(kept)
     assert kept == text or len((kept + text[len(kept)]).encode()) > 96
-    assert buffer[320:HEADER_BYTES] == bytes(HEADER_BYTES - 320)
+    assert buffer[320:HEADER_BYTES] == ring()[320:HEADER_BYTES]
 
 
 def test_text_that_is_not_utf_8_is_shown_and_no_error() -> None:
@@ -201,11 +210,71 @@ def test_until_the_magic_number_is_there_a_ring_is_not_ready() -> None:
             layout.check(unready, "it")
 
 
+class Killed(BaseException):
+    """Ends a producer between two stores."""
+
+
+@pytest.mark.parametrize("stores", range(7))
+def test_a_producer_killed_while_it_lays_out_a_ring_leaves_one_that_is_not_ready(
+    monkeypatch: pytest.MonkeyPatch, stores: int
+) -> None:
+    """After each of its stores but the last, so that the next producer makes the ring anew."""
+    put = layout.put
+    made: list[str] = []
+
+    def mortal(buffer: bytearray, name: str, *values: int) -> None:
+        if len(made) == stores:
+            raise Killed
+        put(buffer, name, *values)
+        made.append(name)
+
+    monkeypatch.setattr(layout, "put", mortal)
+    buffer = bytearray(layout.segment_bytes(4))
+    with pytest.raises(Killed):
+        layout.lay_out(buffer, 4, 2**63 - 1)
+    assert "magic" not in made
+    with pytest.raises(RingMissing, match="it is not ready yet"):
+        layout.check(buffer, "it")
+
+
+HALF_MADE: Final = (*range(8, 32), *range(480, 488))
+
+
+@given(st.integers(0, HEADER_BYTES - 1), st.integers(1, 255))
+@example(7, 1)
+@example(8, 1)
+@example(32, 1)
+@example(479, 1)
+@example(480, 1)
+@example(487, 255)
+@example(488, 1)
+def test_only_what_is_written_before_the_magic_number_may_be_half_made(
+    place: int, value: int
+) -> None:
+    """Any other byte that is not zero is another program's, whose segment is left alone."""
+    buffer = bytearray(layout.segment_bytes(4))
+    buffer[place] = value
+    with pytest.raises(RingError) as caught:
+        layout.check(buffer, "it")
+    assert (type(caught.value) is RingMissing) == (place in HALF_MADE)
+
+
+def test_a_ring_of_version_1_is_refused_by_both_versions() -> None:
+    """The versions come before the sizes, which are others as well."""
+    for capacity in (4, 5, 6):
+        with pytest.raises(RingError) as caught:
+            layout.check(version_1(capacity), "it")
+        assert one_line(caught.value) == (
+            "it is a ring of version 1, but this program knows version 2; "
+            "stop the other program and remove it, or choose another name with --ring"
+        )
+
+
 def test_each_fault_of_a_segment_has_its_own_error() -> None:
     """Each fault of a segment has its own message, one line that begins with its name."""
     faults: list[tuple[str, int]] = [
         ("magic", layout.MAGIC + 1),
-        ("version", 2),
+        ("version", layout.VERSION + 1),
         ("header_bytes", 512),
         ("record_bytes", 72),
         ("capacity", 9),
@@ -245,7 +314,7 @@ def test_random_bytes_are_no_ring(noise: bytes) -> None:
     begun = struct.pack("=QI", layout.MAGIC, layout.VERSION) + noise[12:]
     for buffer in (noise, begun):
         with pytest.raises(RingError):
-            layout.check(buffer + bytes(64), "it")
+            layout.check(buffer + bytes(RECORD_BYTES), "it")
 
 
 # -- the records --------------------------------------------------------------------------------
@@ -253,25 +322,28 @@ def test_random_bytes_are_no_ring(noise: bytes) -> None:
 
 @pytest.mark.skipif(sys.byteorder != "little", reason="the bytes are given for little-endian")
 def test_the_exact_bytes_of_a_record() -> None:
-    """A record in its slot has these 64 bytes; its neighbours are left alone."""
+    """A record in its slot has these 96 bytes; its neighbours are left alone."""
     buffer = bytearray(b"\xee" * layout.segment_bytes(4))
     written = Record(6, -2, 3, 1.0, -1.0, 0.5, 250.0, -250.0, 0.0, 36.5, 5, 2**32 - 1)
+    written = written._replace(qw=0.5, qx=-0.5, qy=1.0, qz=-1.0)
     layout.put_record(buffer, 4, written)
-    begin = HEADER_BYTES + 2 * 64
-    assert buffer[begin : begin + 64] == bytes.fromhex(
+    begin = HEADER_BYTES + 2 * 96
+    assert buffer[begin : begin + 96] == bytes.fromhex(
         "0600000000000000 feffffffffffffff 0300000000000000"
         "0000803f 000080bf 0000003f 00007a43 00007ac3 00000000 00001242"
-        "05000000 ffffffff 00000000"
+        "05000000 ffffffff"
+        "0000003f 000000bf 0000803f 000080bf" + "00" * 20
     )
-    assert buffer.replace(buffer[begin : begin + 64], b"") == b"\xee" * (len(buffer) - 64)
+    assert buffer.replace(buffer[begin : begin + 96], b"") == b"\xee" * (len(buffer) - 96)
 
 
 def test_a_sample_becomes_a_record_with_all_its_fields() -> None:
-    """Record.of() adds number and wall-clock time, and changes nothing."""
+    """Record.of() adds number and wall-clock time, no attitude, and changes nothing."""
     taken = sample(3, 77, flags=5, lost=6)
     numbered = Record.of(9, 88, taken)
     assert (numbered.seq, numbered.time_ns) == (9, 88)
-    assert numbered._asdict() == {**taken._asdict(), "seq": 9, "time_ns": 88}
+    attitude = dict.fromkeys(("qw", "qx", "qy", "qz"), 0.0)
+    assert numbered._asdict() == {**taken._asdict(), "seq": 9, "time_ns": 88, **attitude}
 
 
 floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -283,15 +355,21 @@ unsigned = st.integers(0, 2**32 - 1)
     st.integers(-(2**63), 2**63 - 1),
     st.integers(-(2**63), 2**63 - 1),
     st.tuples(*[floats] * 7),
-    unsigned,
-    unsigned,
+    st.tuples(unsigned, unsigned),
+    st.tuples(*[floats] * 4),
     st.integers(2, 9),
 )
 def test_a_record_comes_back_as_it_was(
-    seq: int, t_ns: int, time_ns: int, values: tuple[float, ...], flags: int, lost: int, size: int
+    seq: int,
+    t_ns: int,
+    time_ns: int,
+    values: tuple[float, ...],
+    counts: tuple[int, int],
+    attitude: tuple[float, ...],
+    size: int,
 ) -> None:
     """Every field of a record is written and read in full width."""
-    written = Record._make((seq, t_ns, time_ns, *values, flags, lost))
+    written = Record._make((seq, t_ns, time_ns, *values, *counts, *attitude))
     buffer = bytearray(layout.segment_bytes(size))
     layout.put_record(buffer, size, written)
     copied = layout.copy_records(buffer, size, seq, 1)
@@ -339,7 +417,7 @@ def test_damaged_slots_are_left_out_and_nothing_else(torn: list[bool]) -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("axis", ["ax", "gz", "temp"])
+@pytest.mark.parametrize("axis", ["ax", "gz", "temp", "qw", "qx", "qy", "qz"])
 def test_a_value_that_is_no_number_is_damage(axis: str, value: float) -> None:
     """It would be no JSON, and stay in the mean of all that come after it."""
     records = [record(5), Record(**{**record(6)._asdict(), axis: value}), record(7)]

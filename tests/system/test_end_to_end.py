@@ -35,6 +35,7 @@ from tests.helpers.programs import (
     running,
     start_script,
 )
+from tests.helpers.version_1 import version_1
 from tests.test_sample import TEXT
 from trio_mpu.shm import layout
 
@@ -311,7 +312,7 @@ def test_an_unusable_device_is_said_in_one_line(
     assert left_behind(ring_name) == []
 
 
-@pytest.mark.parametrize("version", [None, 99])
+@pytest.mark.parametrize("version", [None, 1, 99])
 def test_a_segment_of_another_version_is_refused_in_one_line(
     ring_name: str, version: int | None
 ) -> None:
@@ -319,12 +320,15 @@ def test_a_segment_of_another_version_is_refused_in_one_line(
     data = bytearray(layout.segment_bytes(4))
     layout.lay_out(data, 4, 1)
     layout.put(data, "magic" if version is None else "version", version or 1)
+    if version == 1:
+        data[:] = version_1()
     path = Path("/dev/shm") / ring_name
     path.write_bytes(data)
     status, complaints = producer_says("--device=sim", "--ring", ring_name)
     assert status == 1
     (line,) = complaints.splitlines()
-    assert "is not a ring" in line if version is None else "version 99" in line
+    assert "is not a ring" in line if version is None else f"of version {version}, but" in line
+    assert version is None or "knows version 2; stop the other program and remove it" in line
     assert path.read_bytes() == data
 
 

@@ -29,7 +29,7 @@ from trio_mpu.fanout.snapshot import WAITING, Snapshot
 from trio_mpu.fanout.turns import Turns
 from trio_mpu.formats import Origin, parse_event_id, sample_json
 from trio_mpu.metrics.counters import LEDGER, Metrics
-from trio_mpu.record import MAX_CAPACITY, Batch, Header, Record, oldest_seq
+from trio_mpu.record import Batch, Header, Record, oldest_seq
 from trio_mpu.sample import Gap
 
 EARLIEST: Final = "earliest"  # in place of an event id, as Mercure has it
@@ -72,13 +72,18 @@ class Hub:
         """The generation and source of the ring that is being published."""
         return self.snapshot.origin
 
+    @property
+    def _before_first(self) -> int:
+        """The number before that of the first record ever written to the ring."""
+        return self.header.first - 1 if self.header is not None else 0
+
     def begin(self, origin: Origin, earlier: Iterable[Record]) -> None:
         """Start publishing a ring; its records in `earlier` count as published already."""
         self.flush(now=True)
         records = list(earlier)
         self._average = Average(records[:-1])
         self.snapshot = Snapshot(WAITING, "no sample yet", origin)
-        self.head = 0
+        self.head = self._before_first
         if records:
             self._advance(records[-1])
         self.forms.begin(origin, self.head)
@@ -139,14 +144,15 @@ class Hub:
         A malformed id, or one that does not exist yet, counts as none: the newest sample is next.
         EARLIEST asks for the oldest one that there is.
         """
-        newest = max(0, self.head - 1)
+        newest = max(self._before_first, self.head - 1)
         if options.rate_hz:
             # Means begin with the window that its group has begun, if there is one.
             group = self.forms.find(options)
             newest = group.seq if group is not None else self.head
         if last_event_id == EARLIEST:
-            capacity = self.header.capacity if self.header is not None else MAX_CAPACITY
-            return oldest_seq(self.head, capacity) - 1, None
+            if self.header is None:
+                return 0, None
+            return oldest_seq(self.head, self.header.capacity, self.header.first) - 1, None
         last = parse_event_id(last_event_id)
         if last is None:
             return newest, None

@@ -25,15 +25,14 @@ from trio_mpu.record import (
     Process,
     Record,
     State,
-    values_of,
 )
 
 MAGIC: Final = int.from_bytes(b"TRIO-MPU", "little")
-VERSION: Final = 1
-HEADER_BYTES: Final = 1024  # 476 are used; the rest is zero and for later versions
+VERSION: Final = 2
+HEADER_BYTES: Final = 1024  # 496 are used; the rest is zero and for later versions
 
-_RECORD = struct.Struct("=Qqq7fII4x")
-RECORD_BYTES: Final = _RECORD.size  # 64: one cache line
+_RECORD = struct.Struct("=Qqq7fII4f20x")
+RECORD_BYTES: Final = _RECORD.size  # 96: a multiple of 8, so every number is aligned
 
 Buffer = memoryview | bytearray | bytes
 
@@ -61,6 +60,8 @@ _FIELDS: Final = {
     "source": (224, f"{_TEXT_BYTES}s"),  # P, at its start: UTF-8, padded with NUL
     "chip": (320, f"{_TEXT_BYTES}s"),  # P, at its start: UTF-8, padded with NUL
     "calibration": (416, "60s"),  # P, at its start: UTF-8, empty while uncalibrated
+    "first": (480, "Q"),  # P, once: the number of the oldest record ever written here
+    "attitude_resets": (488, "Q"),  # P, with the ledger: times the attitude began anew
 }
 _STRUCTS: Final = {name: (offset, struct.Struct(form)) for name, (offset, form) in _FIELDS.items()}
 
@@ -123,6 +124,7 @@ def lay_out(buffer: memoryview | bytearray, capacity: int, generation: int) -> N
     put(buffer, "record_bytes", RECORD_BYTES)
     put(buffer, "capacity", capacity)
     put(buffer, "generation", generation)
+    put(buffer, "first", 1)
     put(buffer, "magic", MAGIC)
 
 
@@ -133,8 +135,12 @@ def _is_half_made(buffer: Buffer) -> bool:
         return True
     if len(buffer) < HEADER_BYTES or (len(buffer) - HEADER_BYTES) % RECORD_BYTES:
         return False
-    written_first = _FIELDS["version"][0], _FIELDS["head"][0]
-    return not any(buffer[: written_first[0]]) and not any(buffer[written_first[1] : HEADER_BYTES])
+    # All but `version` to `generation`, and `first`: what lay_out() writes before it.
+    unwritten = ("magic", "version"), ("head", "first"), ("attitude_resets", None)
+    return not any(
+        any(buffer[_FIELDS[begin][0] : _FIELDS[end][0] if end else HEADER_BYTES])
+        for begin, end in unwritten
+    )
 
 
 def check(buffer: Buffer, what: str) -> int:
@@ -177,6 +183,8 @@ def read_header(buffer: Buffer) -> Header:
         holder=process(buffer, "holder"),
         heartbeat_ns=number(buffer, "heartbeat_ns"),
         started_ns=number(buffer, "started_ns"),
+        first=number(buffer, "first"),
+        attitude_resets=number(buffer, "attitude_resets"),
         ledger=dict(zip(LEDGER, _get(buffer, "ledger"), strict=False)),
         source=text(buffer, "source"),
         chip=text(buffer, "chip"),
@@ -214,14 +222,16 @@ def copy_records(buffer: Buffer, capacity: int, first: int, count: int) -> bytes
 def parse_records(copied: bytes, first: int) -> list[Record]:
     """Decode copied slots that should hold the records from number `first` on.
 
-    A slot that holds something else, or a value that is no number, is left out. What is returned
-    is consecutive: it begins after the damaged slots at the beginning, and ends before the next.
+    A slot that holds something else, or a value or an attitude that is no number, is left out. What
+    is returned is consecutive: it begins after the damaged slots at the beginning, and ends before
+    the next.
     """
     records: list[Record] = []
     for seq, fields in enumerate(_RECORD.iter_unpack(copied), start=first):
         record = Record._make(fields)
-        # A sum is finite if all that is added up is: these are 32-bit numbers.
-        if record.seq == seq and isfinite(sum(values_of(record))):
+        # A sum is finite if all that is added up is: these are 32-bit numbers. `flags` and `lost`,
+        # which lie between the values and the attitude, are always finite.
+        if record.seq == seq and isfinite(sum(record[3:])):
             records.append(record)
         elif records:
             break

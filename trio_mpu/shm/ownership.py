@@ -65,10 +65,11 @@ def sign(segment: Segment) -> tuple[Header, Record | None]:
 
 
 def _taken(segment: Segment) -> str:
+    """Say whose ring it is; raises RingError when its producer is one of another version."""
     segment.map()
     try:
         layout.check(segment.buffer, str(segment.path))
-    except RingError:
+    except RingMissing:
         return f"{segment.path} is being made by another producer"
     header = layout.read_header(segment.buffer)
     since = datetime.fromtimestamp(header.started_ns // 10**9, UTC)
