@@ -1,6 +1,7 @@
 """Keeping programs running: the supervisor over small shell scripts."""
 
 import contextlib
+import errno
 import logging
 import os
 import select
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.programs import eventually
+from trio_mpu.supervisor import keeper
 from trio_mpu.supervisor import program as program_module
 from trio_mpu.supervisor.keeper import Supervisor
 from trio_mpu.supervisor.program import SOUND_S, Pauses, Program, how_it_ended, our_command
@@ -181,6 +183,31 @@ def test_a_program_that_can_not_be_started_counts_as_failed(
     assert caplog.messages[0] == "one can't be started: No such file or directory"
 
 
+def test_nothing_is_started_after_one_that_ends_all(log: Path) -> None:
+    """It would not hear of the stop, and be killed in the end."""
+    missing = Program("missing", ["/nonexistent"])
+    begun_s = time.monotonic()
+    assert Supervisor([missing, shell("one", WAITS)], 5).run() == 1
+    assert runs(log) == []
+    assert time.monotonic() - begun_s < 2
+
+
+def test_without_a_descriptor_for_it_a_program_can_not_be_started(
+    log: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others go on, and there may be one again later."""
+    pipe, first = os.pipe, shell("one", f"[ $(wc -l <$LOG) = 2 ] || {{ ready; exit 1; }}; {WAITS}")
+
+    def none_left() -> tuple[int, int]:
+        monkeypatch.setattr(os, "pipe", pipe)
+        raise OSError(errno.ENFILE, "Too many open files in system")
+
+    first.ended = lambda: monkeypatch.setattr(os, "pipe", none_left)
+    with meanwhile(lambda: wait_for(log, 2)):
+        assert Supervisor([first], 5).run() == 0
+    assert "one can't be started: Too many open files in system" in caplog.messages
+
+
 def test_what_does_not_stop_in_time_is_killed(log: Path, caplog: pytest.LogCaptureFixture) -> None:
     """And it is said."""
     deaf = shell("deaf", "trap '' TERM; ready; while :; do sleep 0.01; done")
@@ -214,6 +241,38 @@ def test_a_second_signal_is_handed_on_and_leaves_less_time(
     with meanwhile(signal_twice):
         assert Supervisor([shell("one", script)], 60).run() == 0
     assert caplog.messages == ["SIGINT: stopping", "SIGTERM again: stopping immediately"]
+
+
+def test_what_is_deaf_to_a_second_signal_too_is_killed_soon(
+    log: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long before the time for a stop is over."""
+    monkeypatch.setattr(keeper, "LEAVE_S", 0.05)
+
+    def signal_once() -> None:
+        wait_for(log, 1)
+        os.kill(os.getpid(), signal.SIGINT)
+        eventually(lambda: bool(caplog.messages), "no stop")
+        time.sleep(0.06)  # sooner it would be one wish
+
+    begun_s = time.monotonic()
+    with meanwhile(signal_once):
+        deaf = shell("deaf", "trap '' TERM; ready; while :; do sleep 0.01; done")
+        assert Supervisor([deaf], 20).run() == 0
+    assert time.monotonic() - begun_s < 10
+    assert caplog.messages[-1] == "deaf did not stop in time: killing it"
+
+
+def test_an_error_of_the_supervisor_itself_leaves_no_program(log: Path) -> None:
+    """Whatever it is."""
+
+    def fail(_: Program) -> bool:
+        raise ZeroDivisionError
+
+    programs = [shell("one", WAITS), shell("two", "until [ -s $LOG ]; do :; done; exit 1")]
+    with pytest.raises(ZeroDivisionError):
+        Supervisor(programs, 5, is_hopeless=fail).run()
+    assert [program.pid for program in programs] == [0, 0]
 
 
 def test_programs_are_in_groups_of_their_own_without_a_terminal(log: Path) -> None:
@@ -302,6 +361,17 @@ def test_a_hangup_stops_unless_it_was_ignored(
     finally:
         signal.signal(signal.SIGHUP, before)
     assert caplog.messages[0] == ("SIGTERM: stopping" if ignored else "SIGHUP: stopping")
+
+
+def test_one_that_waited_for_another_has_its_pause_like_any_other(log: Path) -> None:
+    """The other one is ready for good; this one fails again and again."""
+    first, second = shell("first", WAITS), shell("second", "ready; exit 1")
+    second.after, second.due_s = first, time.monotonic() + 60
+    second._pauses = Pauses(0.3)
+    begun_s = time.monotonic()
+    with meanwhile(lambda: wait_for(log, 3)):
+        assert Supervisor([first, second], 5).run() == 0
+    assert time.monotonic() - begun_s >= 0.3
 
 
 def test_our_own_programs_are_run_from_this_very_copy() -> None:

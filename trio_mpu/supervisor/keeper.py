@@ -144,6 +144,8 @@ class Supervisor:
 
     def _start_due(self) -> None:
         for program in self._programs:
+            if self._asked_s is not None:  # one that can't be started may end all
+                return
             if not program.pid and program.is_due(time.monotonic()):
                 if program.start(self._lifeline_fd):
                     log.debug("%s is process %d", program.name, program.pid)

@@ -61,10 +61,11 @@ class Program:
 
     def start(self, lifeline_fd: int) -> bool:
         """Start it; tell whether that was possible."""
-        self.ready_fd, ready_fd = os.pipe()
-        os.set_blocking(self.ready_fd, False)
-        os.set_inheritable(ready_fd, True)
+        ready_fd = -1
         try:
+            self.ready_fd, ready_fd = os.pipe()
+            os.set_blocking(self.ready_fd, False)
+            os.set_inheritable(ready_fd, True)
             self.pid = os.posix_spawn(
                 self.command[0],
                 [*self.command, f"--supervisor={ready_fd}:{lifeline_fd}"],
@@ -77,7 +78,8 @@ class Program:
             self._close()
             return False
         finally:
-            os.close(ready_fd)
+            if ready_fd >= 0:
+                os.close(ready_fd)
         self._begun_s = time.monotonic()
         self._runs += 1
         if self._runs > 1:
