@@ -532,6 +532,16 @@ async def test_closing_hands_out_what_is_queued_and_ends() -> None:
             await subscription.next()
 
 
+async def test_closing_hands_out_what_waits_for_its_flush() -> None:
+    """It is as good as queued."""
+    record_source, hub = ring()
+    with subscribe(hub, own(3), StreamOptions(flush_ms=1000)) as subscription:
+        await nothing_comes(subscription)
+        hub.publish(record_source.write(2))
+        hub.close()
+        assert numbers(await take(subscription, 2)) == [4, 5]
+
+
 @pytest.mark.parametrize("last_event_id", ["", own(1), event_id(OTHER, 1)])
 async def test_closing_ends_those_who_are_catching_up(last_event_id: str) -> None:
     """Immediately: they know where to resume."""
@@ -976,3 +986,20 @@ async def test_a_stream_can_begin_with_the_oldest_sample(autojump_clock: MockClo
         events = await take(subscription, 31)
     assert numbers(events) == list(range(70, 101))
     assert gaps(events) == []
+
+
+async def test_who_joins_a_form_of_means_begins_with_the_window_that_the_others_have_begun() -> (
+    None
+):
+    """So all have the same means from the first on."""
+    record_source = FakeRecords()
+    hub = make_app(record_source).hub
+    with subscribe(hub, "", StreamOptions(1.0)) as first:
+        await nothing_comes(first)
+        hub.publish(record_source.write(150))
+        (event,) = await take(first, 1)
+        with subscribe(hub, "", StreamOptions(1.0)) as second:
+            await nothing_comes(second)
+            hub.publish(record_source.write(100))
+            assert await take(second, 1) == await take(first, 1)
+    assert event.json["seq"] < 150

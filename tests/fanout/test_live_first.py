@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -152,6 +153,28 @@ async def test_who_leaves_is_not_fed(ring: FakeRecords) -> None:
         hub.publish(ring.write(5))
         await wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
+
+
+async def test_a_form_that_ends_before_its_turn_is_not_fed(ring: FakeRecords) -> None:
+    """Its last client leaves while the turn is another's; the others are fed on."""
+    hub = make_app(ring).hub
+    late: list[dict[str, Any]] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hub.forms.feed_late)
+        with ExitStack() as stack:
+            stack.enter_context(subscribe(hub, "", MEANS))
+            nursery.start_soon(follow, hub, BATCHES, late)
+            await wait_all_tasks_blocked()
+            async with hub.turns.slice("other"):
+                hub.publish(ring.write(5))
+                await wait_all_tasks_blocked()
+                assert (hub.forms.late, hub.turns.waiting) == (2, 1)
+                stack.close()
+        await trio.sleep(0.05)
+        hub.flush(now=True)
+        await wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert [each["seq"] for each in late] == list(range(1, 7))
 
 
 @pytest.fixture

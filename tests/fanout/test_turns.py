@@ -61,7 +61,7 @@ async def test_between_two_slices_everything_else_has_its_turn() -> None:
     assert most <= 2  # trio shuffles who is first within a round
 
 
-@pytest.mark.parametrize("when", ["waiting", "in its slice"])
+@pytest.mark.parametrize("when", ["waiting", "before its slice", "in its slice"])
 async def test_who_is_cancelled_holds_nobody_up(when: str) -> None:
     """Wherever it is."""
     turns = Turns()
@@ -81,6 +81,8 @@ async def test_who_is_cancelled_holds_nobody_up(when: str) -> None:
                 await wait_all_tasks_blocked()
                 assert turns.waiting == 0
         else:
+            if when == "before its slice":
+                scope.cancel()
             nursery.start_soon(hold)
             await wait_all_tasks_blocked()
             scope.cancel()
