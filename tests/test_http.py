@@ -19,7 +19,7 @@ from trio_mpu import http
 from trio_mpu.errors import RingHeld
 from trio_mpu.formats import event_id
 from trio_mpu.http import MAX_BODY_BYTES, MAX_HEAD_BYTES, REQUEST_S, serve_connection
-from trio_mpu.web import transport
+from trio_mpu.web import cors, transport
 from trio_mpu.web.app import App, Reply
 from trio_mpu.web.event_stream import HEARTBEAT_S
 from trio_mpu.web.page import Page
@@ -273,6 +273,27 @@ async def test_http_1_0_is_never_chunked(path: str) -> None:
         else:
             body = await client.rest()
             assert len(body) == int(answer.headers.get("content-length", len(body))) > 0
+
+
+async def test_a_preflight_has_no_body_and_claims_no_length_of_one() -> None:
+    """RFC 9110, section 8.6. The connection goes on."""
+    async with serving() as served, served.connect() as client:
+        served.app.common_headers = cors.headers("*")
+        answer = await client.get("/json", method="OPTIONS")
+        assert (answer.status, answer.body) == (204, b"")
+        assert not {"content-length", "transfer-encoding", "content-type"} & set(answer.headers)
+        assert (await client.get("/healthz")).headers["access-control-allow-origin"] == "*"
+
+
+async def test_a_request_waits_for_its_turn() -> None:
+    """To understand it is work, too; what is known by its bytes needs no turn."""
+    async with serving() as served, served.connect() as known, served.connect() as client:
+        assert (await known.get("/healthz")).status == 200
+        async with served.hub.turns.slice("other"):
+            await client.send(request("/livez"))
+            await until(lambda: served.hub.turns.waiting)
+            assert (await known.get("/healthz")).status == 200
+        assert (await client.answer()).status == 200
 
 
 async def test_what_the_client_wants_to_close_is_not_said_to_be_kept() -> None:
@@ -588,6 +609,14 @@ async def test_a_stream_resumes_after_its_last_event(by: str) -> None:
         served.publish()
         seqs.append((await client.event()).json["seq"])
     assert seqs == list(range(11, 302))
+
+
+async def test_a_stream_that_resumes_after_another_rings_sample_says_so() -> None:
+    """With its first sample."""
+    async with serving() as served, served.connect() as client:
+        await client.open_events("/events", "Last-Event-ID: 00000000000000ff-7")
+        first = await client.event()
+        assert plain_gap(first.json) == {"from": 7, "to": 3, "lost": None, "reason": "restart"}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Forms of the stream that the live time has no room for: late, but whole and in order."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -11,6 +12,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.helpers.fakes import FakeRecords, make_app
 from tests.helpers.http_client import parse_event
+from trio_mpu.fanout import direct_write
 from trio_mpu.fanout import forms as forms_module
 from trio_mpu.fanout.encoder import EVERY_SAMPLE, StreamOptions
 from trio_mpu.fanout.hub import Hub
@@ -233,3 +235,41 @@ async def test_a_form_that_begins_anew_knows_the_status_that_was_announced_meanw
                 hub.flush()
                 assert subscription.at.status == "stale"
             nursery.cancel_scope.cancel()
+
+
+async def test_a_client_that_sleeps_when_its_form_begins_anew_is_given_nothing_twice(
+    ring: FakeRecords, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its position is that of what the hub has written into its socket."""
+    monkeypatch.setattr(forms_module, "MAX_LOG", 16)
+    written: list[bytes] = []
+
+    def write(_: int, data: bytes) -> int:
+        written.append(data)
+        return len(data)
+
+    monkeypatch.setattr(direct_write, "write", write)
+    hub = make_app(ring).hub
+    with subscribe(hub, "", BATCHES) as subscription:
+        subscription.socket_fd = 77
+
+        async def take_all() -> None:
+            while True:
+                written.append((await subscription.next()).payload)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(take_all)
+            await wait_all_tasks_blocked()
+            with trio.move_on_after(1):
+                hub.publish(ring.write(5))
+                await hub.forms.feed_late()
+            hub.flush(now=True)
+            while not hub.metrics["forms_restarted"]:
+                hub.publish(ring.write())
+            nursery.start_soon(hub.forms.feed_late)
+            await trio.sleep(1)
+            hub.flush(now=True)
+            await wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+    numbers = [int(each) for each in re.findall(rb"id: [0-9a-f]+-(\d+)", b"".join(written))]
+    assert numbers == list(range(1, hub.head + 1))

@@ -190,6 +190,7 @@ async def test_an_answer_is_compressed_for_who_accepts_that() -> None:
     assert gzip.decompress(bodies[1]) == bodies[0]
     assert len(bodies[1]) < len(bodies[0]) / 3
     headers = dict(plain.headers)
+    assert headers["Vary"] == "Accept-Encoding"
     assert headers["Ring-Generation"] == f"{GENERATION:016x}"
     assert re.fullmatch(
         r'attachment; filename="trio-mpu-\d{8}T\d{6}Z\.csv"', headers["Content-Disposition"]
