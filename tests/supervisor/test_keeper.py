@@ -243,6 +243,21 @@ def test_a_second_signal_is_handed_on_and_leaves_less_time(
     assert caplog.messages == ["SIGINT: stopping", "SIGTERM again: stopping immediately"]
 
 
+def test_no_signal_interrupts_what_is_done_at_the_end(log: Path) -> None:
+    """Who presses Ctrl-C until the prompt is there finds no traceback, and nothing left."""
+    done: list[bool] = []
+
+    def at_end() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        done.append(not any(program.pid for program in programs))
+
+    programs = [shell("one", WAITS)]
+    with meanwhile(lambda: wait_for(log, 1)):
+        assert Supervisor(programs, 5, at_end=at_end).run() == 0
+    assert done == [True]
+
+
 def test_what_is_deaf_to_a_second_signal_too_is_killed_soon(
     log: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,14 +41,17 @@ class Supervisor:
         stop_s: float,
         is_hopeless: Callable[[Program], bool] = lambda program: not program.was_ready,
         above: tuple[int, int] | None = None,
+        at_end: Callable[[], None] = lambda: None,
     ) -> None:
         """`is_hopeless` decides whether the failure of a program ends all; `above` are the
-        descriptors that a supervisor above this one gave: see lifecycle.py."""
+        descriptors that a supervisor above this one gave: see lifecycle.py. `at_end` is called
+        when no program is left; more signals don't interrupt it."""
         self._programs = programs
         self._stop_s = stop_s
         self._is_hopeless = is_hopeless
         self._above = above
         self._is_ready = False  # and `above` knows
+        self._at_end = at_end
         self._lifeline_fd = -1
         self._status = 0
         self._signals: list[int] = []
@@ -71,6 +74,7 @@ class Supervisor:
                     self._sleep(wakeup_fd)
             finally:
                 self._kill()
+                self._at_end()
 
     @property
     def _running(self) -> list[Program]:

@@ -29,12 +29,14 @@ def run_start(settings: StartSettings, argv: Sequence[str]) -> int:
     )
     # A producer that finds no sensor says so in one line, which is not to be looked for.
     server.after, server.due_s = producer, time.monotonic() + HEAD_START_S
-    status = Supervisor([producer, server], STOP_S).run()
-    # Not before: it loads much, and the supervisor is to be small while everything runs.
-    from trio_mpu.shm.segment import remove  # noqa: PLC0415
 
-    remove(settings.ring)  # unless another producer has it by now
-    return status
+    def remove_ring() -> None:
+        # Not before: it loads much, and the supervisor is to be small while everything runs.
+        from trio_mpu.shm.segment import remove  # noqa: PLC0415
+
+        remove(settings.ring)  # unless another producer has it by now
+
+    return Supervisor([producer, server], STOP_S, at_end=remove_ring).run()
 
 
 def _given(argv: Sequence[str]) -> dict[str, str]:
