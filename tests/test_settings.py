@@ -93,6 +93,7 @@ GOOD = [
     ("workers", "1", 1),
     ("workers", "64", 64),
     ("allow-origin", "*", "*"),
+    ("allow-origin", "null", "null"),
     ("allow-origin", "http://board.example:8080", "http://board.example:8080"),
     ("allow-origin", "https://[::1]:3737", "https://[::1]:3737"),
     ("log-level", "debug", "debug"),
