@@ -17,7 +17,7 @@ MARK = "# Pure: no I/O, no clock, no waiting.\n"
 PURE = {
     *("abc", "argparse", "collections", "collections.abc", "contextlib", "csv", "dataclasses"),
     *("decimal", "enum", "fractions", "functools", "hashlib", "itertools", "json", "math"),
-    *("operator", "re", "statistics", "struct", "typing", "urllib.parse"),
+    *("operator", "re", "statistics", "struct", "typing", "urllib.parse", "zlib"),
 }
 MAX_LINES = 300
 MAX_MAIN_LINES = 40

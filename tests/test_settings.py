@@ -13,6 +13,7 @@ from trio_mpu.errors import UsageError
 from trio_mpu.settings import (
     CalibrateSettings,
     ProducerSettings,
+    RecordSettings,
     ServerSettings,
     StartSettings,
     options_of,
@@ -22,6 +23,7 @@ from trio_mpu.settings import (
 KINDS: dict[str, type] = {
     "calibrate": CalibrateSettings,
     "producer": ProducerSettings,
+    "record": RecordSettings,
     "server": ServerSettings,
     "start": StartSettings,
 }

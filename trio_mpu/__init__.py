@@ -6,6 +6,7 @@ in pyproject.toml hold all of it to this, and `lint-imports` checks them.
     supervisor    starts, restarts and stops the programs   → shm, to remove a ring
     producer      device → ring, on time                    → calibration, sensors, ring
     calibration   a sensor's errors, measured and corrected → sensors, ring
+    store         ring → a file that outlives it            → ring; shm, for a record's bytes
     sensors       everything that measures                  → (nothing)
     ring          the ring's writer and reader              → shm
     shm           the shared segment's bytes and locks      → (nothing)
@@ -40,6 +41,7 @@ from trio_mpu.errors import (
     RingHeld,
     RingMissing,
     ServerError,
+    StoreError,
     TrioMpuError,
     UsageError,
 )
@@ -71,6 +73,7 @@ __all__ = [
     "RingReader",
     "Sample",
     "ServerError",
+    "StoreError",
     "TrioMpuError",
     "UsageError",
 ]

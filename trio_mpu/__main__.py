@@ -17,6 +17,7 @@ from trio_mpu.settings import (
     CalibrateSettings,
     Parser,
     ProducerSettings,
+    RecordSettings,
     ServerSettings,
     StartSettings,
     parse,
@@ -108,7 +109,24 @@ def calibrate(argv: Argv, environ: Environ) -> int:
     return lifecycle.run("calibrate", settings.log_level, program)
 
 
-COMMANDS: Final = (start, producer, server, calibrate)
+def record(argv: Argv, environ: Environ) -> int:
+    """Keep the ring's samples in a file that outlives it."""
+    import trio
+
+    from trio_mpu import lifecycle
+    from trio_mpu.store.recorder import run_recorder
+
+    settings = parse(RecordSettings, "record", str(record.__doc__), argv, environ)
+
+    async def program(stop: trio.Event, ready: Callable[[], None]) -> None:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(run_recorder, settings, stop)
+            ready()
+
+    return lifecycle.run("record", settings.log_level, program)
+
+
+COMMANDS: Final = (start, producer, server, calibrate, record)
 
 
 def run(command: Callable[[Argv, Environ], int], argv: Argv, environ: Environ) -> int:

@@ -56,6 +56,13 @@ class RingHeld(RingError):
     """A live process holds the semaphore past the deadline; the caller tries again later."""
 
 
+# -- the store ----------------------------------------------------------------------
+
+
+class StoreError(TrioMpuError):
+    """The file with the history can't be used, or can't be written now."""
+
+
 # -- the network --------------------------------------------------------------------
 
 

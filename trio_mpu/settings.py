@@ -187,6 +187,16 @@ class CalibrateSettings(_Sensor):
     self_test: bool = _switch("compare an I2C chip with its factory self-test; saves nothing")
 
 
+@dataclass(frozen=True)
+class RecordSettings(_Common):
+    """The settings of the recorder."""
+
+    store: str = _option("", _file, "the file to record into; it is made if there is none")
+    keep: str = _option(
+        "", str, "how much of it to keep, as in 2GB, 30d or 2GB,30d; empty: everything"
+    )
+
+
 def options_of(kind: type) -> list[str]:
     """Return the names of the options that are for people, without their dashes."""
     return [_name(each) for each in fields(kind) if each.metadata["help"] != argparse.SUPPRESS]

@@ -13,6 +13,7 @@ number s lives in slot s % capacity. All numbers are in the host's byte order.
 """
 
 import struct
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any, Final
 
@@ -206,6 +207,11 @@ def publish(buffer: memoryview | bytearray, seq: int) -> None:
 def put_record(buffer: memoryview | bytearray, capacity: int, record: Record) -> None:
     """Fill the record's slot; the caller moves `head` afterwards."""
     _RECORD.pack_into(buffer, HEADER_BYTES + record.seq % capacity * RECORD_BYTES, *record)
+
+
+def pack_records(records: Sequence[Record]) -> bytes:
+    """Return the records' bytes, one after the other: `parse_records` reads them."""
+    return b"".join(_RECORD.pack(*record) for record in records)
 
 
 def copy_records(buffer: Buffer, capacity: int, first: int, count: int) -> bytes:

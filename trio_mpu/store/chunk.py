@@ -1,0 +1,89 @@
+# Pure: no I/O, no clock, no waiting.
+"""Records → chunks: what one row of the file holds, and back again."""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from trio_mpu.errors import StoreError
+from trio_mpu.formats import gap_of
+from trio_mpu.record import Record
+from trio_mpu.sample import Flag, Gap
+from trio_mpu.shm import layout
+from trio_mpu.store.pyramid import Window, windows_of
+
+# The form of a chunk's bytes: that of the ring's records.
+FORMAT: Final = layout.VERSION
+RECORD_BYTES: Final = layout.RECORD_BYTES
+_MAX_NS: Final = 1_500_000_000  # one look a second gives one chunk, also if it is somewhat late
+_LEVEL: Final = 6  # of zlib: 9 takes twice the time for 1 % less
+
+
+class Origin(NamedTuple):
+    """Where samples are from: a row in the table of generations."""
+
+    generation: str  # 16 hexadecimal digits, as in an event's id
+    source: str
+    chip: str
+    calibration: str
+    period_ns: int
+
+
+class Chunk(NamedTuple):
+    """Consecutive records of about a second, and what else is written with them."""
+
+    origin: Origin
+    first: Record
+    last: Record
+    offset_ns: int  # the wall clock less CLOCK_MONOTONIC at its last sample
+    data: bytes
+    windows: list[Window]
+    gaps: list[Gap]
+
+    @property
+    def samples(self) -> int:
+        """How many records it has."""
+        return self.last.seq - self.first.seq + 1
+
+
+def encode(records: Sequence[Record]) -> bytes:
+    """Return the bytes of a chunk: the ring's own records one after the other, in zlib's format."""
+    return zlib.compress(layout.pack_records(records), _LEVEL)
+
+
+def decode(data: bytes, first: int, count: int) -> list[Record]:
+    """Return the records of a chunk of this FORMAT. Raises StoreError if it has others."""
+    try:
+        copied = zlib.decompress(data)
+    except zlib.error as error:
+        raise StoreError(f"the chunk from sample {first} on is damaged") from error
+    records = layout.parse_records(copied[: len(copied) // RECORD_BYTES * RECORD_BYTES], first)
+    if len(records) != count:
+        raise StoreError(f"the chunk from sample {first} on is damaged")
+    return records
+
+
+def chunks_of(origin: Origin, records: Sequence[Record], gap: Gap | None) -> Iterator[Chunk]:
+    """Cut consecutive records into chunks. `gap` is what is missing before the first one.
+
+    A chunk ends where the wall clock was set, so that one offset is right for all of it.
+    """
+    for piece in _pieces(records):
+        gaps = [each for record in piece if (each := gap_of(record))]
+        if gap is not None:
+            gaps.insert(0, gap)
+            gap = None
+        first, last = piece[0], piece[-1]
+        offset_ns = last.time_ns - last.t_ns
+        yield Chunk(origin, first, last, offset_ns, encode(piece), windows_of(piece), gaps)
+
+
+def _pieces(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    begin = 0
+    for place, record in enumerate(records):
+        long = record.t_ns - records[begin].t_ns >= _MAX_NS
+        if place > begin and (long or record.flags & Flag.CLOCK_STEP):
+            yield records[begin:place]
+            begin = place
+    if records:
+        yield records[begin:]

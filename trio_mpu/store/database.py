@@ -1,0 +1,237 @@
+"""The SQLite file: opened by one recorder at a time, written in whole transactions.
+
+It is in WAL mode, so that others can read while it is written, and each transaction is on the disk
+when it returns. All here blocks: call it in a thread.
+"""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import stat
+import time
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
+
+from trio_mpu.errors import StoreError
+from trio_mpu.store import schema
+from trio_mpu.store.chunk import FORMAT, RECORD_BYTES, Chunk, Origin, decode
+from trio_mpu.store.keep import Keep, Oldest, surplus
+
+_BUSY_S: Final = 2.0  # a reader that holds up the writer is a checkpoint's: it is over by then
+_WAL_PAGES: Final = 1000  # SQLite's default: 4 MB
+_ROW_BYTES: Final = 100  # of a chunk beside its data, rounded up
+_PRUNE_CHUNKS: Final = 512  # at a time; arbitrary
+_PRUNE_WINDOWS: Final = 3600  # likewise
+_NS_PER_S: Final = 1_000_000_000
+
+
+class Database:
+    """One open file. Each method raises StoreError, whose message names the file."""
+
+    def __init__(self, path: str) -> None:
+        """Open the file, or make it."""
+        self._path = path
+        # Closed after SQLite: to close any descriptor of a file drops this process's locks on it.
+        self._fd = _locked(path)
+        self._connection: sqlite3.Connection | None = None
+        try:
+            with self._translated():
+                self._connection = sqlite3.connect(
+                    path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+                )
+                self._set_up(self._connection)
+                self.ends: dict[str, int] = dict(
+                    self._rows("SELECT generation, last_seq FROM ends")
+                )
+                self._check_newest()
+        except BaseException:
+            self.close()
+            raise
+
+    def store(self, chunks: Sequence[Chunk]) -> None:
+        """Write chunks, or none of them. What the file has already is left out."""
+        self._check_file()
+        ends = dict(self.ends)
+        with self._translated(), self._transaction():
+            for chunk in chunks:
+                if chunk.first.seq > ends.get(chunk.origin.generation, 0):
+                    self._add(chunk)
+                    ends[chunk.origin.generation] = chunk.last.seq
+                    end = (chunk.origin.generation, chunk.last.seq, chunk.offset_ns)
+                    self._execute(schema.SET_END, end)
+        self.ends = ends
+
+    def prune(self, keep: Keep) -> int:
+        """Delete what is beyond the bounds, the oldest first; return how many samples that were.
+
+        Chunks go first. Only if none is left, and the file is still too large, windows go: of a
+        second first, then of a minute.
+        """
+        with self._translated(), self._transaction():
+            page_bytes = self._number("PRAGMA page_size")
+            pages = self._number("PRAGMA page_count") - self._number("PRAGMA freelist_count")
+            if keep.size_bytes is not None:  # the write-ahead log is part of the size
+                keep = keep._replace(size_bytes=keep.size_bytes - _WAL_PAGES * page_bytes)
+            oldest = self._rows(
+                schema.OLDEST,
+                _PRUNE_CHUNKS,
+            )
+            now_ns = time.time_ns()
+            sizes = (Oldest(time_ns, size + _ROW_BYTES) for _, _, time_ns, size in oldest)
+            gone = surplus(keep, now_ns, pages * page_bytes, sizes)
+            if gone:
+                self._execute("DELETE FROM chunks WHERE id <= ?", (oldest[gone - 1][0],))
+            elif keep.size_bytes is not None and pages * page_bytes > keep.size_bytes:
+                self._prune_windows()
+        with self._translated():
+            if keep.size_bytes is not None and self._number("PRAGMA freelist_count") > _WAL_PAGES:
+                self._rows(f"PRAGMA incremental_vacuum({_WAL_PAGES})")
+        return sum(count for _, count, _, _ in oldest[:gone])
+
+    def close(self) -> None:
+        """Close the file."""
+        with contextlib.suppress(sqlite3.Error):
+            if self._connection is not None:
+                self._connection.close()
+        self._connection = None
+        os.close(self._fd)
+
+    def _set_up(self, connection: sqlite3.Connection) -> None:
+        application, version = (
+            self._number("PRAGMA application_id"),
+            self._number("PRAGMA user_version"),
+        )
+        is_new = not application and not self._number("SELECT count(*) FROM sqlite_master")
+        if not is_new and application != schema.APPLICATION_ID:
+            raise StoreError(f"{self._path} is a database of another program; choose another file")
+        if not is_new and version != schema.VERSION:
+            raise StoreError(
+                f"{self._path} has version {version} of the tables, but this program knows version "
+                f"{schema.VERSION}; choose another file"
+            )
+        if is_new:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = WAL")
+        # A power cut costs at most the transaction in progress: each is on the disk when it ends.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+        if is_new:
+            with self._transaction():
+                for table in schema.TABLES:
+                    connection.execute(table)
+                connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+
+    def _check_newest(self) -> None:
+        """Raise StoreError if the newest chunk, where a failing disk shows, can't be read."""
+        newest = self._rows(
+            "SELECT data, first_seq, count FROM chunks WHERE format = ? ORDER BY id DESC LIMIT 1",
+            FORMAT,
+        )
+        for data, first, count in newest:
+            try:
+                decode(data, first, count)
+            except StoreError as error:
+                raise StoreError(f"{self._path}: {error}; move the file away") from error
+
+    def _check_file(self) -> None:
+        """Raise StoreError if the path leads elsewhere: SQLite would go on, into a lost file."""
+        try:
+            there = Path(self._path).stat()
+        except OSError as error:
+            raise StoreError(f"{self._path} is gone: {error.strerror}") from error
+        if not os.path.samestat(there, os.fstat(self._fd)):
+            raise StoreError(f"{self._path} is another file now")
+
+    def _add(self, chunk: Chunk) -> None:
+        generation_id = self._generation_id(chunk.origin)
+        first, last = chunk.first, chunk.last
+        times = (first.t_ns, last.t_ns, first.time_ns, last.time_ns, chunk.offset_ns)
+        row = (generation_id, first.seq, chunk.samples, *times, FORMAT, RECORD_BYTES, chunk.data)
+        self._execute(schema.ADD_CHUNK, row)
+        for gap in chunk.gaps:
+            # The sample after it is in this chunk; its time to the chunk's own precision.
+            share = (gap.before - first.seq) / chunk.samples
+            time_ns = first.time_ns + int(share * (last.time_ns - first.time_ns))
+            self._execute(schema.ADD_GAP, (generation_id, *gap, time_ns))
+        offset_s = round((first.time_ns - first.t_ns) / _NS_PER_S)
+        for window in chunk.windows:
+            values = chain(*zip(window.lows, window.means, window.highs, strict=True))
+            key = (window.level_s, window.start_s, generation_id, offset_s, window.samples)
+            self._execute(schema.ADD_WINDOW, (*key, *values))
+
+    def _generation_id(self, origin: Origin) -> int:
+        self._execute(schema.ADD_GENERATION, origin)
+        return self._number(schema.FIND_GENERATION, *origin)
+
+    def _prune_windows(self) -> None:
+        for level_s in (1, 60):
+            oldest = self._rows(
+                "SELECT start_s FROM pyramid WHERE level_s = ? ORDER BY start_s LIMIT ?",
+                level_s,
+                _PRUNE_WINDOWS,
+            )
+            if oldest:
+                upto = (level_s, *oldest[-1])
+                self._execute("DELETE FROM pyramid WHERE level_s = ? AND start_s <= ?", upto)
+                return
+
+    def _execute(self, statement: str, values: Sequence[object] = ()) -> None:
+        assert self._connection is not None
+        self._connection.execute(statement, values)
+
+    def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        assert self._connection is not None
+        return self._connection.execute(statement, values).fetchall()
+
+    def _number(self, statement: str, *values: object) -> int:
+        number: int = self._rows(statement, *values)[0][0]
+        return number
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):  # a full disk has rolled back already
+                self._execute("ROLLBACK")
+            raise
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code == sqlite3.SQLITE_NOTADB:
+                raise StoreError(f"{self._path} is no SQLite file; choose another one") from error
+            if code == sqlite3.SQLITE_CORRUPT:
+                raise StoreError(f"{self._path} is damaged; move the file away") from error
+            raise StoreError(f"can't write {self._path}: {error}") from error
+
+
+def _locked(path: str) -> int:
+    """Return a descriptor of the file, which is made if need be, with the recorder's lock."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
+    except OSError as error:
+        raise StoreError(f"can't write {path}: {error.strerror}") from error
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise StoreError(f"{path} is no regular file")
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(fd)
+        raise StoreError(f"another recorder writes {path}") from error
+    except OSError as error:
+        os.close(fd)
+        raise StoreError(f"can't lock {path}: {error.strerror}") from error
+    except StoreError:
+        os.close(fd)
+        raise
+    return fd
