@@ -88,7 +88,9 @@ class Database:
                 self._prune_windows()
         with self._translated():
             if keep.size_bytes is not None and self._number("PRAGMA freelist_count") > _WAL_PAGES:
-                self._rows(f"PRAGMA incremental_vacuum({_WAL_PAGES})")
+                assert self._connection is not None
+                # execute() would stop at the first page: this statement is one step for each.
+                self._connection.executescript(f"PRAGMA incremental_vacuum({_WAL_PAGES})")
         return sum(count for _, count, _, _ in oldest[:gone])
 
     def close(self) -> None:
