@@ -80,7 +80,11 @@ class Database:
                 _PRUNE_CHUNKS,
             )
             now_ns = time.time_ns()
-            sizes = (Oldest(time_ns, size + _ROW_BYTES) for _, _, time_ns, size in oldest)
+            # Rounded up to pages: rather too little is deleted now, and more the next time.
+            sizes = (
+                Oldest(time_ns, -(-(size + _ROW_BYTES) // page_bytes) * page_bytes)
+                for _, _, time_ns, size in oldest
+            )
             gone = surplus(keep, now_ns, pages * page_bytes, sizes)
             if gone:
                 self._execute("DELETE FROM chunks WHERE id <= ?", (oldest[gone - 1][0],))
