@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import re
 import struct
 
@@ -12,7 +13,11 @@ from hypothesis import strategies as st
 from tests.helpers.recordings import parsed
 from trio_mpu.formats import (
     COLUMNS,
+    SI_COLUMNS,
+    SI_NAMES,
+    Notation,
     Origin,
+    Window,
     event_id,
     gap_of,
     parse_event_id,
@@ -162,6 +167,74 @@ def test_csv_is_what_other_programs_read_as_csv() -> None:
     row = next(csv.DictReader([row_csv(RECORD, origin)], COLUMNS, strict=True))
     assert row["source"] == origin.source
     assert parsed(row_csv(RECORD, origin))[0] == 42
+
+
+# -- other notations ----------------------------------------------------------------------------
+
+SI = Notation(si=True)
+ISO = Notation(iso=True)
+
+
+def test_the_exact_text_in_si_units() -> None:
+    """Other names and a column more: nothing of it can be taken for g."""
+    assert row_csv(AFTER_GAP, ORIGIN, None, SI) == (
+        "42,1700000000.000999,5000000001,4.903325,-9.80665,19.6133,4.36332313,-0.00436332313,0,26.5,"
+        'simulated+device_gap,3,"sim:seed=1",si'
+    )
+    assert SI.columns == SI_COLUMNS
+    assert (*SI_COLUMNS[:3], *SI_COLUMNS[10:]) == (*COLUMNS[:3], *COLUMNS[10:], "units")
+    row = json.loads(row_json(AFTER_GAP, ORIGIN, None, SI))
+    assert list(row) == ["seq", "id", *SI_COLUMNS[1:], "gap"]
+    assert (row["ax_mss"], row["gx_rads"], row["units"]) == (4.903325, 4.36332313, "si")
+
+
+def test_all_values_of_an_event_are_in_si_units() -> None:
+    """The means of the last samples and what is known of a window too."""
+    window = Window(2, (1.0,) * 7, (-1.0,) * 7, (2.0,) * 7)
+    event = json.loads(sample_json(RECORD, MEANS, ORIGIN, window=window, notation=SI))
+    for key, times in (("sample", 1), ("min", -1), ("max", 2)):
+        g, rad = times * 9.80665, times * math.pi / 180
+        assert list(event[key]) == list(SI_NAMES)
+        assert list(event[key].values()) == pytest.approx([g, g, g, rad, rad, rad, times], rel=1e-8)
+    assert event["average"]["ax_mss"] == pytest.approx(9.80665 / 4)
+    assert event["units"] == "si"
+
+
+@pytest.mark.parametrize(
+    ("time_ns", "time"),
+    [
+        (0, "1970-01-01T00:00:00.000000Z"),
+        (1_700_000_000_000_999_999, "2023-11-14T22:13:20.000999Z"),
+        (-1_500_000_999, "1969-12-31T23:59:58.500000Z"),
+        (2**63 - 1, "2262-04-11T23:47:16.854775Z"),
+    ],
+)
+def test_times_in_iso_8601_have_microseconds_and_say_utc(time_ns: int, time: str) -> None:
+    """In every form, cut as in seconds."""
+    record = RECORD._replace(time_ns=time_ns)
+    assert f'"time":"{time}",' in sample_json(record, MEANS, ORIGIN, notation=ISO)
+    assert f'"time":"{time}",' in row_json(record, ORIGIN, None, ISO)
+    assert row_csv(record, ORIGIN, None, ISO).split(",")[1] == time
+
+
+@given(records, origins, st.booleans())
+def test_a_row_in_si_units_is_read_back_exactly(record: Record, origin: Origin, iso: bool) -> None:
+    """Nine digits are enough for the very float32 that the ring held; times come back too."""
+    notation = Notation(iso, si=True)
+    for row in (row_json(record, origin, None, notation), row_csv(record, origin, None, notation)):
+        seq, found = parsed(row, notation.columns)
+        assert seq == record.seq
+        assert (found.t_ns, found.flags, found.lost) == (record.t_ns, record.flags, record.lost)
+        assert [float32(value) for value in found[1:8]] == list(record[3:10])
+
+
+def test_the_ends_of_the_ranges_are_read_back_from_si_units() -> None:
+    """Not a digit beyond, which would be out of range."""
+    for sign in (1, -1):
+        values = (*[16.0 * sign] * 3, *[2000.0 * sign] * 3, 26.5)
+        record = Record._make((1, 0, 0, *values, 0, 0, *[0.0] * 4))
+        found = parsed(row_csv(record, ORIGIN, None, SI), SI_COLUMNS)[1]
+        assert [float32(value) for value in found[1:8]] == list(values)
 
 
 # -- ids ----------------------------------------------------------------------------------------

@@ -2,30 +2,51 @@
 """A record as text: the JSON object of the stream, and rows of JSON and CSV, also back again.
 
 Numbers are written with seven significant digits, the precision of the float32 in which the
-ring holds them.
+ring holds them; in SI units with nine, so that the float32 can be calculated back exactly.
 """
 
 import json
+import math
+import operator
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from trio_mpu.iso_time import iso
 from trio_mpu.record import Record, Values, values_of
 from trio_mpu.sample import AXES, Flag, Gap
 
 COLUMNS: Final = ("seq", "time", "t_ns", *AXES, "flags", "lost", "source")
 
-_VALUES = ",".join(f'"{axis}":%.7g' for axis in AXES)
-_EVENT = (
-    '{"status":"%s","sample":{' + _VALUES + '},"average":{' + _VALUES + '},"timestamp":%d,'
-    '"seq":%d,"id":"%016x-%d","time":%s,"t_ns":%d,"source":%s,"flags":%s%s%s}'
-)
-_ROW = (
-    '{"seq":%d,"id":"%016x-%d","time":%s,"t_ns":%d,' + _VALUES + ',"flags":%s,"lost":%d,'
-    '"source":%s%s}'
-)
-_CSV = "%d,%s,%d," + ",".join(["%.7g"] * len(AXES)) + ",%s,%d,%s"
+STANDARD_GRAVITY: Final = 9.80665  # m/s², by definition: CGPM 1901
+# What a value in g or °/s is multiplied by; the chip's temperature stays in °C.
+SI_FACTORS: Final = (*[STANDARD_GRAVITY] * 3, *[math.pi / 180] * 3, 1.0)
+# Other names than AXES: a program that expects g must find nothing, not a number ten times as large.
+SI_NAMES: Final = ("ax_mss", "ay_mss", "az_mss", "gx_rads", "gy_rads", "gz_rads", "temp")
+# With a column more: rows without their header differ from those in g.
+SI_COLUMNS: Final = ("seq", "time", "t_ns", *SI_NAMES, "flags", "lost", "source", "units")
+
+# By whether the units are those of SI.
+_VALUES: Final = {
+    False: ",".join(f'"{axis}":%.7g' for axis in AXES),
+    True: ",".join(f'"{name}":%.9g' for name in SI_NAMES),
+}
+_UNITS: Final = {False: "", True: ',"units":"si"'}
+_EVENT: Final = {
+    si: '{"status":"%s","sample":{' + values + '},"average":{' + values + '},"timestamp":%d,'
+    '"seq":%d,"id":"%016x-%d","time":%s,"t_ns":%d,"source":%s,"flags":%s' + _UNITS[si] + "%s%s}"
+    for si, values in _VALUES.items()
+}
+_ROW: Final = {
+    si: '{"seq":%d,"id":"%016x-%d","time":%s,"t_ns":%d,' + values + ',"flags":%s,"lost":%d,'
+    '"source":%s' + _UNITS[si] + "%s}"
+    for si, values in _VALUES.items()
+}
+_CSV: Final = {
+    False: "%d,%s,%d," + ",".join(["%.7g"] * len(AXES)) + ",%s,%d,%s",
+    True: "%d,%s,%d," + ",".join(["%.9g"] * len(AXES)) + ",%s,%d,%s,si",
+}
 _EVENT_ID = re.compile("([0-9a-fA-F]{16})-([0-9]{1,20})")
 _GAP_FLAGS: Final = int(Flag.DEVICE_GAP | Flag.RESTART_GAP)
 FLAG_NAMES: Final = {flag: str(flag.name).lower() for flag in Flag}
@@ -39,6 +60,22 @@ class Origin(NamedTuple):
 
     generation: int
     source: str
+
+
+class Notation(NamedTuple):
+    """How `time` and the values are written: `time` as ISO 8601 or in seconds since 1970; the
+    values in m/s² and rad/s, under SI_NAMES, or in g and °/s."""
+
+    iso: bool = False
+    si: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of CSV."""
+        return SI_COLUMNS if self.si else COLUMNS
+
+
+PLAIN: Final = Notation()
 
 
 def event_id(generation: int, seq: int) -> str:
@@ -78,6 +115,7 @@ def sample_json(
     gap: Gap | None = None,
     window: Window | None = None,
     ledger: Ledger | None = None,
+    notation: Notation = PLAIN,
 ) -> str:
     """Return the JSON object of one sample on one line; docs/protocol.md lists its keys.
 
@@ -85,32 +123,35 @@ def sample_json(
     noted is reported. The means of a `window` replace the record's values. A gap includes the
     counters of `ledger`.
     """
-    return _EVENT % (
+    si = notation.si
+    return _EVENT[si] % (
         status,
-        *(values_of(record) if window is None else window.means),
-        *average,
+        *_values(values_of(record) if window is None else window.means, si),
+        *_values(average, si),
         int(record.time_ns / 1e9),
         record.seq,
         origin.generation,
         record.seq,
-        _seconds(record.time_ns),
+        _time_json(record.time_ns, notation),
         record.t_ns,
         _quoted(origin.source),
         _flags_json(record.flags),
-        _window_json(window),
+        _window_json(window, si),
         _gap_json(gap or gap_of(record), ledger),
     )
 
 
-def row_json(record: Record, origin: Origin, gap: Gap | None = None) -> str:
+def row_json(
+    record: Record, origin: Origin, gap: Gap | None = None, notation: Notation = PLAIN
+) -> str:
     """Return one row of the history as a JSON object on one line; `gap` as in sample_json."""
-    return _ROW % (
+    return _ROW[notation.si] % (
         record.seq,
         origin.generation,
         record.seq,
-        _seconds(record.time_ns),
+        _time_json(record.time_ns, notation),
         record.t_ns,
-        *values_of(record),
+        *_values(values_of(record), notation.si),
         _flags_json(record.flags),
         record.lost,
         _quoted(origin.source),
@@ -118,8 +159,10 @@ def row_json(record: Record, origin: Origin, gap: Gap | None = None) -> str:
     )
 
 
-def row_csv(record: Record, origin: Origin, gap: Gap | None = None) -> str:
-    """Return one line of CSV, without its end; COLUMNS names the columns.
+def row_csv(
+    record: Record, origin: Origin, gap: Gap | None = None, notation: Notation = PLAIN
+) -> str:
+    """Return one line of CSV, without its end; the notation's `columns` names the columns.
 
     What this reader missed before it, `gap`, is added to `lost`; where nobody can know how much
     that is, the flag `restart_gap` says that something is missing.
@@ -129,11 +172,11 @@ def row_csv(record: Record, origin: Origin, gap: Gap | None = None) -> str:
         lost += gap.lost or 0
         flags |= Flag.RESTART_GAP if gap.lost is None else 0
     source = origin.source.replace('"', '""')
-    return _CSV % (
+    return _CSV[notation.si] % (
         record.seq,
-        _seconds(record.time_ns),
+        _iso(record.time_ns) if notation.iso else _seconds(record.time_ns),
         record.t_ns,
-        *values_of(record),
+        *_values(values_of(record), notation.si),
         "+".join(_flag_names(flags)),
         lost,
         f'"{source}"',
@@ -144,6 +187,21 @@ def _seconds(time_ns: int) -> str:
     """Return a time to the microsecond; one before 1970 has a sign."""
     seconds, nanoseconds = divmod(abs(time_ns), 10**9)
     return f"{'-' if time_ns < 0 else ''}{seconds}.{nanoseconds // 1000:06d}"
+
+
+def _iso(time_ns: int) -> str:
+    """Return a time as ISO 8601, in UTC; the microseconds are those of `_seconds`."""
+    microseconds = abs(time_ns) // 1000
+    return iso(-microseconds if time_ns < 0 else microseconds)
+
+
+def _time_json(time_ns: int, notation: Notation) -> str:
+    return f'"{_iso(time_ns)}"' if notation.iso else _seconds(time_ns)
+
+
+def _values(values: Values, si: bool) -> Values:
+    """Return values in g and °/s, in the units that are asked for."""
+    return tuple(map(operator.mul, values, SI_FACTORS)) if si else values
 
 
 @lru_cache(maxsize=64)
@@ -161,12 +219,13 @@ def _quoted(text: str) -> str:
     return json.dumps(text)
 
 
-def _window_json(window: Window | None) -> str:
+def _window_json(window: Window | None, si: bool) -> str:
     if window is None:
         return ""
     text = f',"n":{window.n}'
     if window.least:
-        text += ',"min":{' + _VALUES % window.least + '},"max":{' + _VALUES % window.greatest + "}"
+        least, greatest = _values(window.least, si), _values(window.greatest, si)
+        text += ',"min":{' + _VALUES[si] % least + '},"max":{' + _VALUES[si] % greatest + "}"
     return text
 
 

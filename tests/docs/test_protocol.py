@@ -28,7 +28,7 @@ from trio_mpu.shm.doorbell import BELLS, address
 from trio_mpu.web import history
 from trio_mpu.web.answer import Answer
 from trio_mpu.web.page import Page
-from trio_mpu.web.request import Request
+from trio_mpu.web.request import NOTATION, Request
 from trio_mpu.web.routes import ROUTES
 
 ROOT: Final = Path(__file__).parents[2]
@@ -313,7 +313,13 @@ def test_the_reasons_of_gaps_are_those_of_the_code() -> None:
 
 def test_history_has_the_formats_and_columns_of_the_page() -> None:
     """CSV in this order, JSON with these keys."""
-    assert tuple(column("History", "parameter")) == ("format", "since", "seconds", "limit")
+    assert tuple(column("History", "parameter")) == (
+        "format",
+        "since",
+        "seconds",
+        "limit",
+        "iso`, `units",
+    )
     takes = table("History")[0]["takes"]
     assert re.findall(r"`(\w+)`", takes) == list(history.TYPES)
     section = TEXT.partition("A row has these columns")[2]
@@ -321,6 +327,18 @@ def test_history_has_the_formats_and_columns_of_the_page() -> None:
     assert tuple(columns) == formats.COLUMNS
     row = json.loads(formats.row_json(RECORD, ORIGIN, GAP))
     assert list(row) == ["seq", "id", *columns[1:], "gap"]
+
+
+def test_other_notations_have_the_parameters_and_names_of_the_page() -> None:
+    """Both of the values' names, in pairs."""
+    section = TEXT.partition("### Other notations\n")[2].partition("\n### ")[0]
+    parameters = re.findall(r"^\| `(\w+)` \| `\w+` \| [^|`]", section, re.MULTILINE)
+    assert {*parameters, "iso"} == {*NOTATION}
+    pairs = re.findall(r"^\| ((?:`\w+` ){3})\| ((?:`\w+` ){3})\|", section, re.MULTILINE)
+    columns = [re.findall(r"\w+", " ".join(pair)) for pair in zip(*pairs, strict=True)]
+    assert columns == [[*AXES[:6]], [*formats.SI_NAMES[:6]]]
+    assert formats.SI_NAMES[6] == AXES[6]
+    assert str(formats.STANDARD_GRAVITY) in section
 
 
 def test_the_c_example_has_the_constants_of_the_code() -> None:

@@ -1,6 +1,7 @@
 """Fan-out: each subscriber gets each sample once, in order, or a report of what is missing."""
 
 import itertools
+import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from inspect import isawaitable
@@ -15,7 +16,7 @@ from trio.testing import MockClock
 from tests.helpers.fakes import GENERATION, FakeRecords, make_app, make_record
 from tests.helpers.http_client import Event, parse_event, plain_gap
 from trio_mpu.errors import RingHeld
-from trio_mpu.fanout import catch_up, direct_write
+from trio_mpu.fanout import catch_up, direct_write, forms
 from trio_mpu.fanout import subscription as subscription_module
 from trio_mpu.fanout.catch_up import CATCH_UP_SAMPLES, RETRY_RING_S
 from trio_mpu.fanout.chunked import framed
@@ -25,7 +26,7 @@ from trio_mpu.fanout.hub import EARLIEST, Hub
 from trio_mpu.fanout.moving_average import AVERAGE_SAMPLES
 from trio_mpu.fanout.snapshot import WAITING
 from trio_mpu.fanout.subscription import QUEUE_CHUNKS, Subscription, subscribe
-from trio_mpu.formats import Origin, event_id
+from trio_mpu.formats import Notation, Origin, event_id
 from trio_mpu.metrics.counters import Metrics
 from trio_mpu.record import Batch
 from trio_mpu.sample import Flag
@@ -449,6 +450,25 @@ async def test_a_change_of_status_is_announced() -> None:
     assert {event.id for event in events} == {""}
     assert numbers(events) == [3, 3, 3]
     assert events[0].json.keys() >= {"sample", "average", "timestamp", "id"}
+
+
+async def test_each_notation_has_events_and_statuses_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beside clients with another one, and whether the client was there before or comes later."""
+    monkeypatch.setattr(forms, "LIVE_S", math.inf)  # nobody feeds late forms here
+    record_source, hub = ring()
+    si = StreamOptions(notation=Notation(si=True))
+    with subscribe(hub, own(3)) as plain, subscribe(hub, own(3), si) as converted:
+        await nothing_comes(plain)
+        await nothing_comes(converted)
+        hub.publish(record_source.write())
+        hub.set_status("stale", "")
+        with subscribe(hub, own(3), si) as later:
+            for subscription, name in ((plain, "ax"), (converted, "ax_mss"), (later, "ax_mss")):
+                events = await take(subscription, 2)
+                assert [event.name for event in events] == ["", "status"]
+                assert [next(iter(event.json["sample"])) for event in events] == [name] * 2
 
 
 async def test_a_client_that_joins_while_samples_are_old_gets_the_status() -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.helpers.fakes import GENERATION, PERIOD_NS, FakeRecords, make_app
 from trio_mpu.errors import RingError
 from trio_mpu.fanout.hub import Hub
-from trio_mpu.formats import COLUMNS
+from trio_mpu.formats import COLUMNS, SI_COLUMNS, Notation
 from trio_mpu.sample import Flag
 from trio_mpu.web import history
 from trio_mpu.web.history import PIECE_SAMPLES, History
@@ -84,6 +84,20 @@ async def test_csv_and_ndjson_hold_the_same() -> None:
     assert rows == await rows_of(hub, History())
     assert [int(row["seq"]) for row in table] == numbers(rows)
     assert [float(row["ax"]) for row in table] == [row["ax"] for row in rows]
+
+
+async def test_all_forms_come_in_the_notation_that_was_asked_for() -> None:
+    """The header of CSV names the units."""
+    hub, notation = hub_of(ring(3)), Notation(iso=True, si=True)
+    text = "".join(await text_of(hub, History("csv", notation=notation)))
+    table = list(csv.DictReader(io.StringIO(text)))
+    assert tuple(table[0]) == SI_COLUMNS
+    rows = await rows_of(hub, History(notation=notation))
+    for row, held in zip(rows, hub.record_source.records.values(), strict=True):  # type: ignore[attr-defined]
+        assert row["ax_mss"] == pytest.approx(held.ax * 9.80665, rel=1e-8)
+        assert row["time"].endswith("Z")
+    assert [float(row["ax_mss"]) for row in table] == [row["ax_mss"] for row in rows]
+    assert [row["time"] for row in table] == [row["time"] for row in rows]
 
 
 async def test_a_lapped_ring_gives_what_it_has() -> None:

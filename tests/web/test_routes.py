@@ -11,7 +11,7 @@ from tests.helpers.fakes import GENERATION, FakeRecords, make_app, make_record
 from trio_mpu.errors import RequestError
 from trio_mpu.fanout.encoder import StreamOptions
 from trio_mpu.fanout.snapshot import WAITING, Snapshot
-from trio_mpu.formats import Origin
+from trio_mpu.formats import Notation, Origin
 from trio_mpu.metrics.counters import LEDGER
 from trio_mpu.sample import Flag
 from trio_mpu.web import cors
@@ -207,6 +207,8 @@ def test_the_stream_resumes_by_header_or_query(
         ({"rate": "0.5", "stats": "1", "flush_ms": "20"}, StreamOptions(0.5, True, 20)),
         ({"stats": "1"}, StreamOptions()),
         ({"flush_ms": "1000"}, StreamOptions(flush_ms=1000)),
+        ({"iso": "1"}, StreamOptions(notation=Notation(iso=True))),
+        ({"units": "si", "rate": "10"}, StreamOptions(10.0, notation=Notation(si=True))),
     ],
 )
 def test_the_stream_has_the_form_that_was_asked_for(
@@ -225,6 +227,9 @@ def test_the_stream_has_the_form_that_was_asked_for(
         ({"rate": "8001"}, "rate is a number"),
         ({"flush_ms": "1001"}, "flush_ms is a number from 0 to 1000"),
         ({"stats": "yes"}, "stats is 0 or 1"),
+        ({"iso": "yes"}, "iso is 0 or 1"),
+        ({"units": "g"}, "units is si"),
+        ({"units": ""}, "units is si"),
     ],
 )
 def test_a_form_that_there_is_not_is_a_bad_request(query: dict[str, str], names: str) -> None:
@@ -232,6 +237,19 @@ def test_a_form_that_there_is_not_is_a_bad_request(query: dict[str, str], names:
     with pytest.raises(RequestError, match=names) as caught:
         replied("/events", query)
     assert caught.value.status == 400
+
+
+def test_the_newest_sample_comes_in_the_notation_that_was_asked_for() -> None:
+    """With the values that the ring has."""
+    plain = json.loads(answered("/json").body)
+    answer = replied("/json", {"units": "si", "iso": "1"})
+    assert isinstance(answer, Answer)
+    found = json.loads(answer.body)
+    assert found["sample"]["az_mss"] == pytest.approx(plain["sample"]["az"] * 9.80665)
+    assert found["average"]["ax_mss"] == pytest.approx(plain["average"]["ax"] * 9.80665)
+    assert "ax" not in found["sample"]
+    assert found["time"].endswith("Z")
+    assert "units" not in plain
 
 
 def test_the_stream_is_an_answer_without_end() -> None:

@@ -13,7 +13,16 @@ from abc import ABC, abstractmethod
 from typing import Final, NamedTuple
 
 from trio_mpu.fanout import sse
-from trio_mpu.formats import Ledger, Origin, Window, event_id, gap_of, sample_json
+from trio_mpu.formats import (
+    PLAIN,
+    Ledger,
+    Notation,
+    Origin,
+    Window,
+    event_id,
+    gap_of,
+    sample_json,
+)
 from trio_mpu.record import Record, Values, values_of
 from trio_mpu.sample import Gap
 
@@ -27,15 +36,17 @@ MAX_FLUSH_MS: Final = 1000
 
 class StreamOptions(NamedTuple):
     """What a client asked for: every sample (`rate_hz` 0) or means at that rate, with or without
-    extremes; each in its own write, or several in one, at most `flush_ms` late."""
+    extremes; each in its own write, or several in one, at most `flush_ms` late; in a notation."""
 
     rate_hz: float = 0.0
     stats: bool = False
     flush_ms: int = 0
+    notation: Notation = PLAIN
 
     def encoder(self, origin: Origin, ledger: Ledger) -> "Encoder":
         """Return a new encoder; it adds the ledger to each gap."""
-        return WindowMeans(origin, ledger, self) if self.rate_hz else EverySample(origin, ledger)
+        encoder = WindowMeans if self.rate_hz else EverySample
+        return encoder(origin, ledger, self)
 
 
 EVERY_SAMPLE: Final = StreamOptions()
@@ -47,7 +58,8 @@ class Encoder(ABC):
 
     seq: int | None = None
 
-    def __init__(self, origin: Origin, ledger: Ledger) -> None:
+    def __init__(self, origin: Origin, ledger: Ledger, options: StreamOptions) -> None:
+        self._notation = options.notation
         self._origin = origin
         self._ledger = ledger
 
@@ -63,7 +75,13 @@ class Encoder(ABC):
     ) -> bytes:
         # Without a gap of this stream's own, sample_json reports what the producer noted.
         text = sample_json(
-            record, average, self._origin, gap=gap, window=window, ledger=self._ledger
+            record,
+            average,
+            self._origin,
+            gap=gap,
+            window=window,
+            ledger=self._ledger,
+            notation=self._notation,
         )
         return sse.event(text, event_id=event_id(self._origin.generation, record.seq))
 
@@ -85,7 +103,7 @@ class WindowMeans(Encoder):
     """
 
     def __init__(self, origin: Origin, ledger: Ledger, options: StreamOptions) -> None:
-        super().__init__(origin, ledger)
+        super().__init__(origin, ledger, options)
         self._stats = options.stats
         self._window_ns = 10**9 / options.rate_hz
         self._number = 0  # of the window

@@ -1,7 +1,8 @@
 """The subscribers with the same stream options, and what is on its way to them."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import trio
@@ -9,7 +10,7 @@ import trio
 from trio_mpu.fanout.chunked import framed
 from trio_mpu.fanout.direct_write import DirectWriters
 from trio_mpu.fanout.encoder import StreamOptions
-from trio_mpu.formats import Ledger, Origin
+from trio_mpu.formats import Ledger, Notation, Origin
 from trio_mpu.record import Record, Values
 from trio_mpu.sample import Gap
 
@@ -51,20 +52,20 @@ class Chunk:
 @dataclass(slots=True, eq=False)
 class Published:
     """A record as the hub publishes it: with the mean that ends with it, and the gap before it
-    that all have. `event` is that of every sample, once a group has encoded it for all."""
+    that all have. `events` are those of every sample, once a group has encoded it for all."""
 
     record: Record
     average: Values
     gap: Gap | None
-    event: bytes = b""
+    events: dict[Notation, bytes] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
 class Announced:
-    """A new status, and its event."""
+    """A new status, and its event in each notation that a group has."""
 
     status: str
-    event: bytes
+    events: Mapping[Notation, bytes]
 
 
 class Group:
@@ -116,7 +117,7 @@ class Group:
         if isinstance(entry, Announced):
             self.flush(now=True)
             self._status = entry.status
-            self._offer(entry.event)
+            self._offer(entry.events[self.options.notation])
             return
         events = self._encode(entry)
         if not events:
@@ -131,11 +132,13 @@ class Group:
             events = self._encoder.add(entry.record, entry.average, entry.gap)
             self._encoded = self._encoder.seq or self._encoded
             return events
-        # All groups of every sample have the same event, whatever their flush_ms.
-        if not entry.event:
-            entry.event = self._encoder.add(entry.record, entry.average, entry.gap)
+        # All groups of every sample in one notation have the same event, whatever their flush_ms.
+        notation = self.options.notation
+        if (event := entry.events.get(notation)) is None:
+            event = self._encoder.add(entry.record, entry.average, entry.gap)
+            entry.events[notation] = event
         self._encoded = entry.record.seq
-        return entry.event
+        return event
 
     def flush(self, *, now: bool = False) -> None:
         """Offer the pending events to all attached subscribers, if they have waited long enough."""

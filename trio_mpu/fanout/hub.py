@@ -27,7 +27,7 @@ from trio_mpu.fanout.group import Announced, Published
 from trio_mpu.fanout.moving_average import Average
 from trio_mpu.fanout.snapshot import WAITING, Snapshot
 from trio_mpu.fanout.turns import Turns
-from trio_mpu.formats import Origin, parse_event_id, sample_json
+from trio_mpu.formats import Notation, Origin, parse_event_id, sample_json
 from trio_mpu.metrics.counters import LEDGER, Metrics
 from trio_mpu.record import Batch, Header, Record, oldest_seq
 from trio_mpu.sample import Gap
@@ -124,15 +124,22 @@ class Hub:
         self.snapshot = self.snapshot._replace(status=status, reason=reason)
         if status not in (WAITING, self.announced):
             self.announced = status
-            self.forms.put(Announced(status, self.status_event()))
+            notations = {group.options.notation for group in self.forms}
+            events = {notation: self.status_event(notation) for notation in notations}
+            self.forms.put(Announced(status, events))
             self.forms.feed()
 
-    def status_event(self) -> bytes:
+    def status_event(self, notation: Notation) -> bytes:
         """Return the event of the announced status, with the newest sample."""
         record = self.snapshot.record
         assert record is not None
         text = sample_json(
-            record, self.snapshot.average, self.origin, self.announced, ledger=self.ledger
+            record,
+            self.snapshot.average,
+            self.origin,
+            self.announced,
+            ledger=self.ledger,
+            notation=notation,
         )
         return sse.event(text, name="status")
 

@@ -146,5 +146,5 @@ class Subscription:
         self._group.attach(self)
         if self._knows_status():
             return None
-        event = self._hub.status_event()
+        event = self._hub.status_event(self._group.options.notation)
         return Chunk(event, self.at.generation, self.at.seq, self._hub.announced)

@@ -14,11 +14,11 @@ from trio_mpu.fanout.hub import EARLIEST
 from trio_mpu.formats import event_id
 from trio_mpu.web.app import App
 from trio_mpu.web.pieces import Pieces
-from trio_mpu.web.request import Request, number, switch
+from trio_mpu.web.request import NOTATION, Request, notation, number, switch
 
 # The cursor goes by many names: ours, and those of clients and polyfills that can't send the header.
 CURSORS: Final = ("last_event_id", "lastEventId", "Last-Event-ID", "evs_last_event_id")
-PARAMETERS: Final = (*CURSORS, "rate", "stats", "flush_ms")
+PARAMETERS: Final = (*CURSORS, "rate", "stats", "flush_ms", *NOTATION)
 # Bound "heartbeat, s".
 HEARTBEAT_S: Final = 15.0  # nginx cuts a stream that is silent for 60 s
 
@@ -59,7 +59,8 @@ def stream_options(request: Request) -> StreamOptions:
     query = request.query
     rate_hz = number(query, "rate", MIN_RATE_HZ, MAX_RATE_HZ) or 0.0
     flush_ms = number(query, "flush_ms", 0, MAX_FLUSH_MS) or 0.0
-    return StreamOptions(rate_hz, switch(query, "stats") and rate_hz > 0, int(flush_ms))
+    stats = switch(query, "stats") and rate_hz > 0
+    return StreamOptions(rate_hz, stats, int(flush_ms), notation(query))
 
 
 async def _events(

@@ -13,15 +13,15 @@ from typing import Final, Protocol
 from trio_mpu.errors import RequestError, RingError
 from trio_mpu.fanout.group import Chunk
 from trio_mpu.fanout.hub import Hub, RecordSource
-from trio_mpu.formats import COLUMNS, Origin, parse_event_id, row_csv, row_json
+from trio_mpu.formats import PLAIN, Notation, Origin, parse_event_id, row_csv, row_json
 from trio_mpu.record import Record
 from trio_mpu.sample import Gap
 from trio_mpu.web.answer import Headers
 from trio_mpu.web.app import App
 from trio_mpu.web.pieces import Pieces
-from trio_mpu.web.request import Request, accepts_gzip, number
+from trio_mpu.web.request import NOTATION, Request, accepts_gzip, notation, number
 
-PARAMETERS: Final = ("format", "since", "seconds", "limit")
+PARAMETERS: Final = ("format", "since", "seconds", "limit", *NOTATION)
 TYPES: Final = {
     "json": "application/json",
     "csv": "text/csv; charset=utf-8; header=present",
@@ -57,6 +57,7 @@ class History:
     since: tuple[int, int] | None = None
     seconds: float | None = None
     limit: int | None = None
+    notation: Notation = PLAIN
 
     @classmethod
     def of(cls, request: Request) -> "History":
@@ -73,7 +74,8 @@ class History:
             if not re.fullmatch(r"\d{1,9}", query["limit"], re.ASCII):
                 raise RequestError(400, "limit is a whole number below 1,000,000,000")
             limit = int(query["limit"])
-        return cls(kind, since, number(query, "seconds", 0, MAX_SECONDS), limit)
+        seconds = number(query, "seconds", 0, MAX_SECONDS)
+        return cls(kind, since, seconds, limit, notation(query))
 
 
 def past(request: Request, app: App) -> Pieces:
@@ -129,7 +131,7 @@ async def pieces(hub: Hub, asked: History) -> AsyncGenerator[bytes, None]:
     origin, head = hub.origin, hub.head
     after, end = await _bounds(hub.record_source, origin, head, asked)
     left = math.inf if asked.limit is None else asked.limit
-    opening, between, closing = _frame(asked.format, origin)
+    opening, between, closing = _frame(asked, origin)
     text, separator = opening, ""
     # Without `since`, nothing is missing before the oldest sample that there is.
     tells, restart = asked.since is not None, None
@@ -145,7 +147,7 @@ async def pieces(hub: Hub, asked: History) -> AsyncGenerator[bytes, None]:
             gap, restart = restart._replace(before=batch.records[0].seq), None
         for record in batch.records:
             if record.seq <= end or gap is not None:
-                text += separator + _row(asked.format, record, origin, gap)
+                text += separator + _row(asked, record, origin, gap)
                 separator, gap = between, None
         # Only what there is counts against the limit.
         left -= len(batch.records)
@@ -155,19 +157,20 @@ async def pieces(hub: Hub, asked: History) -> AsyncGenerator[bytes, None]:
     yield (text + closing).encode()
 
 
-def _frame(kind: str, origin: Origin) -> tuple[str, str, str]:
+def _frame(asked: History, origin: Origin) -> tuple[str, str, str]:
     """Return what stands before the rows, between them and after them."""
-    if kind == "csv":
-        return ",".join(COLUMNS) + "\n", "", ""
-    if kind == "ndjson":
+    if asked.format == "csv":
+        return ",".join(asked.notation.columns) + "\n", "", ""
+    if asked.format == "ndjson":
         return "", "", ""
     return f'{{"generation":"{origin.generation:016x}","samples":[\n', ",\n", "\n]}\n"
 
 
-def _row(kind: str, record: Record, origin: Origin, gap: Gap | None) -> str:
-    if kind == "csv":
-        return row_csv(record, origin, gap) + "\n"
-    return row_json(record, origin, gap) + ("\n" if kind == "ndjson" else "")
+def _row(asked: History, record: Record, origin: Origin, gap: Gap | None) -> str:
+    if asked.format == "csv":
+        return row_csv(record, origin, gap, asked.notation) + "\n"
+    text = row_json(record, origin, gap, asked.notation)
+    return text + ("\n" if asked.format == "ndjson" else "")
 
 
 async def _bounds(

@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import parse_qs, unquote
 
 from trio_mpu.errors import RequestError
+from trio_mpu.formats import Notation
 
 # RFC 3986, section 3.2.2 and 3.2.3: a name, an IPv4 address or an IP literal, then a port.
 # RFC 6874: behind "%25" an address of this link has a zone; many programs write a bare "%".
@@ -18,6 +19,7 @@ _HOST = re.compile(
 _ABSOLUTE = re.compile(
     r"https?://(?P<authority>[^/?:][^/?]*)(?P<path>[^?]*)(?P<rest>.*)", re.IGNORECASE
 )
+NOTATION: Final = ("iso", "units")  # the parameters of `notation`
 _SHOWN: Final = 100  # characters of a client's words that an error repeats
 
 
@@ -78,6 +80,13 @@ def switch(query: Mapping[str, str], name: str) -> bool:
     if (text := query.get(name, "0")) not in ("0", "1"):
         raise RequestError(400, f"{name} is 0 or 1")
     return text == "1"
+
+
+def notation(query: Mapping[str, str]) -> Notation:
+    """Return how times and values are to be written: `iso=1`, `units=si`."""
+    if query.get("units", "si") != "si":
+        raise RequestError(400, "units is si; without it, units are g, °/s and °C")
+    return Notation(switch(query, "iso"), "units" in query)
 
 
 def number(query: Mapping[str, str], name: str, low: float, high: float) -> float | None:

@@ -8,7 +8,7 @@ from trio_mpu.errors import RequestError
 from trio_mpu.web import cors, event_stream, history, state
 from trio_mpu.web.answer import ALLOW
 from trio_mpu.web.app import App, Reply
-from trio_mpu.web.request import Request, check_parameters, shown
+from trio_mpu.web.request import NOTATION, Request, check_parameters, shown
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Route:
 
 
 ROUTES: Final = {
-    "/json": Route(state.latest, ("verbose", "max_age")),
+    "/json": Route(state.latest, ("verbose", "max_age", *NOTATION)),
     "/events": Route(event_stream.events, event_stream.PARAMETERS),
     "/history": Route(history.past, history.PARAMETERS),
     "/healthz": Route(state.health),

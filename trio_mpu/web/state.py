@@ -12,7 +12,7 @@ from trio_mpu.metrics.prometheus import CONTENT_TYPE, render
 from trio_mpu.metrics.scoreboard import UP_NS
 from trio_mpu.web.answer import Answer, json_answer, json_body
 from trio_mpu.web.app import App
-from trio_mpu.web.request import Request, number, switch
+from trio_mpu.web.request import Request, notation, number, switch
 
 # Bound "max_age=, most".
 MAX_AGE_S: Final = 10**6
@@ -36,7 +36,9 @@ def latest(request: Request, app: App) -> Answer:
         reason = f"the newest sample is {age_s:.1f} s old, and max_age is {max_age_s:g} s"
         old = app.hub.snapshot._replace(status="stale" if status == "ok" else status, reason=reason)
         return replace(_unavailable(old, more), reusable=False)
-    text = sample_json(record, average, origin, status, ledger=app.ledger).encode()
+    text = sample_json(
+        record, average, origin, status, ledger=app.ledger, notation=notation(request.query)
+    ).encode()
     # One object of two: `more` may be empty, a sample never is.
     body = text[:-1] + b"," + json_body(more)[1:] if more else text + b"\n"
     return Answer(200, body, reusable=max_age_s is None)

@@ -20,7 +20,7 @@ from trio.testing import MockClock
 from tests.helpers.fake_devices import number, one_line
 from tests.helpers.recordings import as_csv, as_events, as_json, as_ndjson, records
 from trio_mpu.errors import DeviceError, EndOfReplay, UsageError
-from trio_mpu.formats import COLUMNS
+from trio_mpu.formats import COLUMNS, Notation
 from trio_mpu.sample import AXES, Flag, Sample, checked
 from trio_mpu.sensors.replay.device import Replay
 from trio_mpu.sensors.replay.options import Options
@@ -39,6 +39,7 @@ WHOLE: Final = [
 ]
 CSV: Final = as_csv(RECORDED)
 NDJSON: Final = as_ndjson(RECORDED)
+SI_CSV: Final = as_csv(RECORDED, notation=Notation(iso=True, si=True))
 ROWS: Final = [dict(zip(COLUMNS, row, strict=True)) for row in csv.reader(CSV.splitlines()[1:])]
 OBJECTS: Final[list[dict[str, Any]]] = [json.loads(line) for line in NDJSON.splitlines()]
 PYTHON: Final = re.compile(
@@ -156,6 +157,25 @@ PLAYED: Final[dict[str, str | bytes]] = {
     ),
     "the same file twice (cat)": CSV + CSV,
     "the same NDJSON line twice": "".join(line * 2 for line in NDJSON.splitlines(keepends=True)),
+    "iso=1 and units=si: CSV": SI_CSV,
+    "iso=1 and units=si: NDJSON": as_ndjson(RECORDED, notation=Notation(iso=True, si=True)),
+    "iso=1 and units=si: /events": as_events(RECORDED, notation=Notation(iso=True, si=True)),
+    "iso=1 without t_ns": table(
+        list(csv.DictReader(io.StringIO(as_csv(RECORDED, notation=Notation(iso=True))))),
+        without(["t_ns"]),
+    ),
+    "iso=1 without a header": "".join(
+        as_csv(RECORDED, notation=Notation(iso=True)).splitlines(keepends=True)[1:]
+    ),
+    "units=si, LibreOffice's decimal commas": table(
+        [
+            {name: cell.replace(".", ",") for name, cell in row.items()}
+            for row in csv.DictReader(io.StringIO(as_csv(RECORDED, notation=Notation(si=True))))
+        ],
+        Notation(si=True).columns,
+        delimiter=";",
+    ),
+    "m/s² after g in the same file twice (cat)": CSV + SI_CSV,
     "UTF-32": CSV.encode("utf-32"),
     "curl -i: with the head of the answer": (
         f"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\n\r\n{CSV}"
@@ -290,6 +310,14 @@ FOREIGN: Final[dict[str, tuple[str | bytes, str]]] = {
     ),
     "sorted by seq as text": (sorted_by(lambda line: line), "do not rise"),
     "sorted by something else": (sorted_by(lambda line: zlib.crc32(line.encode())), "do not rise"),
+    "m/s² without a header": ("".join(SI_CSV.splitlines(keepends=True)[1:]), "wanted is a header"),
+    "m/s², and no day": (
+        (
+            "seq,time,ax_mss,ay_mss,az_mss,gx_rads,gy_rads,gz_rads,temp,flags\n"
+            "1,2026-02-30T00:00:00.000000Z,0,0,9.8,0,0,0,20,\n"
+        ),
+        "time is '2026-02-30T00:00:00.000000Z', which is not a number",
+    ),
     "two columns of one name": (
         CSV.replace("source", "ax", 1),
         "two columns named ax",

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
+from trio_mpu import iso_time
 from trio_mpu.errors import DeviceError
 from trio_mpu.formats import FLAG_NAMES
 
@@ -69,8 +70,12 @@ def whole(name: str, cell: object, limit: int, mark: str = ".") -> int:
 
 
 def time_ns(cell: object, mark: str = ".") -> int:
-    """Return a time in seconds as nanoseconds; it has microseconds. Raises DeviceError."""
-    value = number("time", cell, mark)
+    """Return a time in seconds, or in our form of ISO 8601, as nanoseconds; it has microseconds.
+
+    Raises DeviceError.
+    """
+    microseconds = iso_time.parse(cell.strip()) if isinstance(cell, str) else None
+    value = number("time", cell, mark) if microseconds is None else Decimal(microseconds) / 10**6
     if not 0 <= value < 2**33:
         raise DeviceError(f"time is {shown(cell)}, which is out of range")
     return round(value * 10**6) * 1000

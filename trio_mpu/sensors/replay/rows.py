@@ -2,15 +2,19 @@
 """One row of a recording: from the cells of whatever form it has to a sample and its place."""
 
 from collections.abc import Collection, Mapping
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from trio_mpu.errors import DeviceError
-from trio_mpu.formats import parse_event_id
+from trio_mpu.formats import SI_FACTORS, SI_NAMES, parse_event_id
 from trio_mpu.sample import AXES, MAX_LOST, Sample, checked
 from trio_mpu.sensors.replay.numbers import flag_names, flags_of, is_empty, number, time_ns, whole
 
 CLOCKS: Final = ("t_ns", "time")  # the columns that have a row's time; the first is the better one
 WANTED: Final = f"seq, t_ns or time, {', '.join(AXES)}, flags"
+_SI_NAMES: Final = dict(zip(AXES, SI_NAMES, strict=True))
+# Decimals, so that 156.9064 m/s² is 16 g and no more, which would be out of range.
+_SI_FACTORS: Final = dict(zip(AXES, (Decimal(repr(f)) for f in SI_FACTORS), strict=True))
 
 Cells = Mapping[str, Any]
 
@@ -52,12 +56,17 @@ class Row(NamedTuple):
 
 
 def lacking(names: Collection[str]) -> list[str]:
-    """Return which of the columns that a recording must have are not among `names`.
+    """Return which of the columns that a recording must have are not among `names`. A value may
+    be there in SI units instead.
 
     Many loggers number their rows and call an axis `ax`, in m/s² and rad/s. With `flags`, which are
     names or nothing, the file is ours; and without them a simulated sample would pass as measured.
     """
-    missing = [name for name in ("seq", *AXES, "flags") if name not in names]
+    missing = [
+        name
+        for name in ("seq", *AXES, "flags")
+        if name not in names and _SI_NAMES.get(name) not in names
+    ]
     if not any(clock in names for clock in CLOCKS):
         missing.insert(0, "t_ns")
     return missing
@@ -83,13 +92,21 @@ def row_of(found: Found, clock: str, mark: str = ".") -> Row:
             t_ns = time_ns(cells["time"], mark)
         else:
             t_ns = whole("t_ns", cells["t_ns"], 2**63, mark)
-        values = {axis: float(number(axis, cells[axis], mark)) for axis in AXES}
+        values = {axis: _value(axis, cells, mark) for axis in AXES}
         flags = flags_of(flag_names(cells.get("flags")))
         lost, adds = _lost(cells, mark)
         sample = checked(Sample(t_ns, **values, flags=flags, lost=min(lost, MAX_LOST)))
     except DeviceError as error:
         raise DeviceError(f"{found.place}: {error}") from error
     return Row(seq, _generation(cells), sample, adds)
+
+
+def _value(axis: str, cells: Cells, mark: str) -> float:
+    """Return a value in g, °/s or °C."""
+    if axis in cells:
+        return float(number(axis, cells[axis], mark))
+    name = _SI_NAMES[axis]
+    return float(number(name, cells[name], mark) / _SI_FACTORS[axis])
 
 
 def _lost(cells: Cells, mark: str) -> tuple[int, bool]:

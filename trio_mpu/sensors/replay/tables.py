@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from trio_mpu.errors import DeviceError, UsageError
-from trio_mpu.formats import COLUMNS
+from trio_mpu.formats import COLUMNS, SI_NAMES
 from trio_mpu.sample import AXES
-from trio_mpu.sensors.replay.numbers import are_known, flag_names, is_empty, number, shown
+from trio_mpu.sensors.replay.numbers import are_known, flag_names, is_empty, shown, time_ns
 from trio_mpu.sensors.replay.rows import WANTED, Found, Line, Row, lacking, row_of
 
 _SEPARATORS: Final = (",", ";", "\t")
-_USED: Final = {"seq", "time", "t_ns", *AXES, "flags", "lost"}
+_USED: Final = {"seq", "time", "t_ns", *AXES, *SI_NAMES, "flags", "lost"}
 _MAX_SHOWN: Final = 100  # characters of a header in a message
 
 
@@ -105,7 +105,7 @@ def _mark(lines: Sequence[Line], separator: str, names: Sequence[str]) -> str:
     points = commas = 0
     for line in lines:
         for name, cell in zip(names, _cells(line.text, separator) or (), strict=False):
-            if name in AXES:
+            if name in AXES or name in SI_NAMES:
                 points += "." in cell
                 commas += "," in cell
     return "," if commas > points else "."
@@ -119,7 +119,7 @@ def _is_headless(table: Table, lines: Sequence[Line]) -> bool:
         try:
             row = row_of(found, "t_ns", table.mark)
             assert found.cells is not None
-            number("time", found.cells["time"], table.mark)
+            time_ns(found.cells["time"], table.mark)
             known = are_known(flag_names(found.cells["flags"]))
         except DeviceError:
             return False
