@@ -228,6 +228,15 @@ class Connection:
         # What a client sends behind a request for an endless answer is never read: hence the close.
         self._closing = self._closing or reply.endless
         headers = (("Content-Type", reply.content_type), *reply.headers, *self._app.common_headers)
+        if reply.prepare is not None:
+            try:
+                headers = (*headers, *await reply.prepare())
+            except RequestError as error:
+                await self._refuse(error.status, str(error))
+                return
+            except RingError as error:
+                await self._refuse(503, str(error))
+                return
         head = response_head(200, headers, close=self._is_last())
         if self._head_only:
             await self._send(head, h11.EndOfMessage())

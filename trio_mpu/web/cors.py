@@ -15,7 +15,7 @@ _REQUEST_HEADERS: Final = (
     "Authorization, Cache-Control, Content-Type, Last-Event-ID, X-Requested-With"
 )
 _RESPONSE_HEADERS: Final = (
-    "Content-Disposition, Date, ETag, Last-Event-ID, Retry-After, Ring-Generation"
+    "Content-Disposition, Date, ETag, Last-Event-ID, Retry-After, Ring-Generation, Samples-Left-Out"
 )
 _MAX_AGE_S: Final = 86_400  # browsers cut it down to their own limits
 

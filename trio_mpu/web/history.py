@@ -5,7 +5,7 @@ import math
 import re
 import time
 import zlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
@@ -18,14 +18,17 @@ from trio_mpu.record import Record
 from trio_mpu.sample import Gap
 from trio_mpu.web.answer import Headers
 from trio_mpu.web.app import App
+from trio_mpu.web.exports import EXPORTS, Export
 from trio_mpu.web.pieces import Pieces
 from trio_mpu.web.request import NOTATION, Request, accepts_gzip, notation, number
+from trio_mpu.web.stretch import Stretch, newest_stretch, stretch_pieces
 
 PARAMETERS: Final = ("format", "since", "seconds", "limit", *NOTATION)
 TYPES: Final = {
     "json": "application/json",
     "csv": "text/csv; charset=utf-8; header=present",
     "ndjson": "application/x-ndjson",
+    **{name: export.content_type for name, export in EXPORTS.items()},
 }
 # Bound "seconds=, most".
 MAX_SECONDS: Final = 10**6
@@ -74,6 +77,10 @@ class History:
             if not re.fullmatch(r"\d{1,9}", query["limit"], re.ASCII):
                 raise RequestError(400, "limit is a whole number below 1,000,000,000")
             limit = int(query["limit"])
+        if kind in EXPORTS and (given := [name for name in NOTATION if name in query]):
+            raise RequestError(
+                400, f"format={kind} has its own times and units, without {given[0]}"
+            )
         seconds = number(query, "seconds", 0, MAX_SECONDS)
         return cls(kind, since, seconds, limit, notation(query))
 
@@ -94,20 +101,30 @@ def past(request: Request, app: App) -> Pieces:
     if accepts_gzip(request):
         headers = (*headers, ("Content-Encoding", "gzip"))
         compressor = zlib.compressobj(GZIP_LEVEL, wbits=_GZIP_FORMAT)
-    generate = partial(_in_turns, app.hub, asked, request.address, compressor)
-    return Pieces(TYPES[asked.format], generate, headers)
+    make, prepare = partial(pieces, app.hub, asked), None
+    if (export := EXPORTS.get(asked.format)) is not None:
+        exported = _Exported(app.hub, asked, export, request.address)
+        make, prepare = partial(exported.pieces), exported.prepare
+    generate = partial(_in_turns, app.hub, make, request.address, compressor)
+    return Pieces(TYPES[asked.format], generate, headers, prepare=prepare)
 
 
 def _file_name(asked: History) -> str:
     """Return the name under which a browser saves the answer: sorted by time."""
-    return f"trio-mpu-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.{asked.format}"
+    export = EXPORTS.get(asked.format)
+    suffix = asked.format if export is None else export.suffix
+    return f"trio-mpu-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.{suffix}"
 
 
 async def _in_turns(
-    hub: Hub, asked: History, address: str, compressor: Compressor | None, _fd: int | None
+    hub: Hub,
+    make: Callable[[], AsyncGenerator[bytes, None]],
+    address: str,
+    compressor: Compressor | None,
+    _fd: int | None,
 ) -> AsyncGenerator[Chunk, None]:
     """Yield the pieces, each made when it is this address's turn."""
-    async with contextlib.aclosing(pieces(hub, asked)) as plain:
+    async with contextlib.aclosing(make()) as plain:
         while True:
             async with hub.turns.slice(address):
                 piece = await anext(plain, None)
@@ -118,6 +135,31 @@ async def _in_turns(
             yield Chunk(piece)
     if compressor is not None:
         yield Chunk(compressor.flush())
+
+
+class _Exported:
+    """An answer in a form that has no gaps: first look how far back it can go, then give it."""
+
+    def __init__(self, hub: Hub, asked: History, export: Export, address: str) -> None:
+        self._hub, self._asked, self._export, self._address = hub, asked, export, address
+        self._origin, self._head = hub.origin, hub.head
+        self._stretch: Stretch
+
+    async def prepare(self) -> Headers:
+        """Return the header that says how much of what was asked for is left out."""
+        source, asked, generation = self._hub.record_source, self._asked, self._origin.generation
+        after, end = await _bounds(source, self._origin, self._head, asked)
+        if oldest := (await source.read(generation, after, 1)).records:
+            after = oldest[0].seq - 1
+        if asked.since is not None and asked.limit is not None:
+            end = min(end, after + asked.limit)
+        whole = Stretch(generation, after, end)
+        self._stretch = await newest_stretch(self._hub, whole, self._address)
+        return (("Samples-Left-Out", str(self._stretch.after - after)),)
+
+    def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Return the file, piece by piece."""
+        return stretch_pieces(self._hub, self._stretch, self._export)
 
 
 async def pieces(hub: Hub, asked: History) -> AsyncGenerator[bytes, None]:

@@ -1,6 +1,6 @@
 """An answer that comes in pieces: what it is, and how it is sent."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,12 +24,16 @@ class Pieces:
     while the next piece is waited for (fanout's direct writes), else None. The head is sent with
     the first piece: a RingError before it is answered with 503. An `endless` answer ends when the
     client leaves, and closes the connection.
+
+    `prepare` is called before `generate` and returns more headers, also for a HEAD request. It may
+    raise a RequestError instead.
     """
 
     content_type: str
     generate: Callable[[int | None], AsyncGenerator[Chunk, None]]
     headers: Headers = ()
     endless: bool = False
+    prepare: Callable[[], Awaitable[Headers]] | None = None
 
 
 async def send_pieces(
