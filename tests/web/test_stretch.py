@@ -1,5 +1,6 @@
 """Files for programs that know no gaps: over a ring in memory."""
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -76,6 +77,33 @@ async def test_the_rows_are_what_the_ring_holds_in_klippers_units() -> None:
     assert rate == pytest.approx(1e9 / PERIOD_NS, rel=1e-6)
     assert all(b > a for a, b in pairwise(times))
     assert dict(reply.headers)["Content-Disposition"].endswith('.csv"')
+
+
+async def test_gyroflows_file_has_the_rings_values_by_its_own_scales() -> None:
+    """Read as Gyroflow reads it: lines of two columns, then those after the names."""
+    record_source = ring(3, 300)
+    app = make_app(record_source)
+    reply = reply_of(app, format="gcsv")
+    assert await prepared(reply) == {"Samples-Left-Out": "3"}
+    lines = [line.split(",") for line in (await file_of(reply)).splitlines()]
+    app.close()
+    assert lines[0] == ["GYROFLOW IMU LOG"]
+    names = lines.index(["t", "gx", "gy", "gz", "ax", "ay", "az"])
+    head = dict(lines[1:names])
+    assert (head["version"], head["id"], head["orientation"]) == ("1.3", "trio-mpu", "XYZ")
+    held = list(record_source.records.values())[3:]
+    assert int(head["timestamp"]) == held[0].time_ns // 10**9
+    assert len(",".join(map(",".join, lines[: names + 1]))) < 500
+    t, g, a = (float(head[name]) for name in ("tscale", "gscale", "ascale"))
+    scales = (t, g, g, g, a, a, a)
+    for row, record in zip(lines[names + 1 :], held, strict=True):
+        found = [float(cell) * scale for cell, scale in zip(row, scales, strict=True)]
+        rates = [math.radians(rate) for rate in (record.gx, record.gy, record.gz)]
+        seconds = (record.t_ns - held[0].t_ns) / 1e9
+        expected = [seconds, *rates, record.ax, record.ay, record.az]
+        assert found == pytest.approx(expected, rel=1e-6, abs=1e-9)
+    assert lines[names + 1][0] == "0"
+    assert dict(reply.headers)["Content-Disposition"].endswith('.gcsv"')
 
 
 @pytest.mark.parametrize("newest", [2, READ_SAMPLES - 1, READ_SAMPLES, READ_SAMPLES + 1, 400])

@@ -60,12 +60,16 @@ async def stretch_pieces(hub: Hub, stretch: Stretch, export: Export) -> AsyncGen
     What the ring loses before the first piece is left out. Raises RingError if it loses more
     later, or can't be read: an answer that breaks off is better than one with a hidden gap.
     """
-    at, text = stretch.after, export.opening
+    at, first = stretch.after, None
     while at < stretch.end:
         count = min(READ_SAMPLES, stretch.end - at)
         batch = await hub.record_source.read(stretch.generation, at, count)
         records = [record for record in batch.records if record.seq <= stretch.end]
-        if not records or (batch.gap is not None and at > stretch.after):
+        if not records or (batch.gap is not None and first is not None):
             raise RingError("the ring has overwritten samples before they were sent")
-        yield (text + "".join(map(export.row, records))).encode()
-        at, text = records[-1].seq, ""
+        text = ""
+        if first is None:
+            first = records[0]
+            text = export.opening(first)
+        yield (text + "".join([export.row(record, first) for record in records])).encode()
+        at = records[-1].seq
