@@ -21,6 +21,8 @@ from trio_mpu.formats import (
     Window,
     event_id,
     gap_of,
+    row_csv,
+    row_json,
     sample_json,
 )
 from trio_mpu.record import Record, Values, values_of
@@ -34,17 +36,31 @@ MAX_RATE_HZ: Final = 8000.0
 MAX_FLUSH_MS: Final = 1000
 
 
+SSE: Final = "sse"
+FORMATS: Final = (SSE, "csv", "ndjson")
+
+
 class StreamOptions(NamedTuple):
     """What a client asked for: every sample (`rate_hz` 0) or means at that rate, with or without
-    extremes; each in its own write, or several in one, at most `flush_ms` late; in a notation."""
+    extremes; each in its own write, or several in one, at most `flush_ms` late; in a notation.
+
+    `format` is one of FORMATS: events, or lines as the history has them, of every sample."""
 
     rate_hz: float = 0.0
     stats: bool = False
     flush_ms: int = 0
     notation: Notation = PLAIN
+    format: str = SSE
+
+    @property
+    def text(self) -> tuple[str, Notation]:
+        """What the bytes of a sample depend on, if every sample is sent."""
+        return self.format, self.notation
 
     def encoder(self, origin: Origin, ledger: Ledger) -> "Encoder":
         """Return a new encoder; it adds the ledger to each gap."""
+        if self.format != SSE:
+            return Rows(origin, ledger, self)
         encoder = WindowMeans if self.rate_hz else EverySample
         return encoder(origin, ledger, self)
 
@@ -93,6 +109,19 @@ class EverySample(Encoder):
         """Return the record's event."""
         self.seq = record.seq
         return self._event(record, average, gap and with_noted_gap(record, gap), None)
+
+
+class Rows(Encoder):
+    """A line for each record, as the history has it."""
+
+    def __init__(self, origin: Origin, ledger: Ledger, options: StreamOptions) -> None:
+        super().__init__(origin, ledger, options)
+        self._row = row_csv if options.format == "csv" else row_json
+
+    def add(self, record: Record, average: Values, gap: Gap | None) -> bytes:  # noqa: ARG002
+        """Return the record's line. What the producer noted is in `lost` besides the gap."""
+        self.seq = record.seq
+        return (self._row(record, self._origin, gap, self._notation) + "\n").encode()
 
 
 class WindowMeans(Encoder):

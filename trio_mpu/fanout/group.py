@@ -9,7 +9,7 @@ import trio
 
 from trio_mpu.fanout.chunked import framed
 from trio_mpu.fanout.direct_write import DirectWriters
-from trio_mpu.fanout.encoder import StreamOptions
+from trio_mpu.fanout.encoder import SSE, StreamOptions
 from trio_mpu.formats import Ledger, Notation, Origin
 from trio_mpu.record import Record, Values
 from trio_mpu.sample import Gap
@@ -57,12 +57,12 @@ class Published:
     record: Record
     average: Values
     gap: Gap | None
-    events: dict[Notation, bytes] = field(default_factory=dict)
+    events: dict[tuple[str, Notation], bytes] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
 class Announced:
-    """A new status, and its event in each notation that a group has."""
+    """A new status, and its event in each notation that a group has. Rows have no place for it."""
 
     status: str
     events: Mapping[Notation, bytes]
@@ -117,7 +117,8 @@ class Group:
         if isinstance(entry, Announced):
             self.flush(now=True)
             self._status = entry.status
-            self._offer(entry.events[self.options.notation])
+            if self.options.format == SSE:
+                self._offer(entry.events[self.options.notation])
             return
         events = self._encode(entry)
         if not events:
@@ -132,11 +133,11 @@ class Group:
             events = self._encoder.add(entry.record, entry.average, entry.gap)
             self._encoded = self._encoder.seq or self._encoded
             return events
-        # All groups of every sample in one notation have the same event, whatever their flush_ms.
-        notation = self.options.notation
-        if (event := entry.events.get(notation)) is None:
+        # All groups of every sample in one form have the same bytes, whatever their flush_ms.
+        text = self.options.text
+        if (event := entry.events.get(text)) is None:
             event = self._encoder.add(entry.record, entry.average, entry.gap)
-            entry.events[notation] = event
+            entry.events[text] = event
         self._encoded = entry.record.seq
         return event
 

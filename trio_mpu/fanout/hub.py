@@ -21,7 +21,7 @@ from typing import Final, Protocol
 import trio
 
 from trio_mpu.fanout import sse
-from trio_mpu.fanout.encoder import EVERY_SAMPLE, StreamOptions
+from trio_mpu.fanout.encoder import EVERY_SAMPLE, SSE, StreamOptions
 from trio_mpu.fanout.forms import Forms
 from trio_mpu.fanout.group import Announced, Published
 from trio_mpu.fanout.moving_average import Average
@@ -124,7 +124,9 @@ class Hub:
         self.snapshot = self.snapshot._replace(status=status, reason=reason)
         if status not in (WAITING, self.announced):
             self.announced = status
-            notations = {group.options.notation for group in self.forms}
+            notations = {
+                group.options.notation for group in self.forms if group.options.format == SSE
+            }
             events = {notation: self.status_event(notation) for notation in notations}
             self.forms.put(Announced(status, events))
             self.forms.feed()

@@ -22,7 +22,7 @@ from typing import Final
 import trio
 
 from trio_mpu.fanout.catch_up import CatchUp
-from trio_mpu.fanout.encoder import EVERY_SAMPLE, StreamOptions
+from trio_mpu.fanout.encoder import EVERY_SAMPLE, SSE, StreamOptions
 from trio_mpu.fanout.group import Chunk
 from trio_mpu.fanout.hub import Hub
 
@@ -136,8 +136,8 @@ class Subscription:
         return await self._catch_up.read(self.at)
 
     def _knows_status(self) -> bool:
-        """Return whether the client knows the announced status."""
-        return self.at.status == self._hub.announced
+        """Return whether the client knows the announced status, or can't be sent it among rows."""
+        return self._group.options.format != SSE or self.at.status == self._hub.announced
 
     def _attach(self) -> Chunk | None:
         self._behind = False

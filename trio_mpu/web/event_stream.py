@@ -1,5 +1,6 @@
 """`/events`: a subscription, as the pieces of an answer without end."""
 
+import math
 from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Final
@@ -8,17 +9,30 @@ import trio
 
 from trio_mpu.errors import RequestError
 from trio_mpu.fanout import sse
-from trio_mpu.fanout.encoder import MAX_FLUSH_MS, MAX_RATE_HZ, MIN_RATE_HZ, StreamOptions
+from trio_mpu.fanout.encoder import (
+    FORMATS,
+    MAX_FLUSH_MS,
+    MAX_RATE_HZ,
+    MIN_RATE_HZ,
+    SSE,
+    StreamOptions,
+)
 from trio_mpu.fanout.group import Chunk
 from trio_mpu.fanout.hub import EARLIEST
 from trio_mpu.formats import event_id
+from trio_mpu.web import history
 from trio_mpu.web.app import App
 from trio_mpu.web.pieces import Pieces
 from trio_mpu.web.request import NOTATION, Request, notation, number, switch
 
 # The cursor goes by many names: ours, and those of clients and polyfills that can't send the header.
 CURSORS: Final = ("last_event_id", "lastEventId", "Last-Event-ID", "evs_last_event_id")
-PARAMETERS: Final = (*CURSORS, "rate", "stats", "flush_ms", *NOTATION)
+PARAMETERS: Final = (*CURSORS, "format", "rate", "stats", "flush_ms", *NOTATION)
+TYPES: Final = {
+    SSE: "text/event-stream",
+    "csv": history.TYPES["csv"],
+    "ndjson": history.TYPES["ndjson"],
+}
 # Bound "heartbeat, s".
 HEARTBEAT_S: Final = 15.0  # nginx cuts a stream that is silent for 60 s
 
@@ -36,7 +50,7 @@ def events(request: Request, app: App) -> Pieces:
         if gap is None and asked != EARLIEST:
             asked = after
     generate = partial(_events, app, asked, options, request.address)
-    return Pieces("text/event-stream", generate, tuple(headers), endless=True)
+    return Pieces(TYPES[options.format], generate, tuple(headers), endless=True)
 
 
 def last_event_id(request: Request) -> str:
@@ -60,19 +74,32 @@ def stream_options(request: Request) -> StreamOptions:
     rate_hz = number(query, "rate", MIN_RATE_HZ, MAX_RATE_HZ) or 0.0
     flush_ms = number(query, "flush_ms", 0, MAX_FLUSH_MS) or 0.0
     stats = switch(query, "stats") and rate_hz > 0
-    return StreamOptions(rate_hz, stats, int(flush_ms), notation(query))
+    if (kind := query.get("format", SSE)) not in FORMATS:
+        raise RequestError(400, f"format is one of {', '.join(FORMATS)}")
+    if kind != SSE and rate_hz:
+        # A row does not say that it is a mean: replay: would take it for a sample.
+        raise RequestError(400, f"format={kind} has every sample, without rate")
+    return StreamOptions(rate_hz, stats, int(flush_ms), notation(query), kind)
+
+
+def _opening_of_rows(options: StreamOptions) -> bytes:
+    """Return the header of CSV; NDJSON has none."""
+    return f"{','.join(options.notation.columns)}\n".encode() if options.format == "csv" else b""
 
 
 async def _events(
     app: App, last_id: str, options: StreamOptions, address: str, socket_fd: int | None
 ) -> AsyncGenerator[Chunk, None]:
-    yield Chunk(sse.OPENING)
+    is_sse = options.format == SSE
+    # Rows have nothing that their readers would pass over: no heartbeats then.
+    heartbeat_s = HEARTBEAT_S if is_sse else math.inf
+    yield Chunk(sse.OPENING if is_sse else _opening_of_rows(options))
     with app.stream(last_id, options, address) as subscription:
         subscription.socket_fd = socket_fd
         sent_s = trio.current_time()
         while True:
             chunk = Chunk(sse.HEARTBEAT)
-            with trio.move_on_at(sent_s + HEARTBEAT_S) as silence:
+            with trio.move_on_at(sent_s + heartbeat_s) as silence:
                 try:
                     chunk = await subscription.next()
                 except trio.EndOfChannel:
