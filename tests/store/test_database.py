@@ -244,3 +244,16 @@ def test_the_newest_sample_is_known_without_its_chunk(path: str) -> None:
     with opened(path) as database:
         database.store(cut(series(51, 50)))
         assert rows(path, "SELECT count(*) FROM chunks") == [(0,)]
+
+
+def test_each_generation_has_its_end(path: str) -> None:
+    """Of an earlier one, too, whose last chunk is not the file's."""
+    other = ORIGIN._replace(generation="00000000000000aa")
+    with opened(path) as database:
+        database.store(cut(series(1, 400)))
+        database.store([chunk._replace(origin=other) for chunk in cut(series(1, 30))])
+        assert database.ends == {ORIGIN.generation: 400, other.generation: 30}
+    with opened(path) as database:
+        assert database.ends == {ORIGIN.generation: 400, other.generation: 30}
+        database.store(cut(series(201, 200)))
+        assert rows(path, "SELECT sum(count) FROM chunks") == [(430,)]

@@ -43,10 +43,13 @@ class Database:
                     path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
                 )
                 self._set_up(self._connection)
-                self.ends: dict[str, int] = dict(
-                    self._rows("SELECT generation, last_seq FROM ends")
-                )
-                self._check_newest()
+                # The newest number and the newest offset of each generation.
+                self._ends: dict[str, tuple[int, int]] = {
+                    generation: (last_seq, offset_ns)
+                    for generation, last_seq, offset_ns in self._rows("SELECT * FROM ends")
+                }
+                self._newest = ""  # the generation of the newest chunk
+                self._read_newest()
         except BaseException:
             self.close()
             raise
@@ -54,15 +57,23 @@ class Database:
     def store(self, chunks: Sequence[Chunk]) -> None:
         """Write chunks, or none of them. What the file has already is left out."""
         self._check_file()
-        ends = dict(self.ends)
+        ends, newest = dict(self._ends), self._newest
         with self._translated(), self._transaction():
             for chunk in chunks:
-                if chunk.first.seq > ends.get(chunk.origin.generation, 0):
-                    self._add(chunk)
-                    ends[chunk.origin.generation] = chunk.last.seq
-                    end = (chunk.origin.generation, chunk.last.seq, chunk.offset_ns)
-                    self._execute(schema.SET_END, end)
-        self.ends = ends
+                generation = chunk.origin.generation
+                if chunk.first.seq <= ends.get(generation, (0, 0))[0]:
+                    continue
+                if newest in ends and generation != newest:
+                    self._execute(schema.SET_END, (newest, *ends[newest]))
+                self._add(chunk)
+                newest = generation
+                ends[generation] = chunk.last.seq, chunk.offset_ns
+        self._ends, self._newest = ends, newest
+
+    @property
+    def ends(self) -> dict[str, int]:
+        """The newest number of each generation."""
+        return {generation: last_seq for generation, (last_seq, _) in self._ends.items()}
 
     def prune(self, keep: Keep) -> int:
         """Delete what is beyond the bounds, the oldest first; return how many samples that were.
@@ -71,6 +82,8 @@ class Database:
         second first, then of a minute.
         """
         with self._translated(), self._transaction():
+            if self._newest:
+                self._execute(schema.SET_END, (self._newest, *self._ends[self._newest]))
             page_bytes = self._number("PRAGMA page_size")
             pages = self._number("PRAGMA page_count") - self._number("PRAGMA freelist_count")
             if keep.size_bytes is not None:  # the write-ahead log is part of the size
@@ -131,15 +144,17 @@ class Database:
                 connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {schema.VERSION}")
 
-    def _check_newest(self) -> None:
-        """Raise StoreError if the newest chunk, where a failing disk shows, can't be read."""
-        newest = self._rows(
-            "SELECT data, first_seq, count FROM chunks WHERE format = ? ORDER BY id DESC LIMIT 1",
-            FORMAT,
-        )
-        for data, first, count in newest:
+    def _read_newest(self) -> None:
+        """Find where the file ends. To write that with each chunk would cost a page each time.
+
+        Raises StoreError if the newest chunk, where a failing disk shows, can't be read.
+        """
+        for generation, first, count, offset_ns, form, data in self._rows(schema.NEWEST):
+            self._newest = generation
+            self._ends[generation] = first + count - 1, offset_ns
             try:
-                decode(data, first, count)
+                if form == FORMAT:
+                    decode(data, first, count)
             except StoreError as error:
                 raise StoreError(f"{self._path}: {error}; move the file away") from error
 

@@ -46,6 +46,10 @@ FIND_GENERATION: Final = (
 ADD_CHUNK: Final = "INSERT INTO chunks VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 ADD_GAP: Final = "INSERT INTO gaps VALUES (NULL, ?, ?, ?, ?, ?, ?)"
 SET_END: Final = "INSERT OR REPLACE INTO ends VALUES (?, ?, ?)"
+NEWEST: Final = (
+    "SELECT generation, first_seq, count, offset_ns, format, data FROM chunks "
+    "JOIN generations ON generations.id = generation_id ORDER BY chunks.id DESC LIMIT 1"
+)
 # By the clock as it was set last: what was measured before that isn't older than it is.
 OLDEST: Final = (
     "SELECT chunks.id, count, first_t_ns + ends.offset_ns, length(data) FROM chunks "
