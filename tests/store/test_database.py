@@ -257,3 +257,19 @@ def test_each_generation_has_its_end(path: str) -> None:
         assert database.ends == {ORIGIN.generation: 400, other.generation: 30}
         database.store(cut(series(201, 200)))
         assert rows(path, "SELECT sum(count) FROM chunks") == [(430,)]
+
+
+def test_windows_that_were_not_written_are_made_again(path: str) -> None:
+    """After a kill, from the chunks: each sample counts once."""
+    with opened(path) as database:
+        database.store(cut(series(1, 300)))
+        database.prune(Keep())
+        database.store(cut(series(301, 300)))
+        for name in ("", "-wal"):  # what a kill leaves
+            Path(path + ".killed" + name).write_bytes(Path(path + name).read_bytes())
+    total = "SELECT sum(count) FROM pyramid WHERE level_s = 60"
+    assert rows(path + ".killed", total) == [(300,)]
+    with opened(path + ".killed") as database:
+        database.store(cut(series(601, 100)))
+    assert rows(path + ".killed", total) == [(700,)]
+    assert rows(path, total) == [(600,)]

@@ -5,10 +5,8 @@ when it returns. All here blocks: call it in a thread.
 """
 
 import contextlib
-import fcntl
 import os
 import sqlite3
-import stat
 import time
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -16,9 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from trio_mpu.errors import StoreError
+from trio_mpu.record import Record
 from trio_mpu.store import schema
 from trio_mpu.store.chunk import FORMAT, RECORD_BYTES, Chunk, Origin, decode
 from trio_mpu.store.keep import Keep, Oldest, surplus
+from trio_mpu.store.lock import locked
+from trio_mpu.store.pyramid import Window, windows_of
 
 _BUSY_S: Final = 2.0  # a reader that holds up the writer is a checkpoint's: it is over by then
 _WAL_PAGES: Final = 1000  # SQLite's default: 4 MB
@@ -35,8 +36,9 @@ class Database:
         """Open the file, or make it."""
         self._path = path
         # Closed after SQLite: to close any descriptor of a file drops this process's locks on it.
-        self._fd = _locked(path)
+        self._fd = locked(path)
         self._connection: sqlite3.Connection | None = None
+        self._is_sound = False  # whether what is known here is what is in the file
         try:
             with self._translated():
                 self._connection = sqlite3.connect(
@@ -46,10 +48,14 @@ class Database:
                 # The newest number and the newest offset of each generation.
                 self._ends: dict[str, tuple[int, int]] = {
                     generation: (last_seq, offset_ns)
-                    for generation, last_seq, offset_ns in self._rows("SELECT * FROM ends")
+                    for generation, last_seq, offset_ns, _ in self._rows("SELECT * FROM ends")
                 }
                 self._newest = ""  # the generation of the newest chunk
-                self._read_newest()
+                # The newest chunk whose windows are in the file, and the windows of later ones.
+                self._settled_id = self._last_id = self._number(schema.SETTLED)
+                self._windows: list[tuple[object, ...]] = []
+                self._read_unsettled()
+            self._is_sound = True
         except BaseException:
             self.close()
             raise
@@ -57,18 +63,21 @@ class Database:
     def store(self, chunks: Sequence[Chunk]) -> None:
         """Write chunks, or none of them. What the file has already is left out."""
         self._check_file()
-        ends, newest = dict(self._ends), self._newest
+        ends, newest, last_id = dict(self._ends), self._newest, self._last_id
+        windows: list[tuple[object, ...]] = []
         with self._translated(), self._transaction():
             for chunk in chunks:
                 generation = chunk.origin.generation
                 if chunk.first.seq <= ends.get(generation, (0, 0))[0]:
                     continue
                 if newest in ends and generation != newest:
-                    self._execute(schema.SET_END, (newest, *ends[newest]))
-                self._add(chunk)
+                    self._execute(schema.SET_END, (newest, *ends[newest], self._settled_id))
+                last_id += 1
+                windows += self._add(last_id, chunk)
                 newest = generation
                 ends[generation] = chunk.last.seq, chunk.offset_ns
-        self._ends, self._newest = ends, newest
+        self._ends, self._newest, self._last_id = ends, newest, last_id
+        self._windows += windows
 
     @property
     def ends(self) -> dict[str, int]:
@@ -82,8 +91,7 @@ class Database:
         second first, then of a minute.
         """
         with self._translated(), self._transaction():
-            if self._newest:
-                self._execute(schema.SET_END, (self._newest, *self._ends[self._newest]))
+            self._settle()
             page_bytes = self._number("PRAGMA page_size")
             pages = self._number("PRAGMA page_count") - self._number("PRAGMA freelist_count")
             if keep.size_bytes is not None:  # the write-ahead log is part of the size
@@ -103,6 +111,7 @@ class Database:
                 self._execute("DELETE FROM chunks WHERE id <= ?", (oldest[gone - 1][0],))
             elif keep.size_bytes is not None and pages * page_bytes > keep.size_bytes:
                 self._prune_windows()
+        self._settled_id, self._windows = self._last_id, []
         with self._translated():
             if keep.size_bytes is not None and self._number("PRAGMA freelist_count") > _WAL_PAGES:
                 assert self._connection is not None
@@ -111,9 +120,13 @@ class Database:
         return sum(count for _, count, _, _ in oldest[:gone])
 
     def close(self) -> None:
-        """Close the file."""
-        with contextlib.suppress(sqlite3.Error):
-            if self._connection is not None:
+        """Close the file. What fails in that is found again in the chunks."""
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                if self._is_sound:
+                    with self._transaction():
+                        self._settle()
+            with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
         self._connection = None
         os.close(self._fd)
@@ -144,19 +157,23 @@ class Database:
                 connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {schema.VERSION}")
 
-    def _read_newest(self) -> None:
-        """Find where the file ends. To write that with each chunk would cost a page each time.
+    def _read_unsettled(self) -> None:
+        """Find where the file ends, and make the windows that it does not have yet.
 
-        Raises StoreError if the newest chunk, where a failing disk shows, can't be read.
+        Raises StoreError if one of the newest chunks, where a failing disk shows, can't be read.
         """
-        for generation, first, count, offset_ns, form, data in self._rows(schema.NEWEST):
-            self._newest = generation
+        newest = self._rows(schema.NEWEST, self._settled_id)
+        for chunk_id, generation_id, generation, first, count, offset_ns, form, data in newest:
+            self._newest, self._last_id = generation, max(chunk_id, self._last_id)
             self._ends[generation] = first + count - 1, offset_ns
+            if form != FORMAT:
+                continue
             try:
-                if form == FORMAT:
-                    decode(data, first, count)
+                records = decode(data, first, count)
             except StoreError as error:
                 raise StoreError(f"{self._path}: {error}; move the file away") from error
+            if chunk_id > self._settled_id:
+                self._windows += _window_rows(generation_id, windows_of(records), records[0])
 
     def _check_file(self) -> None:
         """Raise StoreError if the path leads elsewhere: SQLite would go on, into a lost file."""
@@ -167,22 +184,40 @@ class Database:
         if not os.path.samestat(there, os.fstat(self._fd)):
             raise StoreError(f"{self._path} is another file now")
 
-    def _add(self, chunk: Chunk) -> None:
+    def _add(self, chunk_id: int, chunk: Chunk) -> list[tuple[object, ...]]:
+        """Write all of a chunk but its windows; return those as rows."""
         generation_id = self._generation_id(chunk.origin)
         first, last = chunk.first, chunk.last
         times = (first.t_ns, last.t_ns, first.time_ns, last.time_ns, chunk.offset_ns)
-        row = (generation_id, first.seq, chunk.samples, *times, FORMAT, RECORD_BYTES, chunk.data)
+        row = (
+            chunk_id,
+            generation_id,
+            first.seq,
+            chunk.samples,
+            *times,
+            FORMAT,
+            RECORD_BYTES,
+            chunk.data,
+        )
         self._execute(schema.ADD_CHUNK, row)
         for gap in chunk.gaps:
             # The sample after it is in this chunk; its time to the chunk's own precision.
             share = (gap.before - first.seq) / chunk.samples
             time_ns = first.time_ns + int(share * (last.time_ns - first.time_ns))
             self._execute(schema.ADD_GAP, (generation_id, *gap, time_ns))
-        offset_s = round((first.time_ns - first.t_ns) / _NS_PER_S)
-        for window in chunk.windows:
-            values = chain(*zip(window.lows, window.means, window.highs, strict=True))
-            key = (window.level_s, window.start_s, generation_id, offset_s, window.samples)
-            self._execute(schema.ADD_WINDOW, (*key, *values))
+        return _window_rows(generation_id, chunk.windows, first)
+
+    def _settle(self) -> None:
+        """Write the windows of the chunks that have come since the last time.
+
+        Not with each chunk: that would write three pages more a second, and wear out a memory card.
+        A recorder that is killed before this makes them again, from the chunks.
+        """
+        for row in self._windows:
+            self._execute(schema.ADD_WINDOW, row)
+        if self._newest:
+            end = (self._newest, *self._ends[self._newest], self._last_id)
+            self._execute(schema.SET_END, end)
 
     def _generation_id(self, origin: Origin) -> int:
         self._execute(schema.ADD_GENERATION, origin)
@@ -228,6 +263,8 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
+            # Nobody knows whether the transaction that failed is in the file.
+            self._is_sound = False
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             if code == sqlite3.SQLITE_NOTADB:
                 raise StoreError(f"{self._path} is no SQLite file; choose another one") from error
@@ -236,23 +273,15 @@ class Database:
             raise StoreError(f"can't write {self._path}: {error}") from error
 
 
-def _locked(path: str) -> int:
-    """Return a descriptor of the file, which is made if need be, with the recorder's lock."""
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
-    except OSError as error:
-        raise StoreError(f"can't write {path}: {error.strerror}") from error
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise StoreError(f"{path} is no regular file")
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(fd)
-        raise StoreError(f"another recorder writes {path}") from error
-    except OSError as error:
-        os.close(fd)
-        raise StoreError(f"can't lock {path}: {error.strerror}") from error
-    except StoreError:
-        os.close(fd)
-        raise
-    return fd
+def _window_rows(
+    generation_id: int, windows: Sequence[Window], first: Record
+) -> list[tuple[object, ...]]:
+    """Return rows of the pyramid, for ADD_WINDOW."""
+    offset_s = round((first.time_ns - first.t_ns) / _NS_PER_S)
+    return [
+        (
+            *(each.level_s, each.start_s, generation_id, offset_s, each.samples),
+            *chain(*zip(each.lows, each.means, each.highs, strict=True)),
+        )
+        for each in windows
+    ]

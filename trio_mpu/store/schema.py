@@ -34,7 +34,8 @@ TABLES: Final = (
         PRIMARY KEY (level_s, start_s, generation_id, offset_s)) WITHOUT ROWID""",
     # The newest number of each generation, and the newest offset: they outlive deleted chunks.
     """CREATE TABLE ends (
-        generation TEXT PRIMARY KEY, last_seq INTEGER NOT NULL, offset_ns INTEGER NOT NULL)
+        generation TEXT PRIMARY KEY, last_seq INTEGER NOT NULL, offset_ns INTEGER NOT NULL,
+        chunk_id INTEGER NOT NULL)
         WITHOUT ROWID""",
 )
 
@@ -43,12 +44,14 @@ FIND_GENERATION: Final = (
     "SELECT id FROM generations WHERE generation = ? AND source = ? AND chip = ? "
     "AND calibration = ? AND period_ns = ?"
 )
-ADD_CHUNK: Final = "INSERT INTO chunks VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+ADD_CHUNK: Final = "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 ADD_GAP: Final = "INSERT INTO gaps VALUES (NULL, ?, ?, ?, ?, ?, ?)"
-SET_END: Final = "INSERT OR REPLACE INTO ends VALUES (?, ?, ?)"
+SET_END: Final = "INSERT OR REPLACE INTO ends VALUES (?, ?, ?, ?)"
+SETTLED: Final = "SELECT coalesce(max(chunk_id), 0) FROM ends"
 NEWEST: Final = (
-    "SELECT generation, first_seq, count, offset_ns, format, data FROM chunks "
-    "JOIN generations ON generations.id = generation_id ORDER BY chunks.id DESC LIMIT 1"
+    "SELECT chunks.id, generation_id, generation, first_seq, count, offset_ns, format, data "
+    "FROM chunks JOIN generations ON generations.id = generation_id "
+    "WHERE chunks.id > ?1 OR chunks.id = (SELECT max(id) FROM chunks) ORDER BY chunks.id"
 )
 # By the clock as it was set last: what was measured before that isn't older than it is.
 OLDEST: Final = (
