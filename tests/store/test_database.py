@@ -273,3 +273,11 @@ def test_windows_that_were_not_written_are_made_again(path: str) -> None:
         database.store(cut(series(601, 100)))
     assert rows(path + ".killed", total) == [(700,)]
     assert rows(path, total) == [(600,)]
+
+
+def test_windows_that_were_written_are_not_made_again(path: str) -> None:
+    """However often the file is opened."""
+    for first in (1, 101, 201):
+        with opened(path) as database:
+            database.store(cut(series(first, 100)))
+    assert rows(path, "SELECT sum(count) FROM pyramid WHERE level_s = 60") == [(300,)]
