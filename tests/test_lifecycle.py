@@ -1,5 +1,6 @@
 """Signals → cancellation, errors → exit statuses; and the two mains."""
 
+import gc
 import logging
 import os
 import resource
@@ -265,9 +266,34 @@ def test_the_server_is_given_its_options(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(server_run, "run_server", run_server)
     monkeypatch.setattr(lifecycle, "allow_descriptors", calls.append)
+    monkeypatch.setattr(lifecycle, "look_for_garbage_rarely", lambda: None)
     assert run(server, ["--max-clients=5", "--ring=r"], {"TRIO_MPU_PORT": "80"}) == 0
     assert run(server, ["--host=::1", "--log-level=debug"], {}) == 0
     assert calls == [5, ("", 80, "r", 5), 2000, ("::1", 3737, "data_buffer", 2000)]
+
+
+def test_a_server_s_clients_wait_for_no_look_through_old_objects(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before it serves, and not in this process for ever."""
+    thresholds: list[tuple[int, int, int]] = []
+
+    async def run_server(
+        settings: ServerSettings, stop: trio.Event, *, task_status: trio.TaskStatus[None]
+    ) -> None:
+        await trio.lowlevel.checkpoint()
+        thresholds.append(gc.get_threshold())
+        task_status.started()
+
+    monkeypatch.setattr(server_run, "run_server", run_server)
+    before = gc.get_threshold()
+    try:
+        assert run(server, [], {}) == 0
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
+    assert thresholds == [lifecycle.GARBAGE_THRESHOLDS]
 
 
 # -- under a supervisor ---------------------------------------------------------------------------

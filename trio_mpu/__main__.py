@@ -82,6 +82,8 @@ def server(argv: Argv, environ: Environ) -> int:
 
     from trio_mpu.server.run import run_server
 
+    lifecycle.look_for_garbage_rarely()
+
     async def program(stop: trio.Event, ready: Callable[[], None]) -> None:
         async with trio.open_nursery() as nursery:
             await nursery.start(run_server, settings, stop)

@@ -77,8 +77,12 @@ class _Sender:
             except ClientGone as gone:
                 self._gone = gone
             nursery.cancel_scope.cancel()
-        if self._gone is not None:
-            raise self._gone
+        if (reason := self._gone) is not None:
+            self._gone = None
+            try:
+                raise reason
+            finally:
+                del reason  # or it holds the frame that holds it, and both wait for the collector
 
     async def _read(self, writer: trio.CancelScope) -> None:
         extra = 0
