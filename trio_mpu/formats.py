@@ -74,6 +74,11 @@ class Notation(NamedTuple):
         """The columns of CSV."""
         return SI_COLUMNS if self.si else COLUMNS
 
+    @property
+    def csv_header(self) -> str:
+        """The first line of CSV, with its end."""
+        return ",".join(self.columns) + "\n"
+
 
 PLAIN: Final = Notation()
 

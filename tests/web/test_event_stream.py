@@ -282,26 +282,36 @@ def test_a_chunk_is_framed_as_h11_does() -> None:
             assert framed(payload) == connection.send(h11.Data(data=payload))
 
 
+@asynccontextmanager
+async def collected(client: trio.abc.ReceiveStream) -> AsyncIterator[bytearray]:
+    """What this client receives while the block runs."""
+    received = bytearray()
+
+    async def read() -> None:
+        while data := await client.receive_some():
+            received.extend(data)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        yield received
+        nursery.cancel_scope.cancel()
+
+
 async def test_samples_that_are_handed_over_leave_no_heartbeat(mock_clock: MockClock) -> None:
     """The task sleeps while the hub writes into its socket; the stream is not silent for that."""
-    async with tcp_pair() as pair, streaming(pair=pair) as streamed:
-        received = bytearray()
-
-        async def read() -> None:
-            while data := await streamed.client.receive_some():
-                received.extend(data)
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(read)
-            for _ in range(30):
-                await later(mock_clock, HEARTBEAT_S / 5)
-                streamed.hub.publish(streamed.record_source.write())
-            while received.count(b"\nid: ") < 30:
-                await wait_all_tasks_blocked()
-            assert b"\n:\n" not in received
-            while b"\n:\n" not in received:  # but a silent stream has one
-                await later(mock_clock, HEARTBEAT_S)
-            nursery.cancel_scope.cancel()
+    async with (
+        tcp_pair() as pair,
+        streaming(pair=pair) as streamed,
+        collected(streamed.client) as received,
+    ):
+        for _ in range(30):
+            await later(mock_clock, HEARTBEAT_S / 5)
+            streamed.hub.publish(streamed.record_source.write())
+        while received.count(b"\nid: ") < 30:
+            await wait_all_tasks_blocked()
+        assert b"\n:\n" not in received
+        while b"\n:\n" not in received:  # but a silent stream has one
+            await later(mock_clock, HEARTBEAT_S)
 
 
 async def test_a_client_that_is_slow_for_a_moment_gets_whole_chunks_in_order() -> None:
@@ -335,20 +345,15 @@ async def test_a_client_that_is_slow_for_a_moment_gets_whole_chunks_in_order() -
 
 async def test_a_heartbeat_comes_so_long_after_the_last_sample(mock_clock: MockClock) -> None:
     """Also after one that the hub wrote itself while the task slept: a proxy counts from there."""
-    async with tcp_pair() as pair, streaming(pair=pair) as streamed:
-        received = bytearray()
-
-        async def read() -> None:
-            while data := await streamed.client.receive_some():
-                received.extend(data)
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(read)
-            await later(mock_clock, HEARTBEAT_S - 1)
-            streamed.hub.publish(streamed.record_source.write())
-            await later(mock_clock, HEARTBEAT_S - 1)
-            assert received.count(b"\n:\n") == 0
-            await later(mock_clock, 1)
-            while b"\n:\n" not in received:
-                await wait_all_tasks_blocked()
-            nursery.cancel_scope.cancel()
+    async with (
+        tcp_pair() as pair,
+        streaming(pair=pair) as streamed,
+        collected(streamed.client) as received,
+    ):
+        await later(mock_clock, HEARTBEAT_S - 1)
+        streamed.hub.publish(streamed.record_source.write())
+        await later(mock_clock, HEARTBEAT_S - 1)
+        assert received.count(b"\n:\n") == 0
+        await later(mock_clock, 1)
+        while b"\n:\n" not in received:
+            await wait_all_tasks_blocked()

@@ -16,7 +16,8 @@ from trio_mpu.fanout.hub import Hub
 from trio_mpu.formats import COLUMNS, SI_COLUMNS, Notation
 from trio_mpu.sample import Flag
 from trio_mpu.web import history
-from trio_mpu.web.history import PIECE_SAMPLES, History
+from trio_mpu.web.history import History
+from trio_mpu.web.pieces import PIECE_SAMPLES
 from trio_mpu.web.request import Request
 
 

@@ -11,9 +11,8 @@ from trio_mpu.errors import RequestError, RingError
 from trio_mpu.sample import Flag
 from trio_mpu.web import history
 from trio_mpu.web.app import App
-from trio_mpu.web.pieces import Pieces
+from trio_mpu.web.pieces import PIECE_SAMPLES, Pieces
 from trio_mpu.web.request import Request
-from trio_mpu.web.stretch import READ_SAMPLES
 
 FIRST_LINE = "#time,accel_x,accel_y,accel_z"
 
@@ -106,7 +105,7 @@ async def test_gyroflows_file_has_the_rings_values_by_its_own_scales() -> None:
     assert dict(reply.headers)["Content-Disposition"].endswith('.gcsv"')
 
 
-@pytest.mark.parametrize("newest", [2, READ_SAMPLES - 1, READ_SAMPLES, READ_SAMPLES + 1, 400])
+@pytest.mark.parametrize("newest", [2, PIECE_SAMPLES - 1, PIECE_SAMPLES, PIECE_SAMPLES + 1, 400])
 @pytest.mark.parametrize("flag", [Flag.DEVICE_GAP, Flag.RESTART_GAP])
 async def test_only_what_comes_after_the_newest_gap_is_given(newest: int, flag: Flag) -> None:
     """Even if nobody counted what is missing; the head says how much is left out."""

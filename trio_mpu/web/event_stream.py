@@ -82,18 +82,14 @@ def stream_options(request: Request) -> StreamOptions:
     return StreamOptions(rate_hz, stats, int(flush_ms), notation(query), kind)
 
 
-def _opening_of_rows(options: StreamOptions) -> bytes:
-    """Return the header of CSV; NDJSON has none."""
-    return f"{','.join(options.notation.columns)}\n".encode() if options.format == "csv" else b""
-
-
 async def _events(
     app: App, last_id: str, options: StreamOptions, address: str, socket_fd: int | None
 ) -> AsyncGenerator[Chunk, None]:
     is_sse = options.format == SSE
+    opening = {SSE: sse.OPENING, "csv": options.notation.csv_header.encode(), "ndjson": b""}
     # Rows have nothing that their readers would pass over: no heartbeats then.
     heartbeat_s = HEARTBEAT_S if is_sse else math.inf
-    yield Chunk(sse.OPENING if is_sse else _opening_of_rows(options))
+    yield Chunk(opening[options.format])
     with app.stream(last_id, options, address) as subscription:
         subscription.socket_fd = socket_fd
         sent_s = trio.current_time()

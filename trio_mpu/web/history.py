@@ -19,7 +19,7 @@ from trio_mpu.sample import Gap
 from trio_mpu.web.answer import Headers
 from trio_mpu.web.app import App
 from trio_mpu.web.exports import EXPORTS, Export
-from trio_mpu.web.pieces import Pieces
+from trio_mpu.web.pieces import PIECE_SAMPLES, Pieces
 from trio_mpu.web.request import NOTATION, Request, accepts_gzip, notation, number
 from trio_mpu.web.stretch import Stretch, newest_stretch, stretch_pieces
 
@@ -34,7 +34,8 @@ TYPES: Final = {
 MAX_SECONDS: Final = 10**6
 GZIP_LEVEL: Final = 1  # a sixth of the bytes; higher levels gain a tenth for thrice the time
 _GZIP_FORMAT: Final = 31  # zlib: the largest window, and gzip's header
-PIECE_SAMPLES: Final = 128  # some 30 kB, encoded in 1 ms: streams are not kept waiting
+
+MakePieces = Callable[[], AsyncGenerator[bytes, None]]
 
 
 class Compressor(Protocol):
@@ -101,10 +102,11 @@ def past(request: Request, app: App) -> Pieces:
     if accepts_gzip(request):
         headers = (*headers, ("Content-Encoding", "gzip"))
         compressor = zlib.compressobj(GZIP_LEVEL, wbits=_GZIP_FORMAT)
-    make, prepare = partial(pieces, app.hub, asked), None
+    make: MakePieces = partial(pieces, app.hub, asked)
+    prepare = None
     if (export := EXPORTS.get(asked.format)) is not None:
         exported = _Exported(app.hub, asked, export, request.address)
-        make, prepare = partial(exported.pieces), exported.prepare
+        make, prepare = exported.pieces, exported.prepare
     generate = partial(_in_turns, app.hub, make, request.address, compressor)
     return Pieces(TYPES[asked.format], generate, headers, prepare=prepare)
 
@@ -118,7 +120,7 @@ def _file_name(asked: History) -> str:
 
 async def _in_turns(
     hub: Hub,
-    make: Callable[[], AsyncGenerator[bytes, None]],
+    make: MakePieces,
     address: str,
     compressor: Compressor | None,
     _fd: int | None,
@@ -148,8 +150,10 @@ class _Exported:
     async def prepare(self) -> Headers:
         """Return the header that says how much of what was asked for is left out."""
         source, asked, generation = self._hub.record_source, self._asked, self._origin.generation
-        after, end = await _bounds(source, self._origin, self._head, asked)
-        if oldest := (await source.read(generation, after, 1)).records:
+        async with self._hub.turns.slice(self._address):
+            after, end = await _bounds(source, self._origin, self._head, asked)
+            oldest = (await source.read(generation, after, 1)).records
+        if oldest:
             after = oldest[0].seq - 1
         if asked.since is not None and asked.limit is not None:
             end = min(end, after + asked.limit)
@@ -202,7 +206,7 @@ async def pieces(hub: Hub, asked: History) -> AsyncGenerator[bytes, None]:
 def _frame(asked: History, origin: Origin) -> tuple[str, str, str]:
     """Return what stands before the rows, between them and after them."""
     if asked.format == "csv":
-        return ",".join(asked.notation.columns) + "\n", "", ""
+        return asked.notation.csv_header, "", ""
     if asked.format == "ndjson":
         return "", "", ""
     return f'{{"generation":"{origin.generation:016x}","samples":[\n', ",\n", "\n]}\n"

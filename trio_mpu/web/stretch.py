@@ -12,8 +12,8 @@ from trio_mpu.errors import RequestError, RingError
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.formats import gap_of
 from trio_mpu.web.exports import Export
+from trio_mpu.web.pieces import PIECE_SAMPLES
 
-READ_SAMPLES: Final = 128  # as many as the history encodes at a time
 MIN_SAMPLES: Final = 2  # one sample has no rate
 
 
@@ -35,7 +35,7 @@ async def newest_stretch(hub: Hub, asked: Stretch, address: str) -> Stretch:
     generation, after, end = asked.generation, asked.after, asked.end
     first, is_found = end + 1, False
     while not is_found and first > after + 1:
-        begin = max(after, first - 1 - READ_SAMPLES)
+        begin = max(after, first - 1 - PIECE_SAMPLES)
         async with hub.turns.slice(address):
             batch = await hub.record_source.read(generation, begin, first - 1 - begin)
         held = [record for record in batch.records if record.seq < first]
@@ -62,7 +62,7 @@ async def stretch_pieces(hub: Hub, stretch: Stretch, export: Export) -> AsyncGen
     """
     at, first = stretch.after, None
     while at < stretch.end:
-        count = min(READ_SAMPLES, stretch.end - at)
+        count = min(PIECE_SAMPLES, stretch.end - at)
         batch = await hub.record_source.read(stretch.generation, at, count)
         records = [record for record in batch.records if record.seq <= stretch.end]
         if not records or (batch.gap is not None and first is not None):
