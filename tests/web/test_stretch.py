@@ -5,6 +5,8 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
 
 from tests.helpers.fakes import GENERATION, PERIOD_NS, FakeRecords, make_app, serving
 from trio_mpu.errors import RequestError, RingError
@@ -226,3 +228,16 @@ async def test_the_head_says_what_is_left_out(method: str) -> None:
         served.record_source.trouble = RingError("a process holds it")
         answer = await client.get("/history?format=klipper", method=method)
         assert answer.status == 503
+
+
+async def test_the_ring_is_read_in_turn_from_the_first_read_on() -> None:
+    """Also to find the first sample, which may take twenty reads."""
+    record_source = ring(300)
+    app = make_app(record_source)
+    reply, before = reply_of(app, seconds="1"), record_source.reads
+    async with trio.open_nursery() as nursery, app.hub.turns.slice("192.0.2.7"):
+        nursery.start_soon(prepared, reply)
+        await wait_all_tasks_blocked()
+        assert record_source.reads == before
+    assert record_source.reads > before
+    app.close()
