@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from trio_mpu.wall_clock import STEP_NS, StepWatch, offset_ns
+from trio_mpu.wall_clock import STEP_NS, StepWatch, asleep_ns, boot_id, offset_ns
 
 
 class Clocks:
@@ -62,3 +62,18 @@ def test_a_step_between_the_look_and_its_acceptance_is_noticed_later(clocks: Clo
     clocks.wall_ns += STEP_NS + 1
     watch.accept()
     assert watch.has_stepped()
+
+
+def test_the_time_asleep_is_that_in_which_the_monotonic_clock_stood_still(clocks: Clocks) -> None:
+    """It adds up since the computer's start."""
+    clocks.pass_ns(STEP_NS)
+    assert asleep_ns() == 0
+    clocks.pass_ns(2 * STEP_NS, asleep=True)
+    clocks.pass_ns(STEP_NS)
+    assert asleep_ns() == 2 * STEP_NS
+
+
+def test_a_start_of_the_computer_has_one_id() -> None:
+    """A UUID, as the kernel has it."""
+    assert boot_id() == boot_id()
+    assert len(boot_id()) == 36

@@ -6,6 +6,7 @@ the offset between the two clocks, and when that changed.
 """
 
 import time
+from pathlib import Path
 from typing import Final
 
 STEP_NS: Final = 50_000_000  # NTP slews by at most 0.5 ms/s, and steps from 128 ms on
@@ -14,6 +15,17 @@ STEP_NS: Final = 50_000_000  # NTP slews by at most 0.5 ms/s, and steps from 128
 def offset_ns() -> int:
     """Return the wall clock less CLOCK_MONOTONIC, now."""
     return time.time_ns() - time.monotonic_ns()
+
+
+def asleep_ns() -> int:
+    """Return for how long the computer has been asleep since its start: CLOCK_MONOTONIC stands
+    still then."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
+
+
+def boot_id() -> str:
+    """Return what identifies this start of the computer: until the next one, its clocks go on."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 class StepWatch:

@@ -11,7 +11,7 @@ from trio_mpu.record import Record
 from trio_mpu.sample import Flag, Gap
 from trio_mpu.store.chunk import RECORD_BYTES, Chunk, Origin, chunks_of, decode, encode
 
-ORIGIN = Origin("00000000000000ff", "test", "", "", 10_000_000)
+ORIGIN = Origin("00000000000000ff", "test", "", "", 10_000_000, "boot")
 MS = 1_000_000
 
 
@@ -26,7 +26,7 @@ def series(first: int, count: int, step_ns: int = 10 * MS) -> list[Record]:
 
 def cut(records: list[Record], gap: Gap | None = None) -> list[Chunk]:
     """All chunks of these records."""
-    return [*chunks_of(ORIGIN, records, gap)]
+    return [*chunks_of(ORIGIN, records, gap, 0)]
 
 
 def test_what_was_encoded_is_decoded() -> None:
@@ -69,7 +69,11 @@ def test_a_chunk_ends_where_the_clock_was_set() -> None:
     """So each has one offset, by which the times before can be put right."""
     records = [record._replace(time_ns=record.t_ns) for record in series(1, 10)] + series(11, 5)
     records[10] = records[10]._replace(flags=Flag.CLOCK_STEP)
-    assert [(chunk.samples, chunk.offset_ns) for chunk in cut(records)] == [(10, 0), (5, 5000 * MS)]
+    assert [(chunk.samples, chunk.boot_offset_ns) for chunk in cut(records)] == [
+        (10, 0),
+        (5, 5000 * MS),
+    ]
+    assert [chunk.begins_with_step for chunk in cut(records)] == [False, True]
     assert len(cut(records[10:])) == 1
 
 

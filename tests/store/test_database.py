@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.fake_devices import one_line
-from tests.store.test_chunk import ORIGIN, cut, series
+from tests.store.test_chunk import MS, ORIGIN, cut, series
 from trio_mpu.errors import StoreError
-from trio_mpu.sample import Gap
+from trio_mpu.sample import Flag, Gap
 from trio_mpu.store import database as module
 from trio_mpu.store.chunk import decode
 from trio_mpu.store.database import Database
@@ -84,18 +84,47 @@ def test_no_row_is_stored_twice(path: str) -> None:
     assert rows(path, "SELECT sum(count) FROM pyramid WHERE level_s = 3600") == [(400,)]
 
 
-def test_a_new_calibration_is_a_new_row_of_generations(path: str) -> None:
-    """And its chunks refer to that."""
+def test_a_new_calibration_is_a_new_session(path: str) -> None:
+    """And its chunks refer to that. Its times remain as they are: nobody has set the clock."""
     first, second = series(1, 100), series(101, 100)
     with opened(path) as database:
         database.store(cut(first))
         database.store(
             [chunk._replace(origin=ORIGIN._replace(calibration="c")) for chunk in cut(second)]
         )
+        database.store(
+            [
+                chunk._replace(origin=ORIGIN._replace(calibration="c"))
+                for chunk in cut(series(201, 9))
+            ]
+        )
     assert rows(
         path,
-        "SELECT first_seq, calibration FROM chunks JOIN generations g ON g.id = generation_id",
-    ) == [(1, ""), (101, "c")]
+        "SELECT first_seq, calibration, first_chunk_id, correction_ns FROM chunks "
+        "JOIN sessions ON sessions.id = session_id JOIN clocks USING (session_id)",
+    ) == [(1, "", 1, 0), (101, "c", 2, 0), (201, "c", 2, 0)]
+
+
+def test_times_before_the_clock_was_set_can_be_put_right(path: str) -> None:
+    """In all sessions of this start of the computer, and in no other one's."""
+    records = [record._replace(time_ns=record.t_ns) for record in series(1, 20)]
+    later = series(21, 10)
+    later[0] = later[0]._replace(flags=Flag.CLOCK_STEP)
+    other = ORIGIN._replace(generation="00000000000000aa", boot_id="other")
+    calibrated = ORIGIN._replace(calibration="c")
+    with opened(path) as database:
+        database.store([chunk._replace(origin=other) for chunk in cut(records)])
+        database.store(cut(records[:10]))
+        database.store([each._replace(origin=calibrated) for each in cut(records[10:])])
+        database.store([each._replace(origin=calibrated) for each in cut(later)])
+        database.store([each._replace(origin=calibrated) for each in cut(series(31, 10))])
+    assert rows(path, "SELECT session_id, correction_ns FROM clocks ORDER BY session_id") == [
+        (1, 0),
+        (2, 5000 * MS),
+        (3, 5000 * MS),
+        (4, 0),
+    ]
+    assert rows(path, "SELECT session_id FROM chunks ORDER BY id") == [(1,), (2,), (3,), (4,), (4,)]
 
 
 def test_a_transaction_that_fails_leaves_nothing(path: str) -> None:
@@ -140,7 +169,7 @@ def test_another_version_is_refused(path: str) -> None:
     """Its tables may mean something else."""
     Database(path).close()
     rows(path, "PRAGMA user_version = 7")
-    assert "has version 7 of the tables, but this program knows version 1" in refusal(path)
+    assert "has version 7 of the tables, but this program knows version 2" in refusal(path)
 
 
 def test_a_damaged_file_is_refused(path: str) -> None:
@@ -197,6 +226,7 @@ def test_old_chunks_go_and_windows_stay(path: str) -> None:
         record._replace(t_ns=now_t_ns + record.t_ns, time_ns=now_ns + record.t_ns)
         for record in series(101, 100)
     ]
+    late[0] = late[0]._replace(flags=Flag.CLOCK_STEP)
     with opened(path) as database:
         database.store(cut(early))
         database.store(cut(late))

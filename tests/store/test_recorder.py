@@ -136,7 +136,7 @@ async def test_it_goes_over_to_a_new_ring(ring_name: str, path: str) -> None:
             await until(lambda: len(numbers(path)) == 18)
     assert numbers(path) == [*range(1, 16), 1, 2, 3]
     assert gaps(path) == [(0, 1, None, "restart")]
-    assert len(rows(path, "SELECT DISTINCT generation FROM generations")) == 2
+    assert len(rows(path, "SELECT DISTINCT generation FROM sessions")) == 2
 
 
 async def test_it_waits_for_a_ring(

@@ -20,13 +20,14 @@ _LEVEL: Final = 6  # of zlib: 9 takes twice the time for 1 % less
 
 
 class Origin(NamedTuple):
-    """Where samples are from: a row in the table of generations."""
+    """Where samples are from, and by which settings: what the samples of a session share."""
 
     generation: str  # 16 hexadecimal digits, as in an event's id
     source: str
     chip: str
     calibration: str
     period_ns: int
+    boot_id: str  # of the computer: until it starts again, its clocks go on
 
 
 class Chunk(NamedTuple):
@@ -35,7 +36,9 @@ class Chunk(NamedTuple):
     origin: Origin
     first: Record
     last: Record
-    offset_ns: int  # the wall clock less CLOCK_MONOTONIC at its last sample
+    # The wall clock less CLOCK_BOOTTIME: changes only when the wall clock is set. (It can be off by
+    # the time that the computer has slept since.)
+    boot_offset_ns: int
     data: bytes
     windows: list[Window]
     gaps: list[Gap]
@@ -44,6 +47,11 @@ class Chunk(NamedTuple):
     def samples(self) -> int:
         """How many records it has."""
         return self.last.seq - self.first.seq + 1
+
+    @property
+    def begins_with_step(self) -> bool:
+        """Whether the wall clock was set right before it."""
+        return bool(self.first.flags & Flag.CLOCK_STEP)
 
 
 def encode(records: Sequence[Record]) -> bytes:
@@ -63,8 +71,11 @@ def decode(data: bytes, first: int, count: int) -> list[Record]:
     return records
 
 
-def chunks_of(origin: Origin, records: Sequence[Record], gap: Gap | None) -> Iterator[Chunk]:
-    """Cut consecutive records into chunks. `gap` is what is missing before the first one.
+def chunks_of(
+    origin: Origin, records: Sequence[Record], gap: Gap | None, asleep_ns: int
+) -> Iterator[Chunk]:
+    """Cut consecutive records into chunks. `gap` is what is missing before the first one;
+    `asleep_ns` is how long the computer has been asleep since its start.
 
     A chunk ends where the wall clock was set, so that one offset is right for all of it.
     """
@@ -74,8 +85,8 @@ def chunks_of(origin: Origin, records: Sequence[Record], gap: Gap | None) -> Ite
             gaps.insert(0, gap)
             gap = None
         first, last = piece[0], piece[-1]
-        offset_ns = last.time_ns - last.t_ns
-        yield Chunk(origin, first, last, offset_ns, encode(piece), windows_of(piece), gaps)
+        boot_offset_ns = first.time_ns - first.t_ns - asleep_ns
+        yield Chunk(origin, first, last, boot_offset_ns, encode(piece), windows_of(piece), gaps)
 
 
 def _pieces(records: Sequence[Record]) -> Iterator[Sequence[Record]]:

@@ -8,15 +8,15 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from trio_mpu.errors import StoreError
-from trio_mpu.record import Record
 from trio_mpu.store import schema
 from trio_mpu.store.chunk import FORMAT, RECORD_BYTES, Chunk, Origin, decode
+from trio_mpu.store.connection import is_new, number, translated
 from trio_mpu.store.keep import Keep, Oldest, surplus
 from trio_mpu.store.lock import locked
 from trio_mpu.store.pyramid import Window, windows_of
@@ -26,7 +26,6 @@ _WAL_PAGES: Final = 1000  # SQLite's default: 4 MB
 _ROW_BYTES: Final = 100  # of a chunk beside its data, rounded up
 _PRUNE_CHUNKS: Final = 512  # at a time; arbitrary
 _PRUNE_WINDOWS: Final = 3600  # likewise
-_NS_PER_S: Final = 1_000_000_000
 
 
 class Database:
@@ -45,12 +44,11 @@ class Database:
                     path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
                 )
                 self._set_up(self._connection)
-                # The newest number and the newest offset of each generation.
-                self._ends: dict[str, tuple[int, int]] = {
-                    generation: (last_seq, offset_ns)
-                    for generation, last_seq, offset_ns, _ in self._rows("SELECT * FROM ends")
-                }
-                self._newest = ""  # the generation of the newest chunk
+                # The newest number of each generation.
+                self._ends: dict[str, int] = dict(
+                    self._rows("SELECT generation, last_seq FROM ends")
+                )
+                self._session = self._newest_session()
                 # The newest chunk whose windows are in the file, and the windows of later ones.
                 self._settled_id = self._last_id = self._number(schema.SETTLED)
                 self._windows: list[tuple[object, ...]] = []
@@ -63,26 +61,27 @@ class Database:
     def store(self, chunks: Sequence[Chunk]) -> None:
         """Write chunks, or none of them. What the file has already is left out."""
         self._check_file()
-        ends, newest, last_id = dict(self._ends), self._newest, self._last_id
+        ends, session, last_id = dict(self._ends), self._session, self._last_id
         windows: list[tuple[object, ...]] = []
         with self._translated(), self._transaction():
             for chunk in chunks:
                 generation = chunk.origin.generation
-                if chunk.first.seq <= ends.get(generation, (0, 0))[0]:
+                if chunk.first.seq <= ends.get(generation, 0):
                     continue
-                if newest in ends and generation != newest:
-                    self._execute(schema.SET_END, (newest, *ends[newest], self._settled_id))
                 last_id += 1
-                windows += self._add(last_id, chunk)
-                newest = generation
-                ends[generation] = chunk.last.seq, chunk.offset_ns
-        self._ends, self._newest, self._last_id = ends, newest, last_id
+                if session is None or session.origin != chunk.origin or chunk.begins_with_step:
+                    if session is not None and session.origin.generation != generation:
+                        self._set_end(session.origin.generation, ends, self._settled_id)
+                    session = self._begin_session(session, last_id, chunk)
+                windows += self._add(last_id, session.id, chunk)
+                ends[generation] = chunk.last.seq
+        self._ends, self._session, self._last_id = ends, session, last_id
         self._windows += windows
 
     @property
     def ends(self) -> dict[str, int]:
         """The newest number of each generation."""
-        return {generation: last_seq for generation, (last_seq, _) in self._ends.items()}
+        return dict(self._ends)
 
     def prune(self, keep: Keep) -> int:
         """Delete what is beyond the bounds, the oldest first; return how many samples that were.
@@ -132,25 +131,14 @@ class Database:
         os.close(self._fd)
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
-        application, version = (
-            self._number("PRAGMA application_id"),
-            self._number("PRAGMA user_version"),
-        )
-        is_new = not application and not self._number("SELECT count(*) FROM sqlite_master")
-        if not is_new and application != schema.APPLICATION_ID:
-            raise StoreError(f"{self._path} is a database of another program; choose another file")
-        if not is_new and version != schema.VERSION:
-            raise StoreError(
-                f"{self._path} has version {version} of the tables, but this program knows version "
-                f"{schema.VERSION}; choose another file"
-            )
-        if is_new:
+        new = is_new(connection, self._path)
+        if new:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         # A power cut costs at most the transaction in progress: each is on the disk when it ends.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
-        if is_new:
+        if new:
             with self._transaction():
                 for table in schema.TABLES:
                     connection.execute(table)
@@ -162,10 +150,10 @@ class Database:
 
         Raises StoreError if one of the newest chunks, where a failing disk shows, can't be read.
         """
-        newest = self._rows(schema.NEWEST, self._settled_id)
-        for chunk_id, generation_id, generation, first, count, offset_ns, form, data in newest:
-            self._newest, self._last_id = generation, max(chunk_id, self._last_id)
-            self._ends[generation] = first + count - 1, offset_ns
+        unsettled = self._rows(schema.UNSETTLED, self._settled_id)
+        for chunk_id, session_id, generation, first, count, form, data in unsettled:
+            self._last_id = max(chunk_id, self._last_id)
+            self._ends[generation] = first + count - 1
             if form != FORMAT:
                 continue
             try:
@@ -173,7 +161,7 @@ class Database:
             except StoreError as error:
                 raise StoreError(f"{self._path}: {error}; move the file away") from error
             if chunk_id > self._settled_id:
-                self._windows += _window_rows(generation_id, windows_of(records), records[0])
+                self._windows += _window_rows(session_id, windows_of(records))
 
     def _check_file(self) -> None:
         """Raise StoreError if the path leads elsewhere: SQLite would go on, into a lost file."""
@@ -184,14 +172,32 @@ class Database:
         if not os.path.samestat(there, os.fstat(self._fd)):
             raise StoreError(f"{self._path} is another file now")
 
-    def _add(self, chunk_id: int, chunk: Chunk) -> list[tuple[object, ...]]:
+    def _newest_session(self) -> "_Session | None":
+        for *origin, session_id, boot_offset_ns in self._rows(schema.NEWEST_SESSION):
+            return _Session(session_id, Origin(*origin), boot_offset_ns)
+        return None
+
+    def _begin_session(self, last: "_Session | None", chunk_id: int, chunk: Chunk) -> "_Session":
+        """Add the session that begins with a chunk, after the `last` one."""
+        boot_offset_ns = chunk.boot_offset_ns
+        # Nobody has set the clock: the same to the nanosecond, so that times remain as they are.
+        if (
+            last is not None
+            and last.origin.boot_id == chunk.origin.boot_id
+            and not chunk.begins_with_step
+        ):
+            boot_offset_ns = last.boot_offset_ns
+        self._execute(schema.ADD_SESSION, (*chunk.origin, chunk_id, boot_offset_ns))
+        session_id = self._number("SELECT last_insert_rowid()")
+        return _Session(session_id, chunk.origin, boot_offset_ns)
+
+    def _add(self, chunk_id: int, session_id: int, chunk: Chunk) -> list[tuple[object, ...]]:
         """Write all of a chunk but its windows; return those as rows."""
-        generation_id = self._generation_id(chunk.origin)
         first, last = chunk.first, chunk.last
-        times = (first.t_ns, last.t_ns, first.time_ns, last.time_ns, chunk.offset_ns)
+        times = (first.t_ns, last.t_ns, first.time_ns, last.time_ns)
         row = (
             chunk_id,
-            generation_id,
+            session_id,
             first.seq,
             chunk.samples,
             *times,
@@ -204,8 +210,8 @@ class Database:
             # The sample after it is in this chunk; its time to the chunk's own precision.
             share = (gap.before - first.seq) / chunk.samples
             time_ns = first.time_ns + int(share * (last.time_ns - first.time_ns))
-            self._execute(schema.ADD_GAP, (generation_id, *gap, time_ns))
-        return _window_rows(generation_id, chunk.windows, first)
+            self._execute(schema.ADD_GAP, (session_id, chunk_id, *gap, time_ns))
+        return _window_rows(session_id, chunk.windows)
 
     def _settle(self) -> None:
         """Write the windows of the chunks that have come since the last time.
@@ -215,13 +221,11 @@ class Database:
         """
         for row in self._windows:
             self._execute(schema.ADD_WINDOW, row)
-        if self._newest:
-            end = (self._newest, *self._ends[self._newest], self._last_id)
-            self._execute(schema.SET_END, end)
+        if self._session is not None:
+            self._set_end(self._session.origin.generation, self._ends, self._last_id)
 
-    def _generation_id(self, origin: Origin) -> int:
-        self._execute(schema.ADD_GENERATION, origin)
-        return self._number(schema.FIND_GENERATION, *origin)
+    def _set_end(self, generation: str, ends: Mapping[str, int], chunk_id: int) -> None:
+        self._execute(schema.SET_END, (generation, ends[generation], chunk_id))
 
     def _prune_windows(self) -> None:
         for level_s in (1, 60):
@@ -244,8 +248,8 @@ class Database:
         return self._connection.execute(statement, values).fetchall()
 
     def _number(self, statement: str, *values: object) -> int:
-        number: int = self._rows(statement, *values)[0][0]
-        return number
+        assert self._connection is not None
+        return number(self._connection, statement, *values)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -261,26 +265,27 @@ class Database:
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         try:
-            yield
-        except sqlite3.Error as error:
+            with translated(self._path, writing=True):
+                yield
+        except StoreError:
             # Nobody knows whether the transaction that failed is in the file.
             self._is_sound = False
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-            if code == sqlite3.SQLITE_NOTADB:
-                raise StoreError(f"{self._path} is no SQLite file; choose another one") from error
-            if code == sqlite3.SQLITE_CORRUPT:
-                raise StoreError(f"{self._path} is damaged; move the file away") from error
-            raise StoreError(f"can't write {self._path}: {error}") from error
+            raise
 
 
-def _window_rows(
-    generation_id: int, windows: Sequence[Window], first: Record
-) -> list[tuple[object, ...]]:
+class _Session(NamedTuple):
+    """A row of the table."""
+
+    id: int
+    origin: Origin
+    boot_offset_ns: int
+
+
+def _window_rows(session_id: int, windows: Sequence[Window]) -> list[tuple[object, ...]]:
     """Return rows of the pyramid, for ADD_WINDOW."""
-    offset_s = round((first.time_ns - first.t_ns) / _NS_PER_S)
     return [
         (
-            *(each.level_s, each.start_s, generation_id, offset_s, each.samples),
+            *(each.level_s, each.start_s, session_id, each.samples),
             *chain(*zip(each.lows, each.means, each.highs, strict=True)),
         )
         for each in windows

@@ -11,6 +11,7 @@ from typing import Final
 
 import trio
 
+from trio_mpu import wall_clock
 from trio_mpu.errors import RingError, RingHeld, UsageError
 from trio_mpu.record import Header, Record
 from trio_mpu.ring import LOOK_S, MAX_RECORDS_A_HOLD, RingReader
@@ -60,6 +61,7 @@ class Follower:
         self._backlog = writer.backlog
         self._ends = dict(ends)  # the newest number of each generation that has been read
         self._was_full = False
+        self._boot_id = wall_clock.boot_id()
 
     async def run(self, stop: trio.Event) -> None:
         """Follow rings until `stop` is set, and read the last one to its end."""
@@ -126,7 +128,9 @@ class Follower:
     async def _take(self, reader: RingReader, header: Header) -> bool:
         """Read what there is, a chunk at a time; return whether that was all."""
         name = f"{reader.generation:016x}"
-        origin = Origin(name, header.source, header.chip, header.calibration, header.period_ns)
+        origin = Origin(
+            name, header.source, header.chip, header.calibration, header.period_ns, self._boot_id
+        )
         records: list[Record] = []
         gap: Gap | None = None
         while not self._backlog.is_full():
@@ -161,7 +165,7 @@ class Follower:
 
     def _add(self, origin: Origin, records: list[Record], gap: Gap | None) -> None:
         if records:
-            self._backlog.add(chunks_of(origin, records, gap))
+            self._backlog.add(chunks_of(origin, records, gap, wall_clock.asleep_ns()))
             self._writer.more()
 
 
