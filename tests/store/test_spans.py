@@ -1,0 +1,254 @@
+"""Finding and reading what the file has."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.store.test_chunk import MS, ORIGIN, cut, series
+from tests.store.test_database import opened, path, rows
+from trio_mpu.errors import StoreError
+from trio_mpu.record import Record
+from trio_mpu.sample import Flag, Gap
+from trio_mpu.store import spans
+from trio_mpu.store.archive import Archive
+from trio_mpu.store.spans import Span
+
+__all__ = ["path"]
+
+OTHER = ORIGIN._replace(generation="00000000000000aa")
+CALIBRATED = OTHER._replace(calibration="c")
+
+
+def timed(records: list[Record], start_s: int) -> list[Record]:
+    """The same records, but the first one's time is `start_s`."""
+    first = records[0].t_ns
+    return [each._replace(time_ns=start_s * 10**9 + each.t_ns - first) for each in records]
+
+
+@pytest.fixture
+def archive(path: str) -> Iterator[Archive]:
+    """Three sessions of two rings, 100 samples a second.
+
+    Samples 1 to 400 and 501 to 700 from 1000 s on; then another ring's 1 to 300 from 2000 s on and,
+    calibrated, 301 to 500 from 2003 s on.
+    """
+    with opened(path) as database:
+        database.store(cut(timed(series(1, 400), 1000)))
+        later = timed(series(501, 200), 1005)
+        later[50] = later[50]._replace(flags=Flag.DEVICE_GAP, lost=7)
+        database.store(cut(later, Gap(400, 501, 100, "lapped")))
+        other = [each._replace(origin=OTHER) for each in cut(timed(series(1, 300), 2000))]
+        other[0].gaps.insert(0, Gap(0, 1, None, "restart"))
+        database.store(other)
+        database.store(
+            [each._replace(origin=CALIBRATED) for each in cut(timed(series(301, 200), 2003))]
+        )
+        with contextlib.closing(Archive(path)) as opened_archive:
+            yield opened_archive
+
+
+def numbers(archive: Archive, found: list[Span]) -> list[int]:
+    """The numbers of all samples of these spans; the spans count as many."""
+    seqs = [
+        record.seq
+        for span in found
+        for held in spans.read(archive, span, span.first_chunk_id, 10**6)
+        for record in held.records
+    ]
+    assert spans.count(archive, found) == len(seqs)
+    return seqs
+
+
+FIRST = [*range(1, 401), *range(501, 701)]
+SECOND = [*range(1, 501)]
+
+
+@pytest.mark.parametrize(
+    ("from_s", "to_s", "expected"),
+    [
+        (None, None, FIRST + SECOND),
+        (0, 9999, FIRST + SECOND),
+        (1000, 1001, [*range(1, 101)]),
+        (1000.005, 1000.025, [2, 3]),
+        (1003.99, 1005, [400]),
+        (1003.991, 1005, []),
+        (1004, 1005.01, [501]),
+        (1006.98, 2000.01, [699, 700, 1]),
+        (2002.99, 2003.02, [300, 301, 302]),
+        (2004.99, None, [500]),
+        (2004.991, None, []),
+        (None, 1000.01, [1]),
+        (None, 1000, []),
+        (2001, 1001, []),
+    ],
+)
+def test_samples_are_found_by_time(
+    archive: Archive, from_s: float | None, to_s: float | None, expected: list[int]
+) -> None:
+    """From the first one on, and without the last one."""
+    from_ns = None if from_s is None else round(from_s * 10**9)
+    to_ns = None if to_s is None else round(to_s * 10**9)
+    assert numbers(archive, spans.between(archive, from_ns, to_ns)) == expected
+
+
+@pytest.mark.parametrize("seq", [0, 1, 149, 150, 151, 399, 400, 450, 500, 501, 650, 699, 700, 800])
+def test_samples_are_found_by_number(archive: Archive, seq: int) -> None:
+    """Those after it, and then those of later rings."""
+    found = spans.after(archive, ORIGIN.generation, seq)
+    assert found is not None
+    assert numbers(archive, found) == [each for each in FIRST if each > seq] + SECOND
+    found = spans.after(archive, OTHER.generation, seq)
+    assert found is not None
+    assert numbers(archive, found) == [each for each in SECOND if each > seq]
+    assert spans.after(archive, "00000000000000bb", seq) is None
+
+
+@pytest.mark.parametrize(
+    "samples", [0, 1, 199, 200, 201, 499, 500, 501, 700, 701, 1099, 1100, 9999]
+)
+def test_the_newest_are_found(archive: Archive, samples: int) -> None:
+    """As many as there are; what is missing does not count."""
+    found = spans.newest(archive, spans.between(archive, None, None), samples)
+    assert numbers(archive, found) == (FIRST + SECOND)[max(0, 1100 - samples) :]
+
+
+def test_the_newest_without_a_gap_are_found(archive: Archive) -> None:
+    """Whoever noted the gap; a new calibration is none."""
+    whole = spans.between(archive, None, None)
+    found, is_after_gap = spans.without_gap(archive, whole)
+    assert numbers(archive, found) == SECOND
+    assert is_after_gap
+    found, is_after_gap = spans.without_gap(archive, whole[:1])
+    assert numbers(archive, found) == [*range(551, 701)]
+    found, is_after_gap = spans.without_gap(archive, spans.between(archive, None, 1005_300_000_000))
+    assert numbers(archive, found) == [*range(501, 531)]
+    found, is_after_gap = spans.without_gap(archive, spans.between(archive, None, 1004_000_000_000))
+    assert numbers(archive, found) == [*range(1, 401)]
+    assert not is_after_gap
+
+
+def test_gaps_come_with_the_sample_after_them(archive: Archive) -> None:
+    """Those that the recorder found: the producer's are in the sample's own flags."""
+    found = [
+        (held.records[0].seq, held.gap)
+        for span in spans.between(archive, None, None)
+        for held in spans.read(archive, span, span.first_chunk_id, 10**6)
+        if held.gap is not None
+    ]
+    assert found == [(501, Gap(400, 501, 100, "lapped")), (1, Gap(0, 1, None, "restart"))]
+    (span,) = spans.between(archive, 1005_010_000_000, 1005_020_000_000)
+    (held,) = spans.read(archive, span, span.first_chunk_id, 1)
+    assert (held.gap, [each.seq for each in held.records]) == (None, [502])
+
+
+def test_a_span_is_read_chunk_by_chunk(archive: Archive) -> None:
+    """As many as have the samples that are wanted."""
+    (span, *_) = spans.between(archive, 1001_000_000_000, None)
+    first = spans.read(archive, span, span.first_chunk_id, 1)
+    assert [each.seq for held in first for each in held.records] == [*range(101, 151)]
+    more = spans.read(archive, span, first[-1].chunk_id + 1, 151)
+    assert [each.seq for held in more for each in held.records] == [*range(151, 401)]
+
+
+def test_times_are_by_the_clock_as_it_was_set_last(path: str) -> None:
+    """What was recorded before that is found by its right time."""
+    records = timed(series(1, 200), 0)
+    later = timed(series(201, 100), 5002)
+    later[0] = later[0]._replace(flags=Flag.CLOCK_STEP)
+    with opened(path) as database:
+        database.store(cut(records))
+        database.store(cut(later))
+        with Archive(path) as archive:
+            found = spans.between(archive, 5001_000_000_000, 5002_020_000_000)
+            assert numbers(archive, found) == [*range(101, 203)]
+            (held,) = spans.read(archive, found[0], found[0].first_chunk_id, 1)
+            assert held.records[0].time_ns == 5001_000_000_000
+
+
+def test_what_was_deleted_is_not_there(path: str) -> None:
+    """Nor are sessions of which nothing is left."""
+    with opened(path) as database:
+        database.store(cut(timed(series(1, 400), 1000)))
+        database.store([each._replace(origin=OTHER) for each in cut(timed(series(1, 400), 2000))])
+        with Archive(path) as archive:
+            (before, _) = spans.between(archive, None, None)
+            database._execute("DELETE FROM chunks WHERE id <= 4")
+            (span,) = spans.between(archive, None, None)
+            assert (span.after_seq, span.until_seq) == (150, 400)
+            assert spans.read(archive, before, before.first_chunk_id, 1) == []
+            database._execute("DELETE FROM chunks")
+            assert spans.between(archive, None, None) == []
+            assert spans.after(archive, OTHER.generation, 0) is None
+
+
+def test_a_snapshot_stays_as_it_is(path: str) -> None:
+    """Whatever is written meanwhile."""
+    with opened(path) as database:
+        database.store(cut(timed(series(1, 100), 1000)))
+        with Archive(path) as archive, archive.snapshot():
+            assert len(numbers(archive, spans.between(archive, None, None))) == 100
+            database.store(cut(timed(series(101, 100), 1001)))
+            assert len(numbers(archive, spans.between(archive, None, None))) == 100
+
+
+def test_a_file_that_is_not_ours_is_refused(path: str) -> None:
+    """In one line, and nothing is written."""
+    with pytest.raises(StoreError, match=f"can't read {path}: No such file or directory"):
+        Archive(path)
+    Path(path).touch()
+    with pytest.raises(StoreError, match=f"{path} is empty: nothing has been recorded"):
+        Archive(path)
+    Path(path).write_text("my diary\n" * 100)
+    with pytest.raises(StoreError, match=f"{path} is no SQLite file; choose another one"):
+        Archive(path)
+    Path(path).unlink()
+    rows(path, "CREATE TABLE mine (n)")
+    with pytest.raises(StoreError, match="is a database of another program"):
+        Archive(path)
+
+
+def test_a_damaged_chunk_is_named(path: str) -> None:
+    """And one of a later format is not taken for one of ours."""
+    with opened(path) as database:
+        database.store(cut(timed(series(1, 300), 1000)))
+        database._execute("UPDATE chunks SET format = 9 WHERE id = 1")
+        database._execute("UPDATE chunks SET data = x'00' WHERE id = 2")
+        with Archive(path) as archive:
+            (span,) = spans.between(archive, None, None)
+            with pytest.raises(
+                StoreError, match="sample 1 on has format 9, but this program knows"
+            ):
+                spans.read(archive, span, 1, 1)
+            with pytest.raises(
+                StoreError, match=f"{path}: the chunk from sample 151 on is damaged"
+            ):
+                spans.read(archive, span, 2, 1)
+
+
+def test_it_is_known_whether_the_path_leads_elsewhere(path: str) -> None:
+    """A file that was removed or replaced."""
+    with opened(path) as database, Archive(path) as archive:
+        database.store(cut(series(1, 10)))
+        assert archive.is_current()
+        Path(path).rename(path + ".old")
+        assert not archive.is_current()
+        Path(path).touch()
+        assert not archive.is_current()
+
+
+def test_a_file_in_a_folder_that_is_not_ours_is_read(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a medium that can't be written, for instance."""
+    with opened(path) as database:
+        database.store(cut(series(1, 10)))
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with Archive(path) as archive:
+        assert numbers(archive, spans.between(archive, None, None)) == [*range(1, 11)]
+
+
+def test_all_times_are_whole(archive: Archive) -> None:
+    """A sanity check of the fixture."""
+    assert {span.session.correction_ns % MS for span in spans.between(archive, None, None)} == {0}

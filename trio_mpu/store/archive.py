@@ -1,0 +1,172 @@
+"""The SQLite file, read beside the recorder that writes it.
+
+Chunks are numbered in the order of writing, without holes: the oldest are deleted, and none in
+between. All here blocks: call it in a thread, from one at a time.
+"""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self
+from urllib.parse import quote
+
+from trio_mpu.errors import StoreError
+from trio_mpu.record import Record
+from trio_mpu.sample import Gap
+from trio_mpu.store.chunk import FORMAT, decode
+from trio_mpu.store.connection import is_new, translated
+
+_BUSY_S: Final = 2.0  # readers wait only while a recorder opens or closes the file
+
+_SESSIONS: Final = (
+    "SELECT id, generation, source, chip, calibration, period_ns, correction_ns, first_chunk_id, "
+    "lead(first_chunk_id) OVER (ORDER BY id) FROM sessions JOIN clocks ON session_id = id"
+)
+_ENDS: Final = "SELECT min(id), max(id) FROM chunks HAVING count(*) > 0"
+_CHUNKS: Final = (
+    "SELECT id, first_seq, count, format, data FROM chunks WHERE id BETWEEN ? AND ? ORDER BY id"
+)
+# What the reader of the ring found missing. What the producer noted is in the records themselves.
+_FOUND: Final = (
+    "SELECT chunk_id, after_seq, before_seq, lost, reason FROM gaps WHERE chunk_id BETWEEN ? AND ? "
+    "AND (reason IN ('lapped', 'store') OR lost IS NULL)"
+)
+
+
+class Session(NamedTuple):
+    """Chunks by the same settings and the same setting of the clock, of which there is at least
+    one. `correction_ns` is to be added to their times."""
+
+    id: int
+    generation: str  # 16 hexadecimal digits
+    source: str
+    chip: str
+    calibration: str
+    period_ns: int
+    correction_ns: int
+    first_chunk_id: int
+    last_chunk_id: int
+
+
+class Held(NamedTuple):
+    """A chunk's samples, or those of them that were asked for, by the clock as it was set last.
+    `gap` is what is missing before the first one, beyond what its own flags say."""
+
+    chunk_id: int
+    records: list[Record]
+    gap: Gap | None
+
+
+class Archive:
+    """One open file. Each method raises StoreError, whose message names the file."""
+
+    def __init__(self, path: str) -> None:
+        """Open the file. Raises StoreError."""
+        self._path = path
+        try:
+            self._identity = _identity(path)
+        except OSError as error:
+            raise StoreError(f"can't read {path}: {error.strerror}") from error
+        # SQLite wants to write beside a file in WAL mode. Where we may not, take it as it is.
+        options = "" if os.access(Path(path).parent, os.W_OK) else "&immutable=1"
+        with translated(path):
+            self._connection = sqlite3.connect(
+                f"file:{quote(path)}?mode=ro{options}",
+                uri=True,
+                timeout=_BUSY_S,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        try:
+            with translated(path):
+                if is_new(self._connection, path):
+                    raise StoreError(f"{path} is empty: nothing has been recorded")
+        except StoreError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def is_current(self) -> bool:
+        """Return whether the path still leads to this file."""
+        try:
+            return _identity(self._path) == self._identity
+        except OSError:
+            return False
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read the file as it is now, whatever is written meanwhile."""
+        self.rows("BEGIN")
+        try:
+            yield
+        finally:
+            self.rows("COMMIT")
+
+    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return all that a statement gives."""
+        with translated(self._path):
+            return self._connection.execute(statement, values).fetchall()
+
+    def sessions(self) -> list[Session]:
+        """Return the sessions of which there are chunks, in the order of recording."""
+        found = []
+        for oldest, newest in self.rows(_ENDS):
+            for row in self.rows(_SESSIONS):
+                session = Session(*row)
+                first_id = max(session.first_chunk_id, oldest)
+                last_id = (session.last_chunk_id or newest + 1) - 1
+                if first_id <= last_id:
+                    found.append(session._replace(first_chunk_id=first_id, last_chunk_id=last_id))
+        return found
+
+    def read(self, session: Session, first_id: int, last_id: int, samples: int) -> list[Held]:
+        """Return these chunks of a session, from the first one on, until they have so many samples
+        or there are no more."""
+        found: list[Held] = []
+        with translated(self._path):
+            cursor = self._connection.execute(_CHUNKS, (first_id, last_id))
+            while samples > 0 and (row := cursor.fetchone()) is not None:
+                chunk_id, first, count, form, data = row
+                records = self._decoded(first, count, form, data, session.correction_ns)
+                found.append(Held(chunk_id, records, None))
+                samples -= count
+            cursor.close()
+        if not found:
+            return []
+        gaps = {
+            before: Gap(after, before, lost, reason)
+            for _, after, before, lost, reason in self.rows(
+                _FOUND, found[0].chunk_id, found[-1].chunk_id
+            )
+        }
+        return [each._replace(gap=gaps.get(each.records[0].seq)) for each in found]
+
+    def _decoded(self, first: int, count: int, form: int, data: bytes, add_ns: int) -> list[Record]:
+        if form != FORMAT:
+            raise StoreError(
+                f"{self._path}: the chunk from sample {first} on has format {form}, but this "
+                f"program knows format {FORMAT}"
+            )
+        try:
+            records = decode(data, first, count)
+        except StoreError as error:
+            raise StoreError(f"{self._path}: {error}") from error
+        if not add_ns:
+            return records
+        return [record._replace(time_ns=record.time_ns + add_ns) for record in records]
+
+
+def _identity(path: str) -> tuple[int, int]:
+    status = Path(path).stat()
+    return status.st_dev, status.st_ino

@@ -1,0 +1,173 @@
+"""Which samples of an archive are asked for: by time, by number, or so many of the newest.
+
+Within a session times and numbers rise, so that either is found by halving. All here blocks and
+raises StoreError; call it within one snapshot of the archive.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from trio_mpu.store.archive import Archive, Held, Session
+
+_LAST_GAP: Final = (
+    "SELECT before_seq FROM gaps WHERE chunk_id BETWEEN ? AND ? AND before_seq BETWEEN ? AND ? "
+    "ORDER BY chunk_id DESC, before_seq DESC LIMIT 1"
+)
+_HOLES: Final = (
+    "SELECT coalesce(sum(before_seq - after_seq - 1), 0) FROM gaps WHERE chunk_id BETWEEN ? AND ? "
+    "AND after_seq >= ? AND before_seq BETWEEN ? AND ? AND reason IN ('lapped', 'store')"
+)
+
+
+class Span(NamedTuple):
+    """The samples of a session from the one after `after_seq` up to `until_seq`, both of which
+    there are, and the chunks that have them."""
+
+    session: Session
+    first_chunk_id: int
+    last_chunk_id: int
+    after_seq: int
+    until_seq: int
+
+
+def between(archive: Archive, from_ns: int | None, to_ns: int | None) -> list[Span]:
+    """Return the samples whose time is at or after `from_ns` and before `to_ns`, by the clock as it
+    was set last; None is no bound."""
+    spans = (_between(archive, session, from_ns, to_ns) for session in archive.sessions())
+    return [span for span in spans if span is not None]
+
+
+def after(archive: Archive, generation: str, seq: int) -> list[Span] | None:
+    """Return all samples that were recorded after this one, or None if there are none of this
+    generation."""
+    whole = [_whole(archive, session) for session in archive.sessions()]
+    of_it = [place for place, span in enumerate(whole) if span.session.generation == generation]
+    if not of_it:
+        return None
+    for place in of_it:
+        if whole[place].until_seq > seq:
+            return [_from(archive, whole[place], seq), *whole[place + 1 :]]
+    return whole[of_it[-1] + 1 :]
+
+
+def newest(archive: Archive, spans: Sequence[Span], samples: int) -> list[Span]:
+    """Return the newest `samples` of these."""
+    found: list[Span] = []
+    for span in reversed(spans):
+        if samples <= 0:
+            break
+        held = count(archive, [span])
+        if held > samples:
+            span = _newest(archive, span, samples)  # noqa: PLW2901 - a part of it
+        samples -= held
+        found.insert(0, span)
+    return found
+
+
+def without_gap(archive: Archive, spans: Sequence[Span]) -> tuple[list[Span], bool]:
+    """Return the newest of these samples between which none is missing, and whether there is a gap
+    right before them."""
+    found: list[Span] = []
+    for span in reversed(spans):
+        bounds = (span.first_chunk_id, span.last_chunk_id, span.after_seq + 1, span.until_seq)
+        for (before_seq,) in archive.rows(_LAST_GAP, *bounds):
+            return [_from(archive, span, before_seq - 1), *found], True
+        found.insert(0, span)
+    return found, False
+
+
+def count(archive: Archive, spans: Sequence[Span]) -> int:
+    """Return how many samples these are."""
+    return sum(span.until_seq - span.after_seq - _holes(archive, span) for span in spans)
+
+
+def read(archive: Archive, span: Span, chunk_id: int, samples: int) -> list[Held]:
+    """Return the samples of a span from this chunk on: at least `samples`, or all there are.
+
+    Those that were deleted since the span was made are left out.
+    """
+    found = []
+    for held in archive.read(span.session, chunk_id, span.last_chunk_id, samples):
+        first, last = held.records[0].seq, held.records[-1].seq
+        if first > span.after_seq and last <= span.until_seq:
+            found.append(held)
+            continue
+        records = [each for each in held.records if span.after_seq < each.seq <= span.until_seq]
+        gap = held.gap if first > span.after_seq else None
+        found.append(held._replace(records=records, gap=gap))
+    return found
+
+
+def _between(
+    archive: Archive, session: Session, from_ns: int | None, to_ns: int | None
+) -> Span | None:
+    span = _whole(archive, session)
+    if from_ns is not None:
+        chunk_id = _first(archive, session, "last_time_ns", from_ns - session.correction_ns)
+        if chunk_id > session.last_chunk_id:
+            return None
+        first = _first_at(archive, session, chunk_id, from_ns)
+        span = span._replace(first_chunk_id=chunk_id, after_seq=first - 1)
+    if to_ns is not None:
+        beyond = _first(archive, session, "first_time_ns", to_ns - session.correction_ns)
+        if beyond == session.first_chunk_id:
+            return None
+        chunk_id = beyond - 1
+        until = _first_at(archive, session, chunk_id, to_ns) - 1
+        span = span._replace(last_chunk_id=chunk_id, until_seq=until)
+    return span if span.until_seq > span.after_seq else None
+
+
+def _first_at(archive: Archive, session: Session, chunk_id: int, time_ns: int) -> int:
+    """Return the number of a chunk's first sample at or after a time; that after its last one if
+    all are before."""
+    (held,) = archive.read(session, chunk_id, chunk_id, 1)
+    first = (record.seq for record in held.records if record.time_ns >= time_ns)
+    return next(first, held.records[-1].seq + 1)
+
+
+def _first(archive: Archive, session: Session, column: str, value: int) -> int:
+    """Return the first chunk of a session whose `column`, which rises, is at least `value`; one
+    beyond the last if there is none."""
+    statement = f"SELECT {column} FROM chunks WHERE id = ?"  # noqa: S608 - of our own columns
+    low, high = session.first_chunk_id, session.last_chunk_id + 1
+    while low < high:
+        middle = (low + high) // 2
+        ((found,),) = archive.rows(statement, middle)
+        low, high = (low, middle) if found >= value else (middle + 1, high)
+    return low
+
+
+def _whole(archive: Archive, session: Session) -> Span:
+    statement = "SELECT first_seq, first_seq + count - 1 FROM chunks WHERE id = ?"
+    ((first, _),) = archive.rows(statement, session.first_chunk_id)
+    ((_, last),) = archive.rows(statement, session.last_chunk_id)
+    return Span(session, session.first_chunk_id, session.last_chunk_id, first - 1, last)
+
+
+def _from(archive: Archive, span: Span, seq: int) -> Span:
+    """Return what a span has after this number, which is less than its last."""
+    if seq <= span.after_seq:
+        return span
+    chunk_id = _first(archive, span.session, "first_seq + count - 1", seq + 1)
+    ((first,),) = archive.rows("SELECT first_seq FROM chunks WHERE id = ?", chunk_id)
+    return span._replace(first_chunk_id=chunk_id, after_seq=max(seq, first - 1))
+
+
+def _newest(archive: Archive, span: Span, samples: int) -> Span:
+    """Return the newest `samples` of a span that has more, by halving."""
+    low, high = span.after_seq, span.until_seq - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        if count(archive, [_from(archive, span, middle)]) >= samples:
+            low = middle
+        else:
+            high = middle - 1
+    return _from(archive, span, low)
+
+
+def _holes(archive: Archive, span: Span) -> int:
+    """Return how many numbers of a span have no sample. Between its chunks: none has holes."""
+    chunks = (span.first_chunk_id, span.last_chunk_id)
+    ((holes,),) = archive.rows(_HOLES, *chunks, span.after_seq, span.after_seq + 1, span.until_seq)
+    return int(holes)
