@@ -6,14 +6,14 @@ in pyproject.toml hold all of it to this, and `lint-imports` checks them.
     supervisor    starts, restarts and stops the programs   → shm, to remove a ring
     producer      device → ring, on time                    → calibration, sensors, ring
     calibration   a sensor's errors, measured and corrected → sensors, ring
+    sensors       everything that measures, or has measured → store, to play it
     store         ring → a file that outlives it            → ring; shm, for a record's bytes
-    sensors       everything that measures                  → (nothing)
     ring          the ring's writer and reader              → shm
     shm           the shared segment's bytes and locks      → (nothing)
     server        the task tree, its workers                → supervisor, http, web, fanout,
                                                               metrics, ring
     http          one connection                            → web, fanout, metrics
-    web           requests → answers                        → fanout, metrics
+    web           requests → answers                        → store, to read it; fanout, metrics
     fanout        newest samples → every subscriber         → metrics
     metrics       what is counted, and how it is shown      → (nothing)
 
