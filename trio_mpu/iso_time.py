@@ -1,5 +1,5 @@
 # Pure: no I/O, no clock, no waiting.
-"""Times as ISO 8601, in UTC with microseconds, and back.
+"""Times as ISO 8601, in UTC with microseconds, and back; and times as people give them.
 
 Days are counted in years that begin with March, so that a leap day is the last of its year; 400 of
 these years always have as many days.
@@ -9,6 +9,12 @@ import re
 from typing import Final
 
 _FORM: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{6})Z", re.ASCII)
+# Up to the year 2286: a number that is longer is of milliseconds or even smaller units.
+_UNIX: Final = re.compile(r"(\d{1,10})(?:\.(\d{1,9}))?", re.ASCII)
+_DATE: Final = r"(\d{4})-(\d\d)-(\d\d)"
+_TIME: Final = r"(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?"
+_OFFSET: Final = r"( ?[+-]| )(\d\d)(?::?(\d\d))?"
+_MOMENT: Final = re.compile(f"{_DATE}(?:[T ]{_TIME}(?:Z|{_OFFSET})?)?", re.ASCII)
 _DAYS_OF_400_YEARS: Final = 146_097
 _DAYS_BEFORE_1970: Final = 719_468  # from 1 March of the year 0
 _DAY_US: Final = 86_400 * 10**6
@@ -33,6 +39,38 @@ def parse(text: str) -> int | None:
     time = days * _DAY_US + ((hour * 60 + minute) * 60 + second) * 10**6 + fraction
     # A day or an hour that there is not would be written in another way.
     return time if iso(time) == text else None
+
+
+def moment(text: str) -> int | None:
+    """Return the nanoseconds since 1970 of a time as people and programs give it, or None.
+
+    It may be Unix seconds with up to nine decimals, or ISO 8601: a date, alone or with a time after
+    `T` or a blank, which may lack its seconds or have up to nine decimals of them. After that comes
+    `Z`, an offset from UTC, or nothing, which is UTC. The `+` of an offset may be a blank: that is
+    what becomes of it in the query of a URL.
+    """
+    if found := _UNIX.fullmatch(text):
+        return int(found[1]) * 10**9 + _nanoseconds(found[2])
+    if not (found := _MOMENT.fullmatch(text)):
+        return None
+    year, month, day = map(int, found.groups()[:3])
+    hour, minute, second = (int(each or 0) for each in found.groups()[3:6])
+    offset_hour, offset_minute = (int(each or 0) for each in found.groups()[8:])
+    days = _days(year, month, day)
+    if (
+        _date(days) != (year, month, day)
+        or max(hour, offset_hour) > 23
+        or max(minute, second, offset_minute) > 59
+    ):
+        return None
+    minutes = hour * 60 + minute
+    offset = offset_hour * 60 + offset_minute
+    minutes += offset if "-" in (found[8] or "") else -offset
+    return (days * 86_400 + minutes * 60 + second) * 10**9 + _nanoseconds(found[7])
+
+
+def _nanoseconds(decimals: str | None) -> int:
+    return int((decimals or "").ljust(9, "0"))
 
 
 def _date(days: int) -> tuple[int, int, int]:
