@@ -125,7 +125,7 @@ def record(argv: Argv, environ: Environ) -> int:
             await nursery.start(run_recorder, settings, stop)
             ready()
 
-    return lifecycle.run("record", settings.log_level, program)
+    return lifecycle.run("record", settings.log_level, program, settings.supervisor)
 
 
 COMMANDS: Final = (start, producer, server, calibrate, record)

@@ -156,7 +156,12 @@ class ProducerSettings(_Sensor):
 
 
 @dataclass(frozen=True)
-class ServerSettings(_Common):
+class _Store(_Common):
+    store: str = _option("", _file, "the recorder's file, or where it is to be made; empty: none")
+
+
+@dataclass(frozen=True)
+class ServerSettings(_Store):
     """The server's settings; `host` is empty for all addresses of IPv4 and IPv6."""
 
     host: str = _option("", _host, "address to listen on; empty: all")
@@ -173,11 +178,6 @@ class ServerSettings(_Common):
 
 
 @dataclass(frozen=True)
-class StartSettings(ServerSettings, ProducerSettings):
-    """The settings of both programs, started together."""
-
-
-@dataclass(frozen=True)
 class CalibrateSettings(_Sensor):
     """The settings of a calibration."""
 
@@ -188,13 +188,18 @@ class CalibrateSettings(_Sensor):
 
 
 @dataclass(frozen=True)
-class RecordSettings(_Common):
+class RecordSettings(_Store):
     """The settings of the recorder."""
 
-    store: str = _option("", _file, "the file to record into; it is made if there is none")
     keep: str = _option(
         "", str, "how much of it to keep, as in 2GB, 30d or 2GB,30d; empty: everything"
     )
+    supervisor: tuple[int, int] | None = _internal(_descriptors)
+
+
+@dataclass(frozen=True)
+class StartSettings(ServerSettings, RecordSettings, ProducerSettings):
+    """The settings of all programs that are started together."""
 
 
 def options_of(kind: type) -> list[str]:

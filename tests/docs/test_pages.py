@@ -7,7 +7,13 @@ from typing import Final
 import pytest
 
 from tests.helpers.pages import table
-from trio_mpu.settings import ProducerSettings, ServerSettings, StartSettings, options_of
+from trio_mpu.settings import (
+    ProducerSettings,
+    RecordSettings,
+    ServerSettings,
+    StartSettings,
+    options_of,
+)
 from trio_mpu.web.routes import ROUTES
 
 ROOT: Final = Path(__file__).parents[2]
@@ -62,12 +68,12 @@ def test_the_readme_lists_every_endpoint() -> None:
 
 def test_the_readme_lists_every_option_of_start() -> None:
     """With its default, and with the program that has it."""
+    kinds = {"producer": ProducerSettings, "recorder": RecordSettings, "server": ServerSettings}
     rows = {row["option"].strip("`-"): row for row in table(text_of("README.md"), "Options")}
     assert set(rows) == set(options_of(StartSettings))
     for name, row in rows.items():
-        kinds = {"producer": ProducerSettings, "server": ServerSettings}
         having = [program for program, kind in kinds.items() if name in options_of(kind)]
-        assert row["of"] == (having[0] if len(having) == 1 else "both")
+        assert row["of"] == ("all" if having == [*kinds] else ", ".join(having))
         default = getattr(StartSettings(), name.replace("-", "_"))
         shown = default if isinstance(default, str) else f"{default:g}"
         if shown:  # else the table says in words what an empty value means
