@@ -17,7 +17,7 @@ in pyproject.toml hold all of it to this, and `lint-imports` checks them.
     fanout        newest samples → every subscriber         → metrics
     metrics       what is counted, and how it is shown      → (nothing)
 
-    vocabulary    errors, sample, record, iso_time, formats, device, settings,
+    vocabulary    errors, sample, record, iso_time, home, formats, device, settings,
                   lifecycle, logs, ticker, wall_clock
 
 A program that reads a ring needs only what is exported here:

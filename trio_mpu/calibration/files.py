@@ -10,6 +10,7 @@ from typing import Final
 
 from trio_mpu.calibration.model import Calibration
 from trio_mpu.errors import CalibrationError, NoCalibration
+from trio_mpu.home import with_home
 
 MAX_BYTES: Final = (
     65_536  # a hundred times the size of a calibration; a larger file is something else
@@ -38,7 +39,7 @@ def default_path(source: str) -> Path:
 
 def named(text: str) -> Path:
     """Return the path that a person wrote, with `~` for their home where a shell left it."""
-    return Path(os.path.expanduser(text))  # noqa: PTH111 - pathlib fails where there is no home
+    return Path(with_home(text))
 
 
 def load(path: Path) -> Calibration:

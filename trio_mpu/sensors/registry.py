@@ -8,6 +8,7 @@ from typing import Final
 
 from trio_mpu.device import Device, TextDevice
 from trio_mpu.errors import DeviceError, NoDevice, NoSampleYet, UsageError
+from trio_mpu.home import with_home
 from trio_mpu.sensors.i2c_scan import open_first
 from trio_mpu.sensors.iio.device import open_iio
 from trio_mpu.sensors.mpu6050.device import Mpu6050
@@ -80,7 +81,7 @@ def _with_home(spec: str) -> str:
     """Return the spec with `~` expanded, also after a colon, where a shell does not expand it."""
     path = spec.removeprefix("replay:")
     kind = spec[: len(spec) - len(path)]
-    return kind + os.path.expanduser(path)  # noqa: PTH111 - pathlib fails where there is no home
+    return kind + with_home(path)
 
 
 async def _found(rate_hz: float) -> Device | None:
