@@ -1,6 +1,6 @@
 """The command `trio-mpu`, and what producer_main.py and server_main.py run.
 
-Each sub-command imports what it needs when it is run: `start` stays small while both programs run.
+Each sub-command imports what it needs when it is run: `start` stays small while the programs run.
 """
 
 import os
@@ -39,10 +39,15 @@ Environ = Mapping[str, str]
 
 
 def start(argv: Argv, environ: Environ) -> int:
-    """Run producer and server together until Ctrl-C, and restart what ends by itself."""
+    """Run producer, server and, with --store, the recorder until Ctrl-C; restart what ends."""
+    from trio_mpu.store.keep import parse_keep
     from trio_mpu.supervisor.start import run_start
 
     settings = parse(StartSettings, "start", str(start.__doc__), argv, environ, START_HELP)
+    # Here, since the recorder's own failure ends nothing.
+    parse_keep(settings.keep)
+    if settings.keep and not settings.store:
+        raise UsageError("--keep is for a recorder: give --store FILE, too")
     logs.fill_standard_descriptors()
     logs.set_up("start", settings.log_level)
     return run_start(settings, argv)

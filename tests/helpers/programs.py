@@ -131,12 +131,12 @@ def _heed_signals() -> None:
 
 
 def programs(ring: str) -> dict[str, int]:
-    """The pids of the producer and the server of this ring, not of the server's workers."""
+    """The pids of producer, server and recorder (`record`) of this ring, not of workers."""
     found = {}
     for pid, command in _commands():
         name = _program(command)
         is_worker = any(word.startswith("--worker=") for word in command)
-        if name in ("producer", "server") and _has_ring(command, ring) and not is_worker:
+        if name in ("producer", "server", "record") and _has_ring(command, ring) and not is_worker:
             found[name] = pid
     return found
 

@@ -239,6 +239,50 @@ async def test_wrong_settings_end_it_before_it_begins(ring_name: str, path: str)
         await run_recorder(RecordSettings(ring_name, "info", "/proc"), stop)
 
 
+async def test_under_a_supervisor_a_wrong_file_is_tried_again(
+    ring_name: str, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line, and no end: the other programs are of use without it."""
+    caplog.set_level(logging.INFO)
+    foreign = b"of another program" * 100
+    Path(path).write_bytes(foreign)
+    supervised, stop = RecordSettings(ring_name, "info", path, supervisor=(1, 2)), trio.Event()
+    async with written(ring_name, 64, 10):
+        with trio.fail_after(20):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(run_recorder, supervised, stop)
+                await until(lambda: "trying again" in caplog.text)
+                await trio.sleep(0.01)  # some tries
+                assert Path(path).read_bytes() == foreign
+                Path(path).unlink()
+                await until(lambda: Path(path).exists() and "following ring" in caplog.text)
+                stop.set()
+    assert numbers(path) == [*range(1, 11)]
+    assert caplog.text.count("no SQLite file; choose another one; trying again every") == 1
+
+
+async def test_under_a_supervisor_it_can_be_stopped_before_it_has_a_file(
+    ring_name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And has not failed."""
+    supervised, stop = RecordSettings(ring_name, "info", "/proc", supervisor=(1, 2)), trio.Event()
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(nursery.start, run_recorder, supervised, stop)
+            await until(lambda: "trying again" in caplog.text)
+            stop.set()
+
+
+async def test_a_tilde_is_home(
+    ring_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where no shell has expanded it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    async with written(ring_name, 64, 10), recording(ring_name, "~/history.db"):
+        pass
+    assert numbers(str(tmp_path / "history.db")) == [*range(1, 11)]
+
+
 class Failing:
     """A disk without room, until `is_full` is false."""
 

@@ -243,6 +243,46 @@ def test_a_second_signal_is_handed_on_and_leaves_less_time(
     assert caplog.messages == ["SIGINT: stopping", "SIGTERM again: stopping immediately"]
 
 
+def test_one_that_outlives_another_is_asked_to_stop_after_that_ones_end(log: Path) -> None:
+    """It finds all that the other one did, and is asked once."""
+    last_act = "trap 'sleep 0.05; echo 1 >>\"$LOG\"; exit 0' TERM"
+    first = shell("first", f"ready; {last_act}; while :; do sleep 0.01; done")
+    second = shell("second", f"{WAITS.replace('exit 0', 'echo 2 >>$LOG; sleep 0.05; exit 0')}")
+    second.outlives = first
+    with meanwhile(lambda: wait_for(log, 2)):
+        assert Supervisor([second, first], 5).run() == 0
+    assert runs(log)[2:] == [1, 2]
+
+
+def test_one_that_outlives_another_is_asked_if_that_one_does_not_run(log: Path) -> None:
+    """Be it in a pause."""
+    first, second = shell("first", "ready; exit 1"), shell("second", WAITS)
+    first._pauses, second.outlives = Pauses(60), first
+    with meanwhile(lambda: wait_for(log, 2)):
+        assert Supervisor([first, second], 20).run() == 0
+
+
+def test_a_second_signal_reaches_one_that_outlives_another_too(
+    log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is not killed without having been asked."""
+    deaf, second = (
+        shell("deaf", "trap '' TERM; ready; while :; do sleep 0.01; done"),
+        shell("two", WAITS),
+    )
+    second.outlives = deaf
+
+    def signal_once() -> None:
+        wait_for(log, 2)
+        os.kill(os.getpid(), signal.SIGINT)
+        eventually(lambda: bool(caplog.messages), "no stop")
+        time.sleep(0.06)  # sooner it would be one wish
+
+    with meanwhile(signal_once):
+        assert Supervisor([deaf, second], 20).run() == 0
+    assert caplog.messages[2:] == ["deaf did not stop in time: killing it"]
+
+
 def test_no_signal_interrupts_what_is_done_at_the_end(log: Path) -> None:
     """Who presses Ctrl-C until the prompt is there finds no traceback, and nothing left."""
     done: list[bool] = []

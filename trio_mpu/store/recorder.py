@@ -13,6 +13,7 @@ import trio
 
 from trio_mpu import wall_clock
 from trio_mpu.errors import RingError, RingHeld, UsageError
+from trio_mpu.home import with_home
 from trio_mpu.record import Header, Record
 from trio_mpu.ring import LOOK_S, MAX_RECORDS_A_HOLD, RingReader
 from trio_mpu.sample import Gap
@@ -37,14 +38,20 @@ async def run_recorder(
 ) -> None:
     """Record the ring until `stop`, and then what it still holds.
 
-    Raises UsageError, and StoreError if the file can't be used at the start.
+    Raises UsageError. If the file can't be used at the start, StoreError is raised; under a
+    supervisor, whose other programs are of use without it, it is tried again instead.
     """
     keep = parse_keep(settings.keep)
     if not settings.store:
         raise UsageError("which file to record into? Give --store FILE")
-    writer = Writer(settings.store, keep, Backlog())
-    ends = await writer.open()
-    log.info("recording ring %s into %s", settings.ring, settings.store)
+    path = with_home(settings.store)
+    writer = Writer(path, keep, Backlog())
+    is_patient = settings.supervisor is not None
+    ends = await (writer.open_patiently(stop) if is_patient else writer.open())
+    if ends is None:
+        task_status.started()
+        return
+    log.info("recording ring %s into %s", settings.ring, path)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(writer.run)
         task_status.started()

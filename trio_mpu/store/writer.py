@@ -33,6 +33,17 @@ class Writer:
         """Open the file; return the newest number of each generation in it. Raises StoreError."""
         return await trio.to_thread.run_sync(self._open)
 
+    async def open_patiently(self, stop: trio.Event) -> dict[str, int] | None:
+        """As `open`, but try again for as long as that fails; return None if `stop` is set."""
+        while not stop.is_set():
+            try:
+                return await self.open()
+            except StoreError as error:
+                self._failed(error)
+            with trio.move_on_after(RETRY_S):
+                await stop.wait()
+        return None
+
     def more(self) -> None:
         """Say that something was added to the backlog."""
         self._more.set()
@@ -85,15 +96,19 @@ class Writer:
         try:
             await trio.to_thread.run_sync(write)
         except StoreError as error:
-            if str(error) != self._trouble:
-                self._trouble = str(error)
-                log.warning("%s; trying again every %g s", error, RETRY_S)
+            self._failed(error)
             return False
         self.backlog.written(len(chunks))
         if self._trouble:
             log.info("%s can be written again", self._path)
             self._trouble = ""
         return True
+
+    def _failed(self, error: StoreError) -> None:
+        """Say so, unless it is the same as the last time."""
+        if str(error) != self._trouble:
+            self._trouble = str(error)
+            log.warning("%s; trying again every %g s", error, RETRY_S)
 
     def _open(self) -> dict[str, int]:
         self._database = Database(self._path)

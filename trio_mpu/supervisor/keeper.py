@@ -4,8 +4,9 @@
   on and begins anew after one that ran for SOUND_S.
 - A program fails (with an exit status) before it was ever ready: that won't get better by itself
   (no sensor, port taken), so all are stopped, and its exit status is that of the supervisor.
-- SIGINT, SIGTERM or SIGHUP: each program gets SIGTERM; what is left `stop_s` later is killed. A
-  second signal is handed on, too, and leaves them LEAVE_S. SIGHUP stays ignored under nohup(1).
+- SIGINT, SIGTERM or SIGHUP: each program gets SIGTERM, one that outlives another after that one's
+  end; what is left `stop_s` later is killed. A second signal is handed on to all, and leaves them
+  LEAVE_S. SIGHUP stays ignored under nohup(1).
 - The supervisor is killed: the kernel closes its end of the lifeline, a pipe whose other end each
   program watches (lifecycle.py). (PR_SET_PDEATHSIG would tell of the death of a thread.)
 
@@ -71,6 +72,8 @@ class Supervisor:
                         return self._status
                     elif time.monotonic() >= self._kill_s:
                         self._kill()
+                    else:
+                        self._ask_to_stop()
                     self._sleep(wakeup_fd)
             finally:
                 self._kill()
@@ -183,14 +186,18 @@ class Supervisor:
             elif time.monotonic() - self._asked_s > ONE_WISH_S:
                 log.warning("%s again: stopping immediately", name)
                 for program in self._running:
+                    program.was_asked = True
                     program.signal(signal.SIGTERM)
                 self._kill_s = min(self._kill_s, time.monotonic() + LEAVE_S)
 
     def _stop(self) -> None:
         self._asked_s = time.monotonic()
         self._kill_s = self._asked_s + self._stop_s
+        self._ask_to_stop()
+
+    def _ask_to_stop(self) -> None:
         for program in self._running:
-            program.signal(signal.SIGTERM)
+            program.ask_to_stop()
 
     def _kill(self) -> None:
         for program in self._running:

@@ -43,7 +43,8 @@ class Program:
     """A program to be kept running: its name in messages, and the whole command.
 
     `ended` is called after each end, `restarted` after each start but the first. One that comes
-    `after` another is started as soon as that one is ready, or when it is due.
+    `after` another is started as soon as that one is ready, or when it is due. One that
+    `outlives` another is asked to stop when that one has ended.
     """
 
     name: str
@@ -51,11 +52,13 @@ class Program:
     ended: Callable[[], None] = _nothing
     restarted: Callable[[], None] = _nothing
     after: "Program | None" = None
+    outlives: "Program | None" = None
     pid: int = 0  # 0 while it does not run
     was_ready: bool = False  # in any of its runs
     due_s: float = 0.0  # when it is to be started, by time.monotonic()
     _begun_s: float = 0.0
     _runs: int = 0
+    was_asked: bool = False  # to stop
     ready_fd: int = -1  # where it says that it is ready; -1: it has, or does not run
     _pauses: Pauses = field(default_factory=Pauses)
 
@@ -120,6 +123,12 @@ class Program:
     def is_due(self, now_s: float) -> bool:
         """Tell whether it is to be started now."""
         return now_s >= self.due_s or bool(self.after and not self._runs and self.after.was_ready)
+
+    def ask_to_stop(self) -> None:
+        """Send it SIGTERM, once, unless one that it outlives runs."""
+        if not self.was_asked and not (self.outlives and self.outlives.pid):
+            self.was_asked = True
+            self.signal(signal.SIGTERM)
 
     def pause(self) -> float:
         """Return how long to wait before the next start, and plan that."""

@@ -1,10 +1,16 @@
-"""`trio-mpu start`: producer and server together, and nothing left behind."""
+"""`trio-mpu start`: producer, server and recorder together, and nothing left behind."""
 
 import time
 from collections.abc import Sequence
 from typing import Final
 
-from trio_mpu.settings import ProducerSettings, ServerSettings, StartSettings, options_of
+from trio_mpu.settings import (
+    ProducerSettings,
+    RecordSettings,
+    ServerSettings,
+    StartSettings,
+    options_of,
+)
 from trio_mpu.supervisor.keeper import Supervisor
 from trio_mpu.supervisor.program import Program, our_command
 
@@ -14,21 +20,26 @@ STOP_S: Final = 3.5  # the server gives its clients 3 s, and its workers a littl
 
 
 def run_start(settings: StartSettings, argv: Sequence[str]) -> int:
-    """Run both programs until a signal; return the exit status.
+    """Run the programs until a signal; return the exit status. Without a file for it, there is no
+    recorder.
 
     `argv` are the options that `settings` were made of: each program gets those that it has. The
     rest is in the environment, which all share, as is the working folder.
     """
     given = _given(argv)
-    producer, server = (
-        Program(name, our_command(name, *(f"--{key}={given[key]}" for key in keys if key in given)))
-        for name, keys in (
-            ("producer", options_of(ProducerSettings)),
-            ("server", options_of(ServerSettings)),
-        )
-    )
+    producer = _program("producer", ProducerSettings, given)
     # A producer that finds no sensor says so in one line, which is not to be looked for.
-    server.after, server.due_s = producer, time.monotonic() + HEAD_START_S
+    due_s = time.monotonic() + HEAD_START_S
+    server = _program("server", ServerSettings, given)
+    server.after, server.due_s = producer, due_s
+    recorder = _program("record", RecordSettings, given)
+    recorder.after, recorder.due_s = producer, due_s
+    # It writes the producer's last samples, too: with the ring they would be gone.
+    recorder.outlives = producer
+
+    def is_hopeless(program: Program) -> bool:
+        # The page is of use without a recorder.
+        return program is not recorder and not program.was_ready
 
     def remove_ring() -> None:
         # Not before: it loads much, and the supervisor is to be small while everything runs.
@@ -36,7 +47,13 @@ def run_start(settings: StartSettings, argv: Sequence[str]) -> int:
 
         remove(settings.ring)  # unless another producer has it by now
 
-    return Supervisor([producer, server], STOP_S, at_end=remove_ring).run()
+    programs = [producer, server, *([recorder] if settings.store else [])]
+    return Supervisor(programs, STOP_S, is_hopeless, at_end=remove_ring).run()
+
+
+def _program(name: str, kind: type, given: dict[str, str]) -> Program:
+    options = (f"--{key}={given[key]}" for key in options_of(kind) if key in given)
+    return Program(name, our_command(name, *options))
 
 
 def _given(argv: Sequence[str]) -> dict[str, str]:
