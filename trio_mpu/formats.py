@@ -43,9 +43,10 @@ _ROW: Final = {
     '"source":%s' + _UNITS[si] + "%s}"
     for si, values in _VALUES.items()
 }
+_CELLS: Final = {False: ",".join(["%.7g"] * len(AXES)), True: ",".join(["%.9g"] * len(AXES))}
 _CSV: Final = {
-    False: "%d,%s,%d," + ",".join(["%.7g"] * len(AXES)) + ",%s,%d,%s",
-    True: "%d,%s,%d," + ",".join(["%.9g"] * len(AXES)) + ",%s,%d,%s,si",
+    False: f"%d,%s,%d,{_CELLS[False]},%s,%d,%s",
+    True: f"%d,%s,%d,{_CELLS[True]},%s,%d,%s,si",
 }
 _EVENT_ID = re.compile("([0-9a-fA-F]{16})-([0-9]{1,20})")
 _GAP_FLAGS: Final = int(Flag.DEVICE_GAP | Flag.RESTART_GAP)
@@ -73,6 +74,11 @@ class Notation(NamedTuple):
     def columns(self) -> tuple[str, ...]:
         """The columns of CSV."""
         return SI_COLUMNS if self.si else COLUMNS
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The names of the seven values."""
+        return SI_NAMES if self.si else AXES
 
     @property
     def csv_header(self) -> str:
@@ -137,11 +143,11 @@ def sample_json(
         record.seq,
         origin.generation,
         record.seq,
-        _time_json(record.time_ns, notation),
+        time_json(record.time_ns, notation),
         record.t_ns,
         _quoted(origin.source),
         _flags_json(record.flags),
-        _window_json(window, si),
+        _window_json(window, notation),
         _gap_json(gap or gap_of(record), ledger),
     )
 
@@ -154,7 +160,7 @@ def row_json(
         record.seq,
         origin.generation,
         record.seq,
-        _time_json(record.time_ns, notation),
+        time_json(record.time_ns, notation),
         record.t_ns,
         *_values(values_of(record), notation.si),
         _flags_json(record.flags),
@@ -179,13 +185,33 @@ def row_csv(
     source = origin.source.replace('"', '""')
     return _CSV[notation.si] % (
         record.seq,
-        _iso(record.time_ns) if notation.iso else _seconds(record.time_ns),
+        time_csv(record.time_ns, notation),
         record.t_ns,
         *_values(values_of(record), notation.si),
         "+".join(_flag_names(flags)),
         lost,
         f'"{source}"',
     )
+
+
+def values_json(values: Values, notation: Notation) -> str:
+    """Return a JSON object of seven values."""
+    return "{" + _VALUES[notation.si] % _values(values, notation.si) + "}"
+
+
+def values_csv(values: Values, notation: Notation) -> str:
+    """Return seven cells of CSV."""
+    return _CELLS[notation.si] % _values(values, notation.si)
+
+
+def time_csv(time_ns: int, notation: Notation) -> str:
+    """Return a time as a cell of CSV."""
+    return _iso(time_ns) if notation.iso else _seconds(time_ns)
+
+
+def time_json(time_ns: int, notation: Notation) -> str:
+    """Return a time as a value of JSON."""
+    return f'"{_iso(time_ns)}"' if notation.iso else _seconds(time_ns)
 
 
 def _seconds(time_ns: int) -> str:
@@ -198,10 +224,6 @@ def _iso(time_ns: int) -> str:
     """Return a time as ISO 8601, in UTC; the microseconds are those of `_seconds`."""
     microseconds = abs(time_ns) // 1000
     return iso(-microseconds if time_ns < 0 else microseconds)
-
-
-def _time_json(time_ns: int, notation: Notation) -> str:
-    return f'"{_iso(time_ns)}"' if notation.iso else _seconds(time_ns)
 
 
 def _values(values: Values, si: bool) -> Values:
@@ -224,13 +246,13 @@ def _quoted(text: str) -> str:
     return json.dumps(text)
 
 
-def _window_json(window: Window | None, si: bool) -> str:
+def _window_json(window: Window | None, notation: Notation) -> str:
     if window is None:
         return ""
     text = f',"n":{window.n}'
     if window.least:
-        least, greatest = _values(window.least, si), _values(window.greatest, si)
-        text += ',"min":{' + _VALUES[si] % least + '},"max":{' + _VALUES[si] % greatest + "}"
+        text += f',"min":{values_json(window.least, notation)}'
+        text += f',"max":{values_json(window.greatest, notation)}'
     return text
 
 

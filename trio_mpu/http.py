@@ -20,7 +20,7 @@ from typing import Final
 import h11
 import trio
 
-from trio_mpu.errors import ClientGone, RequestError, RingError
+from trio_mpu.errors import ClientGone, RequestError, RingError, StoreError
 from trio_mpu.web.answer import Answer, error_answer
 from trio_mpu.web.app import App
 from trio_mpu.web.idle import IdleConnection
@@ -234,7 +234,7 @@ class Connection:
             except RequestError as error:
                 await self._refuse(error.status, str(error))
                 return
-            except RingError as error:
+            except (RingError, StoreError) as error:
                 await self._refuse(503, str(error))
                 return
         head = response_head(200, headers, close=self._is_last())
@@ -248,12 +248,12 @@ class Connection:
                 first = await anext(pieces)
                 await self._send(head, h11.Data(data=first.payload))
                 await send_pieces(self._transport, pieces, chunked=chunked, endless=reply.endless)
-            except RingError as error:
+            except (RingError, StoreError) as error:
                 if self._h11.our_state is h11.SEND_RESPONSE:
                     await self._refuse(503, str(error))
                     return
                 # Too late for another status: the client sees an answer without its end.
-                raise ClientGone(f"the ring went away within an answer: {error}") from error
+                raise ClientGone(f"an answer broke off: {error}") from error
         await self._send(h11.EndOfMessage())
 
 

@@ -316,14 +316,17 @@ def test_history_has_the_formats_and_columns_of_the_page() -> None:
     assert tuple(column("History", "parameter")) == (
         "format",
         "since",
+        "from",
+        "to",
         "seconds",
         "limit",
+        "points",
         "iso`, `units",
     )
     takes = table("History")[0]["takes"]
     assert re.findall(r"`(\w+)`", takes) == list(history.TYPES)
     section = TEXT.partition("A row has these columns")[2]
-    columns = re.findall(r"^\| `(\w+)` ", section.partition("\n## ")[0], re.MULTILINE)
+    columns = re.findall(r"^\| `(\w+)` ", section.partition("\n##")[0], re.MULTILINE)
     assert tuple(columns) == formats.COLUMNS
     row = json.loads(formats.row_json(RECORD, ORIGIN, GAP))
     assert list(row) == ["seq", "id", *columns[1:], "gap"]

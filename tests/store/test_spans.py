@@ -90,7 +90,10 @@ def test_samples_are_found_by_time(
     """From the first one on, and without the last one."""
     from_ns = None if from_s is None else round(from_s * 10**9)
     to_ns = None if to_s is None else round(to_s * 10**9)
-    assert numbers(archive, spans.between(archive, from_ns, to_ns)) == expected
+    assert (
+        numbers(archive, spans.between(archive, spans.everything(archive), from_ns, to_ns))
+        == expected
+    )
 
 
 @pytest.mark.parametrize("seq", [0, 1, 149, 150, 151, 399, 400, 450, 500, 501, 650, 699, 700, 800])
@@ -110,42 +113,45 @@ def test_samples_are_found_by_number(archive: Archive, seq: int) -> None:
 )
 def test_the_newest_are_found(archive: Archive, samples: int) -> None:
     """As many as there are; what is missing does not count."""
-    found = spans.newest(archive, spans.between(archive, None, None), samples)
+    found = spans.newest(archive, spans.everything(archive), samples)
     assert numbers(archive, found) == (FIRST + SECOND)[max(0, 1100 - samples) :]
+
+
+@pytest.mark.parametrize("samples", [0, 1, 399, 400, 401, 599, 600, 601, 900, 1100, 9999])
+def test_the_oldest_are_found(archive: Archive, samples: int) -> None:
+    """As many as there are; what is missing does not count."""
+    found = spans.oldest(archive, spans.everything(archive), samples)
+    assert numbers(archive, found) == (FIRST + SECOND)[:samples]
 
 
 def test_the_newest_without_a_gap_are_found(archive: Archive) -> None:
     """Whoever noted the gap; a new calibration is none."""
-    whole = spans.between(archive, None, None)
-    found, is_after_gap = spans.without_gap(archive, whole)
-    assert numbers(archive, found) == SECOND
-    assert is_after_gap
-    found, is_after_gap = spans.without_gap(archive, whole[:1])
-    assert numbers(archive, found) == [*range(551, 701)]
-    found, is_after_gap = spans.without_gap(archive, spans.between(archive, None, 1005_300_000_000))
-    assert numbers(archive, found) == [*range(501, 531)]
-    found, is_after_gap = spans.without_gap(archive, spans.between(archive, None, 1004_000_000_000))
-    assert numbers(archive, found) == [*range(1, 401)]
-    assert not is_after_gap
+    whole = spans.everything(archive)
+    assert numbers(archive, spans.without_gap(archive, whole)) == SECOND
+    assert numbers(archive, spans.without_gap(archive, whole[:1])) == [*range(551, 701)]
+    for to_ns, expected in ((1005_300, range(501, 531)), (1004_000, range(1, 401))):
+        found = spans.without_gap(archive, spans.between(archive, whole, None, to_ns * MS))
+        assert numbers(archive, found) == [*expected]
+    assert numbers(archive, spans.without_gap(archive, [whole[0], whole[2]])) == [*range(301, 501)]
 
 
 def test_gaps_come_with_the_sample_after_them(archive: Archive) -> None:
     """Those that the recorder found: the producer's are in the sample's own flags."""
     found = [
         (held.records[0].seq, held.gap)
-        for span in spans.between(archive, None, None)
+        for span in spans.everything(archive)
         for held in spans.read(archive, span, span.first_chunk_id, 10**6)
         if held.gap is not None
     ]
     assert found == [(501, Gap(400, 501, 100, "lapped")), (1, Gap(0, 1, None, "restart"))]
-    (span,) = spans.between(archive, 1005_010_000_000, 1005_020_000_000)
+    (span,) = spans.between(archive, spans.everything(archive), 1005_010_000_000, 1005_020_000_000)
     (held,) = spans.read(archive, span, span.first_chunk_id, 1)
     assert (held.gap, [each.seq for each in held.records]) == (None, [502])
 
 
 def test_a_span_is_read_chunk_by_chunk(archive: Archive) -> None:
     """As many as have the samples that are wanted."""
-    (span, *_) = spans.between(archive, 1001_000_000_000, None)
+    (span, *_) = spans.between(archive, spans.everything(archive), 1001_000_000_000, None)
     first = spans.read(archive, span, span.first_chunk_id, 1)
     assert [each.seq for held in first for each in held.records] == [*range(101, 151)]
     more = spans.read(archive, span, first[-1].chunk_id + 1, 151)
@@ -161,7 +167,9 @@ def test_times_are_by_the_clock_as_it_was_set_last(path: str) -> None:
         database.store(cut(records))
         database.store(cut(later))
         with Archive(path) as archive:
-            found = spans.between(archive, 5001_000_000_000, 5002_020_000_000)
+            found = spans.between(
+                archive, spans.everything(archive), 5001_000_000_000, 5002_020_000_000
+            )
             assert numbers(archive, found) == [*range(101, 203)]
             (held,) = spans.read(archive, found[0], found[0].first_chunk_id, 1)
             assert held.records[0].time_ns == 5001_000_000_000
@@ -173,13 +181,13 @@ def test_what_was_deleted_is_not_there(path: str) -> None:
         database.store(cut(timed(series(1, 400), 1000)))
         database.store([each._replace(origin=OTHER) for each in cut(timed(series(1, 400), 2000))])
         with Archive(path) as archive:
-            (before, _) = spans.between(archive, None, None)
+            (before, _) = spans.everything(archive)
             database._execute("DELETE FROM chunks WHERE id <= 4")
-            (span,) = spans.between(archive, None, None)
+            (span,) = spans.everything(archive)
             assert (span.after_seq, span.until_seq) == (150, 400)
             assert spans.read(archive, before, before.first_chunk_id, 1) == []
             database._execute("DELETE FROM chunks")
-            assert spans.between(archive, None, None) == []
+            assert spans.everything(archive) == []
             assert spans.after(archive, OTHER.generation, 0) is None
 
 
@@ -188,9 +196,9 @@ def test_a_snapshot_stays_as_it_is(path: str) -> None:
     with opened(path) as database:
         database.store(cut(timed(series(1, 100), 1000)))
         with Archive(path) as archive, archive.snapshot():
-            assert len(numbers(archive, spans.between(archive, None, None))) == 100
+            assert len(numbers(archive, spans.everything(archive))) == 100
             database.store(cut(timed(series(101, 100), 1001)))
-            assert len(numbers(archive, spans.between(archive, None, None))) == 100
+            assert len(numbers(archive, spans.everything(archive))) == 100
 
 
 def test_a_file_that_is_not_ours_is_refused(path: str) -> None:
@@ -216,7 +224,7 @@ def test_a_damaged_chunk_is_named(path: str) -> None:
         database._execute("UPDATE chunks SET format = 9 WHERE id = 1")
         database._execute("UPDATE chunks SET data = x'00' WHERE id = 2")
         with Archive(path) as archive:
-            (span,) = spans.between(archive, None, None)
+            (span,) = spans.everything(archive)
             with pytest.raises(
                 StoreError, match="sample 1 on has format 9, but this program knows"
             ):
@@ -246,9 +254,9 @@ def test_a_file_in_a_folder_that_is_not_ours_is_read(
         database.store(cut(series(1, 10)))
     monkeypatch.setattr("os.access", lambda *_: False)
     with Archive(path) as archive:
-        assert numbers(archive, spans.between(archive, None, None)) == [*range(1, 11)]
+        assert numbers(archive, spans.everything(archive)) == [*range(1, 11)]
 
 
 def test_all_times_are_whole(archive: Archive) -> None:
     """A sanity check of the fixture."""
-    assert {span.session.correction_ns % MS for span in spans.between(archive, None, None)} == {0}
+    assert {span.session.correction_ns % MS for span in spans.everything(archive)} == {0}

@@ -18,8 +18,8 @@ from trio_mpu.formats import COLUMNS, SI_COLUMNS
 from trio_mpu.sample import Flag
 from trio_mpu.web import history
 from trio_mpu.web.app import App
+from trio_mpu.web.asked import History
 from trio_mpu.web.event_stream import HEARTBEAT_S, events
-from trio_mpu.web.history import History
 from trio_mpu.web.request import Request
 
 
@@ -58,7 +58,7 @@ async def growing(app: App, **query: str) -> AsyncIterator[Growing]:
 async def of_history(app: App, kind: str, after: int = 0) -> str:
     """What the history has of the same samples."""
     asked = History(kind, (GENERATION, after))
-    return b"".join([piece async for piece in history.pieces(app.hub, asked)]).decode()
+    return b"".join([piece async for piece in history.pieces(app, asked, "")]).decode()
 
 
 def ring(count: int, capacity: int = 1000) -> FakeRecords:

@@ -12,18 +12,18 @@ import pytest
 
 from tests.helpers.fakes import GENERATION, PERIOD_NS, FakeRecords, make_app
 from trio_mpu.errors import RingError
-from trio_mpu.fanout.hub import Hub
 from trio_mpu.formats import COLUMNS, SI_COLUMNS, Notation
 from trio_mpu.sample import Flag
 from trio_mpu.web import history
-from trio_mpu.web.history import History
+from trio_mpu.web.app import App
+from trio_mpu.web.asked import History
 from trio_mpu.web.pieces import PIECE_SAMPLES
 from trio_mpu.web.request import Request
 
 
-def hub_of(record_source: FakeRecords) -> Hub:
-    """Return a hub that follows the ring."""
-    return make_app(record_source).hub
+def app_of(record_source: FakeRecords) -> App:
+    """Return an app whose hub follows the ring."""
+    return make_app(record_source)
 
 
 def ring(count: int, capacity: int = 1000) -> FakeRecords:
@@ -34,22 +34,22 @@ def ring(count: int, capacity: int = 1000) -> FakeRecords:
 
 
 async def text_of(
-    hub: Hub, asked: History, between: Callable[[], object] = lambda: None
+    app: App, asked: History, between: Callable[[], object] = lambda: None
 ) -> list[str]:
     """Return all pieces of an answer; `between` is called after each."""
     pieces = []
-    async for piece in history.pieces(hub, asked):
+    async for piece in history.pieces(app, asked, ""):
         pieces.append(piece.decode())
         between()
     return pieces
 
 
 async def rows_of(
-    hub: Hub, asked: History, between: Callable[[], object] = lambda: None
+    app: App, asked: History, between: Callable[[], object] = lambda: None
 ) -> list[dict[str, Any]]:
     """Return the rows of an answer in JSON."""
-    answer = json.loads("".join(await text_of(hub, asked, between)))
-    assert answer["generation"] == f"{hub.origin.generation:016x}"
+    answer = json.loads("".join(await text_of(app, asked, between)))
+    assert answer["generation"] == f"{app.hub.origin.generation:016x}"
     rows: list[dict[str, Any]] = answer["samples"]
     return rows
 
@@ -62,39 +62,39 @@ def numbers(rows: list[dict[str, Any]]) -> list[int]:
 @pytest.mark.parametrize("count", [1, 2, PIECE_SAMPLES, PIECE_SAMPLES + 1, 500])
 async def test_the_json_holds_every_sample_once(count: int) -> None:
     """In order, in pieces of a bounded size."""
-    hub = hub_of(ring(count))
-    rows = await rows_of(hub, History())
+    app = app_of(ring(count))
+    rows = await rows_of(app, History())
     assert numbers(rows) == list(range(1, count + 1))
     assert rows[-1]["id"] == f"{GENERATION:016x}-{count}"
     assert "gap" not in rows[0]
-    assert len(await text_of(hub, History())) == 1 + -(-count // PIECE_SAMPLES)
+    assert len(await text_of(app, History())) == 1 + -(-count // PIECE_SAMPLES)
 
 
 async def test_an_empty_ring_gives_an_empty_list() -> None:
     """And it is valid JSON."""
-    assert await rows_of(hub_of(ring(0)), History(seconds=10)) == []
+    assert await rows_of(app_of(ring(0)), History(seconds=10)) == []
 
 
 async def test_csv_and_ndjson_hold_the_same() -> None:
     """One line each, CSV with a head."""
-    hub = hub_of(ring(300))
-    table = list(csv.DictReader(io.StringIO("".join(await text_of(hub, History("csv"))))))
+    app = app_of(ring(300))
+    table = list(csv.DictReader(io.StringIO("".join(await text_of(app, History("csv"))))))
     assert tuple(table[0]) == COLUMNS
-    lines = "".join(await text_of(hub, History("ndjson"))).splitlines()
+    lines = "".join(await text_of(app, History("ndjson"))).splitlines()
     rows = [json.loads(line) for line in lines]
-    assert rows == await rows_of(hub, History())
+    assert rows == await rows_of(app, History())
     assert [int(row["seq"]) for row in table] == numbers(rows)
     assert [float(row["ax"]) for row in table] == [row["ax"] for row in rows]
 
 
 async def test_all_forms_come_in_the_notation_that_was_asked_for() -> None:
     """The header of CSV names the units."""
-    hub, notation = hub_of(ring(3)), Notation(iso=True, si=True)
-    text = "".join(await text_of(hub, History("csv", notation=notation)))
+    app, notation = app_of(ring(3)), Notation(iso=True, si=True)
+    text = "".join(await text_of(app, History("csv", notation=notation)))
     table = list(csv.DictReader(io.StringIO(text)))
     assert tuple(table[0]) == SI_COLUMNS
-    rows = await rows_of(hub, History(notation=notation))
-    for row, held in zip(rows, hub.record_source.records.values(), strict=True):  # type: ignore[attr-defined]
+    rows = await rows_of(app, History(notation=notation))
+    for row, held in zip(rows, app.hub.record_source.records.values(), strict=True):  # type: ignore[attr-defined]
         assert row["ax_mss"] == pytest.approx(held.ax * 9.80665, rel=1e-8)
         assert row["time"].endswith("Z")
     assert [float(row["ax_mss"]) for row in table] == [row["ax_mss"] for row in rows]
@@ -103,7 +103,7 @@ async def test_all_forms_come_in_the_notation_that_was_asked_for() -> None:
 
 async def test_a_lapped_ring_gives_what_it_has() -> None:
     """Who did not ask for more has lost nothing, so no gap is told."""
-    rows = await rows_of(hub_of(ring(100, capacity=32)), History())
+    rows = await rows_of(app_of(ring(100, capacity=32)), History())
     assert numbers(rows) == list(range(70, 101))
     assert "gap" not in rows[0]
 
@@ -131,7 +131,7 @@ async def test_a_lapped_ring_gives_what_it_has() -> None:
 )
 async def test_bounds_are_kept(asked: History, expected: range) -> None:
     """By number, by count, by time, and by several at once."""
-    rows = await rows_of(hub_of(ring(100)), asked)
+    rows = await rows_of(app_of(ring(100)), asked)
     assert numbers(rows) == list(expected)
     assert all("gap" not in row for row in rows)
 
@@ -146,13 +146,13 @@ async def test_seconds_are_found_in_a_lapped_ring(capacity: int, seconds: float)
     held = [seq for seq in range(1, 101) if seq > max(oldest, 100 - capacity + 1)]
     since_ns = 100 * PERIOD_NS - round(seconds * 1e9)
     expected = [seq for seq in held if seq * PERIOD_NS >= since_ns]
-    assert numbers(await rows_of(hub_of(record_source), History(seconds=seconds))) == expected
+    assert numbers(await rows_of(app_of(record_source), History(seconds=seconds))) == expected
 
 
 async def test_what_is_missing_after_since_is_told() -> None:
     """In the first row, with its number."""
-    hub = hub_of(ring(100, capacity=32))
-    rows = await rows_of(hub, History(since=(GENERATION, 10)))
+    app = app_of(ring(100, capacity=32))
+    rows = await rows_of(app, History(since=(GENERATION, 10)))
     assert numbers(rows) == list(range(70, 101))
     assert rows[0]["gap"] == {"from": 10, "to": 70, "lost": 59, "reason": "lapped"}
     assert all("gap" not in row for row in rows[1:])
@@ -160,20 +160,20 @@ async def test_what_is_missing_after_since_is_told() -> None:
 
 async def test_seconds_do_not_hide_what_is_missing_after_since() -> None:
     """It may have been from within that time."""
-    hub = hub_of(ring(100, capacity=32))
-    rows = await rows_of(hub, History(since=(GENERATION, 10), seconds=1000))
+    app = app_of(ring(100, capacity=32))
+    rows = await rows_of(app, History(since=(GENERATION, 10), seconds=1000))
     assert numbers(rows) == list(range(70, 101))
     assert rows[0]["gap"] == {"from": 10, "to": 70, "lost": 59, "reason": "lapped"}
 
 
 async def test_csv_reports_what_it_missed_as_the_other_formats_do() -> None:
     """In `lost`, with what the producer noted; the flag says what nobody can count."""
-    hub = hub_of(ring(100, capacity=32))
-    text = "".join(await text_of(hub, History("csv", since=(GENERATION, 10))))
+    app = app_of(ring(100, capacity=32))
+    text = "".join(await text_of(app, History("csv", since=(GENERATION, 10))))
     first, second, *_ = csv.DictReader(io.StringIO(text))
     assert (first["seq"], first["lost"], first["flags"]) == ("70", "59", "")
     assert second["lost"] == "0"
-    text = "".join(await text_of(hub, History("csv", since=(7, 1234))))
+    text = "".join(await text_of(app, History("csv", since=(7, 1234))))
     first, second, *_ = csv.DictReader(io.StringIO(text))
     assert (first["seq"], first["lost"], first["flags"]) == ("70", "0", "restart_gap")
     assert second["flags"] == ""
@@ -181,11 +181,11 @@ async def test_csv_reports_what_it_missed_as_the_other_formats_do() -> None:
 
 async def test_numbers_that_are_gone_do_not_count_against_the_limit() -> None:
     """Who asks for ten samples after one that is gone gets the ten oldest that there are."""
-    hub = hub_of(ring(500, capacity=256))
-    rows = await rows_of(hub, History(since=(GENERATION, 10), limit=10))
+    app = app_of(ring(500, capacity=256))
+    rows = await rows_of(app, History(since=(GENERATION, 10), limit=10))
     assert numbers(rows) == list(range(246, 256))
     assert rows[0]["gap"] == {"from": 10, "to": 246, "lost": 235, "reason": "lapped"}
-    rows = await rows_of(hub, History(since=(GENERATION, 300), limit=200))
+    rows = await rows_of(app, History(since=(GENERATION, 300), limit=200))
     assert numbers(rows) == list(range(301, 501))
 
 
@@ -215,7 +215,7 @@ async def test_an_answer_is_compressed_for_who_accepts_that() -> None:
 
 async def test_since_of_another_ring_gives_all_and_tells_so() -> None:
     """Nobody can know how many are missing."""
-    rows = await rows_of(hub_of(ring(5)), History(since=(7, 1234)))
+    rows = await rows_of(app_of(ring(5)), History(since=(7, 1234)))
     assert numbers(rows) == [1, 2, 3, 4, 5]
     assert rows[0]["gap"] == {"from": 1234, "to": 1, "lost": None, "reason": "restart"}
     assert "gap" not in rows[1]
@@ -224,7 +224,7 @@ async def test_since_of_another_ring_gives_all_and_tells_so() -> None:
 async def test_what_is_measured_meanwhile_is_left_out() -> None:
     """So that an answer ends however slowly it is read."""
     record_source = ring(300)
-    rows = await rows_of(hub_of(record_source), History(), lambda: record_source.write(50))
+    rows = await rows_of(app_of(record_source), History(), lambda: record_source.write(50))
     assert numbers(rows) == list(range(1, 301))
 
 
@@ -233,7 +233,7 @@ async def test_being_lapped_in_the_middle_is_told() -> None:
     record_source = ring(300, capacity=302)
     writes = iter([200])
     rows = await rows_of(
-        hub_of(record_source), History(), lambda: record_source.write(next(writes, 0))
+        app_of(record_source), History(), lambda: record_source.write(next(writes, 0))
     )
     assert numbers(rows) == [*range(1, 129), *range(200, 301)]
     assert rows[128]["gap"] == {"from": 128, "to": 200, "lost": 71, "reason": "lapped"}
@@ -243,7 +243,7 @@ async def test_being_lapped_in_the_middle_is_told() -> None:
 async def test_being_lapped_beyond_the_end_is_told_too() -> None:
     """By one row more than was asked for: an answer that just ended would hide it."""
     record_source = ring(300, capacity=302)
-    rows = await rows_of(hub_of(record_source), History(), lambda: record_source.write(1000))
+    rows = await rows_of(app_of(record_source), History(), lambda: record_source.write(1000))
     assert len(rows) == 129
     seq = rows[-1]["seq"]
     assert seq > 300
@@ -254,7 +254,7 @@ async def test_a_producers_own_gap_is_told() -> None:
     """As it stands in the record."""
     record_source = ring(2)
     record_source.write(1, flags=int(Flag.DEVICE_GAP), lost=7)
-    rows = await rows_of(hub_of(record_source), History())
+    rows = await rows_of(app_of(record_source), History())
     assert rows[2]["gap"] == {"from": 2, "to": 3, "lost": 7, "reason": "device"}
 
 
@@ -262,7 +262,7 @@ async def test_a_ring_that_is_replaced_in_the_middle_is_an_error() -> None:
     """Its samples must not be mixed with another's."""
     record_source = ring(300)
     with pytest.raises(RingError, match="gone"):
-        await text_of(hub_of(record_source), History(), lambda: record_source.replace(7))
+        await text_of(app_of(record_source), History(), lambda: record_source.replace(7))
 
 
 @pytest.mark.parametrize("asked", [History(), History(seconds=1)])
@@ -271,4 +271,4 @@ async def test_a_damaged_ring_is_an_error(asked: History) -> None:
     record_source = ring(300)
     record_source.damaged = {PIECE_SAMPLES, 300}
     with pytest.raises(RingError, match="damaged"):
-        await text_of(hub_of(record_source), asked)
+        await text_of(app_of(record_source), asked)

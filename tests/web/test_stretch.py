@@ -168,7 +168,7 @@ async def test_a_stretch_without_a_rate_is_refused(
 def test_other_notations_are_refused(query: dict[str, str]) -> None:
     """The file's units are those that its readers expect."""
     app = make_app(ring(3))
-    with pytest.raises(RequestError, match="has its own times and units"):
+    with pytest.raises(RequestError, match="has its own times, units and rows"):
         reply_of(app, **query)
     app.close()
 

@@ -21,6 +21,7 @@ from typing import Final
 import trio
 
 from trio_mpu.fanout.hub import Hub
+from trio_mpu.home import with_home
 from trio_mpu.metrics.counters import Metrics
 from trio_mpu.server.acceptor import Acceptor
 from trio_mpu.server.follower import RingRecords, follow_ring
@@ -31,6 +32,7 @@ from trio_mpu.web import cors
 from trio_mpu.web.app import App
 from trio_mpu.web.page import Page
 from trio_mpu.web.routes import respond
+from trio_mpu.web.stored import Stored
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ async def run_server(
         metrics,
         respond,
         cors.headers(settings.allow_origin),
+        Stored(with_home(settings.store)) if settings.store else None,
         slot,
     )
     with contextlib.closing(app):

@@ -13,6 +13,10 @@ _LAST_GAP: Final = (
     "SELECT before_seq FROM gaps WHERE chunk_id BETWEEN ? AND ? AND before_seq BETWEEN ? AND ? "
     "ORDER BY chunk_id DESC, before_seq DESC LIMIT 1"
 )
+_HOLE: Final = (
+    "SELECT after_seq FROM gaps WHERE chunk_id = ? AND before_seq = ? "
+    "AND reason IN ('lapped', 'store')"
+)
 _HOLES: Final = (
     "SELECT coalesce(sum(before_seq - after_seq - 1), 0) FROM gaps WHERE chunk_id BETWEEN ? AND ? "
     "AND after_seq >= ? AND before_seq BETWEEN ? AND ? AND reason IN ('lapped', 'store')"
@@ -30,17 +34,41 @@ class Span(NamedTuple):
     until_seq: int
 
 
-def between(archive: Archive, from_ns: int | None, to_ns: int | None) -> list[Span]:
-    """Return the samples whose time is at or after `from_ns` and before `to_ns`, by the clock as it
-    was set last; None is no bound."""
-    spans = (_between(archive, session, from_ns, to_ns) for session in archive.sessions())
-    return [span for span in spans if span is not None]
+def everything(archive: Archive) -> list[Span]:
+    """Return all samples that there are, a span for each session."""
+    return [_whole(archive, session) for session in archive.sessions()]
+
+
+def between(
+    archive: Archive, spans: Sequence[Span], from_ns: int | None, to_ns: int | None
+) -> list[Span]:
+    """Return those samples of spans whose time is at or after `from_ns` and before `to_ns`, by the
+    clock as it was set last; None is no bound."""
+    found = (_between(archive, span, from_ns, to_ns) for span in spans)
+    return [span for span in found if span is not None]
+
+
+def newest_time_ns(archive: Archive) -> int | None:
+    """Return the time of the newest sample, by the clock as it was set last; None without one."""
+    for session in archive.sessions()[-1:]:
+        (held,) = archive.read(session, session.last_chunk_id, session.last_chunk_id, 1)
+        return held.records[-1].time_ns
+    return None
+
+
+def first_time_ns(archive: Archive, spans: Sequence[Span]) -> int | None:
+    """Return the time of the first of these samples, by the clock as it was set last; None if there
+    are none."""
+    for span in spans[:1]:
+        (held, *_) = read(archive, span, span.first_chunk_id, 1)
+        return held.records[0].time_ns
+    return None
 
 
 def after(archive: Archive, generation: str, seq: int) -> list[Span] | None:
     """Return all samples that were recorded after this one, or None if there are none of this
     generation."""
-    whole = [_whole(archive, session) for session in archive.sessions()]
+    whole = everything(archive)
     of_it = [place for place, span in enumerate(whole) if span.session.generation == generation]
     if not of_it:
         return None
@@ -64,16 +92,31 @@ def newest(archive: Archive, spans: Sequence[Span], samples: int) -> list[Span]:
     return found
 
 
-def without_gap(archive: Archive, spans: Sequence[Span]) -> tuple[list[Span], bool]:
-    """Return the newest of these samples between which none is missing, and whether there is a gap
-    right before them."""
+def oldest(archive: Archive, spans: Sequence[Span], samples: int) -> list[Span]:
+    """Return the oldest `samples` of these."""
+    found: list[Span] = []
+    for span in spans:
+        if samples <= 0:
+            break
+        held = count(archive, [span])
+        if held > samples:
+            span = _oldest(archive, span, held - samples)  # noqa: PLW2901 - a part of it
+        samples -= held
+        found.append(span)
+    return found
+
+
+def without_gap(archive: Archive, spans: Sequence[Span]) -> list[Span]:
+    """Return the newest of these samples between which none is missing."""
     found: list[Span] = []
     for span in reversed(spans):
+        if found and not _joins(span, found[0]):
+            break
         bounds = (span.first_chunk_id, span.last_chunk_id, span.after_seq + 1, span.until_seq)
         for (before_seq,) in archive.rows(_LAST_GAP, *bounds):
-            return [_from(archive, span, before_seq - 1), *found], True
+            return [_from(archive, span, before_seq - 1), *found]
         found.insert(0, span)
-    return found, False
+    return found
 
 
 def count(archive: Archive, spans: Sequence[Span]) -> int:
@@ -94,27 +137,25 @@ def read(archive: Archive, span: Span, chunk_id: int, samples: int) -> list[Held
             continue
         records = [each for each in held.records if span.after_seq < each.seq <= span.until_seq]
         gap = held.gap if first > span.after_seq else None
-        found.append(held._replace(records=records, gap=gap))
+        if records:
+            found.append(held._replace(records=records, gap=gap))
     return found
 
 
-def _between(
-    archive: Archive, session: Session, from_ns: int | None, to_ns: int | None
-) -> Span | None:
-    span = _whole(archive, session)
+def _between(archive: Archive, span: Span, from_ns: int | None, to_ns: int | None) -> Span | None:
+    session = span.session
     if from_ns is not None:
-        chunk_id = _first(archive, session, "last_time_ns", from_ns - session.correction_ns)
-        if chunk_id > session.last_chunk_id:
+        chunk_id = _first(archive, span, "last_time_ns", from_ns - session.correction_ns)
+        if chunk_id > span.last_chunk_id:
             return None
         first = _first_at(archive, session, chunk_id, from_ns)
-        span = span._replace(first_chunk_id=chunk_id, after_seq=first - 1)
+        span = span._replace(first_chunk_id=chunk_id, after_seq=max(span.after_seq, first - 1))
     if to_ns is not None:
-        beyond = _first(archive, session, "first_time_ns", to_ns - session.correction_ns)
-        if beyond == session.first_chunk_id:
+        beyond = _first(archive, span, "first_time_ns", to_ns - session.correction_ns)
+        if beyond == span.first_chunk_id:
             return None
-        chunk_id = beyond - 1
-        until = _first_at(archive, session, chunk_id, to_ns) - 1
-        span = span._replace(last_chunk_id=chunk_id, until_seq=until)
+        until = _first_at(archive, session, beyond - 1, to_ns) - 1
+        span = span._replace(last_chunk_id=beyond - 1, until_seq=min(span.until_seq, until))
     return span if span.until_seq > span.after_seq else None
 
 
@@ -126,11 +167,11 @@ def _first_at(archive: Archive, session: Session, chunk_id: int, time_ns: int) -
     return next(first, held.records[-1].seq + 1)
 
 
-def _first(archive: Archive, session: Session, column: str, value: int) -> int:
-    """Return the first chunk of a session whose `column`, which rises, is at least `value`; one
+def _first(archive: Archive, span: Span, column: str, value: int) -> int:
+    """Return the first chunk of a span whose `column`, which rises, is at least `value`; one
     beyond the last if there is none."""
     statement = f"SELECT {column} FROM chunks WHERE id = ?"  # noqa: S608 - of our own columns
-    low, high = session.first_chunk_id, session.last_chunk_id + 1
+    low, high = span.first_chunk_id, span.last_chunk_id + 1
     while low < high:
         middle = (low + high) // 2
         ((found,),) = archive.rows(statement, middle)
@@ -149,7 +190,7 @@ def _from(archive: Archive, span: Span, seq: int) -> Span:
     """Return what a span has after this number, which is less than its last."""
     if seq <= span.after_seq:
         return span
-    chunk_id = _first(archive, span.session, "first_seq + count - 1", seq + 1)
+    chunk_id = _first(archive, span, "first_seq + count - 1", seq + 1)
     ((first,),) = archive.rows("SELECT first_seq FROM chunks WHERE id = ?", chunk_id)
     return span._replace(first_chunk_id=chunk_id, after_seq=max(seq, first - 1))
 
@@ -164,6 +205,19 @@ def _newest(archive: Archive, span: Span, samples: int) -> Span:
         else:
             high = middle - 1
     return _from(archive, span, low)
+
+
+def _oldest(archive: Archive, span: Span, samples: int) -> Span:
+    """Return a span, which has more, without its newest `samples`."""
+    rest = _newest(archive, span, samples)
+    until = rest.after_seq
+    for (after_seq,) in archive.rows(_HOLE, rest.first_chunk_id, until + 1):
+        until = after_seq
+    return span._replace(until_seq=until)
+
+
+def _joins(span: Span, later: Span) -> bool:
+    return (span.session.generation, span.until_seq) == (later.session.generation, later.after_seq)
 
 
 def _holes(archive: Archive, span: Span) -> int:

@@ -21,6 +21,7 @@ from trio_mpu.web.pieces import Pieces
 from trio_mpu.web.request import Request
 from trio_mpu.web.request_cache import RequestCache
 from trio_mpu.web.responses import whole_answer
+from trio_mpu.web.stored import Stored
 
 Reply = Answer | Pieces
 
@@ -30,8 +31,8 @@ class App:
     """The hub, the page and the counters; and which connections end when the server stops.
 
     `handle` gives the answer to a request, as the table of routes has it; `common_headers` are part
-    of every answer. Where the server is one
-    of several workers, they see each other's numbers through `slot`. To be closed at the end.
+    of every answer; `stored` is a recorder's file, if there is one. Where the server is one of
+    several workers, they see each other's numbers through `slot`. To be closed at the end.
     """
 
     hub: Hub
@@ -39,6 +40,7 @@ class App:
     metrics: Metrics
     handle: Callable[[Request, "App"], Reply]
     common_headers: Headers = ()
+    stored: Stored | None = None
     slot: Slot = field(default_factory=alone)
     stopping: bool = False
     request_cache: RequestCache = field(default_factory=RequestCache)
@@ -80,6 +82,8 @@ class App:
     def close(self) -> None:
         """Give everything back, when no connection is left."""
         self.idle_connections.close()
+        if self.stored is not None:
+            self.stored.close()
 
     # -- requests -----------------------------------------------------------------------
 

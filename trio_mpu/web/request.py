@@ -94,7 +94,7 @@ def number(query: Mapping[str, str], name: str, low: float, high: float) -> floa
     if name not in query:
         return None
     text = query[name]
-    if not re.fullmatch(r"\d{1,7}(\.\d{0,9})?", text, re.ASCII) or not low <= float(text) <= high:
+    if not re.fullmatch(r"\d{1,9}(\.\d{0,9})?", text, re.ASCII) or not low <= float(text) <= high:
         raise RequestError(400, f"{name} is a number from {low:g} to {high:g}")
     return float(text)
 

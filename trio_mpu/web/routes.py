@@ -8,6 +8,7 @@ from trio_mpu.errors import RequestError
 from trio_mpu.web import cors, event_stream, history, state
 from trio_mpu.web.answer import ALLOW
 from trio_mpu.web.app import App, Reply
+from trio_mpu.web.asked import PARAMETERS
 from trio_mpu.web.request import NOTATION, Request, check_parameters, shown
 
 
@@ -22,7 +23,7 @@ class Route:
 ROUTES: Final = {
     "/json": Route(state.latest, ("verbose", "max_age", *NOTATION)),
     "/events": Route(event_stream.events, event_stream.PARAMETERS),
-    "/history": Route(history.past, history.PARAMETERS),
+    "/history": Route(history.past, PARAMETERS),
     "/healthz": Route(state.health),
     "/livez": Route(state.alive),
     "/metrics": Route(state.metrics),

@@ -5,71 +5,141 @@ would shift all frequencies.
 """
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from trio_mpu.errors import RequestError, RingError
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.formats import gap_of
+from trio_mpu.record import Record
+from trio_mpu.store import spans
+from trio_mpu.store.archive import Archive
+from trio_mpu.store.spans import Span
 from trio_mpu.web.exports import Export
+from trio_mpu.web.past import Selection
 from trio_mpu.web.pieces import PIECE_SAMPLES
+from trio_mpu.web.reader import Reader
+from trio_mpu.web.stored import Stored
 
 MIN_SAMPLES: Final = 2  # one sample has no rate
 
 
-@dataclass(frozen=True)
-class Stretch:
-    """The records of a ring after `after` up to `end`."""
-
-    generation: int
-    after: int
-    end: int
-
-
-async def newest_stretch(hub: Hub, asked: Stretch, address: str) -> Stretch:
-    """Return the newest part of what was asked for that has no gap, found from its end.
+async def newest_stretch(
+    hub: Hub, stored: Stored | None, asked: Selection, address: str
+) -> tuple[Selection, int]:
+    """Return the newest part of a selection that has no gap, found from its end, and how many
+    samples before it are left out.
 
     The reads take turns with others, as those of `address`. Raises RequestError if it has fewer
-    than two records, and RingError.
+    than two samples, RingError and StoreError.
     """
-    generation, after, end = asked.generation, asked.after, asked.end
-    first, is_found = end + 1, False
-    while not is_found and first > after + 1:
-        begin = max(after, first - 1 - PIECE_SAMPLES)
-        async with hub.turns.slice(address):
-            batch = await hub.record_source.read(generation, begin, first - 1 - begin)
-        held = [record for record in batch.records if record.seq < first]
-        is_found = batch.gap is not None or not held  # the ring has lost what is older
-        for record in reversed(held):
-            first = record.seq
-            if gap_of(record) is not None:
-                is_found = True
-                break
-    if (count := end + 1 - first) < MIN_SAMPLES:
+    kept, in_store, left_out = list[Span](), 0, 0
+    if asked.limit is not None:
+        asked = await _limited(hub, stored, asked, address)
+    after, first, is_gap = await _first_in_ring(hub, asked, address)
+    in_ring, left_out = asked.end + 1 - first, first - 1 - after
+    if asked.spans:
+        assert stored is not None
+        last = asked.spans[-1]
+        end = int(last.session.generation, 16), last.until_seq
+        joins = not in_ring or (not is_gap and end == (asked.generation, first - 1))
+        question = partial(_in_store, asked.spans, joins)
+        kept, in_store, left_out_there = await stored.ask(address, question)
+        left_out += left_out_there
+    if (samples := in_ring + in_store) < MIN_SAMPLES:
         raise RequestError(
             409,
             f"it needs {MIN_SAMPLES} samples without a gap between them, and what was asked for ends "
-            f"with {count}",
+            f"with {samples}",
         )
-    return Stretch(generation, first - 1, end)
+    return replace(asked, after=first - 1, spans=kept, last=None, limit=None), left_out
 
 
-async def stretch_pieces(hub: Hub, stretch: Stretch, export: Export) -> AsyncGenerator[bytes, None]:
+async def _limited(hub: Hub, stored: Stored | None, asked: Selection, address: str) -> Selection:
+    """Return the selection without its limit, ending where that is reached."""
+    assert asked.limit is not None
+    limit, kept = asked.limit, asked.spans
+    if kept:
+        assert stored is not None
+
+        def oldest(archive: Archive) -> tuple[list[Span], int]:
+            found = spans.oldest(archive, asked.spans, limit)
+            return found, spans.count(archive, found)
+
+        kept, held = await stored.ask(address, oldest)
+        limit -= held
+    # A limit counts from the oldest sample that there is.
+    after = asked.after
+    async with hub.turns.slice(address):
+        for record in await _held(hub, asked, after, 1):
+            after = record.seq - 1
+    return replace(asked, spans=kept, limit=None, end=min(asked.end, after + limit))
+
+
+async def _first_in_ring(hub: Hub, asked: Selection, address: str) -> tuple[int, int, bool]:
+    """Return the number before the first sample of the ring's part of a selection; that of the
+    first one after which there is no gap, one beyond the end if the ring has none; and whether a
+    gap is right before that."""
+    first, is_gap, is_end = asked.end + 1, False, False
+    while not is_gap and not is_end and first > asked.after + 1:
+        begin = max(asked.after, first - 1 - PIECE_SAMPLES)
+        async with hub.turns.slice(address):
+            held = await _held(hub, asked, begin, first - 1 - begin)
+        held = [record for record in held if record.seq < first]
+        is_end = not held or held[0].seq > begin + 1  # the ring has lost what is older
+        for record in reversed(held):
+            first = record.seq
+            if gap_of(record) is not None:
+                is_gap = True
+                break
+    after = asked.after
+    async with hub.turns.slice(address):
+        for record in await _held(hub, asked, after, 1):
+            after = min(record.seq, first) - 1
+    return after, first, is_gap
+
+
+async def _held(hub: Hub, asked: Selection, after: int, count: int) -> list[Record]:
+    """Return what the ring still has of its part of a selection."""
+    if after >= asked.end:
+        return []
+    return (await hub.record_source.read(asked.generation, after, count)).records
+
+
+def _in_store(asked: list[Span], joins: bool, archive: Archive) -> tuple[list[Span], int, int]:
+    """Return what is kept of the store's part, how many samples that are, and how many are left
+    out; nothing is kept unless it `joins` what comes after it."""
+    kept = spans.without_gap(archive, asked) if joins else []
+    samples = spans.count(archive, kept)
+    return kept, samples, spans.count(archive, asked) - samples
+
+
+async def stretch_pieces(
+    hub: Hub, stored: Stored | None, stretch: Selection, export: Export, address: str
+) -> AsyncGenerator[bytes, None]:
     """Yield the stretch as a file, piece by piece.
 
     What the ring loses before the first piece is left out. Raises RingError if it loses more
-    later, or can't be read: an answer that breaks off is better than one with a hidden gap.
+    later, or can't be read, and StoreError: an answer that breaks off is better than one with a
+    hidden gap.
     """
-    at, first = stretch.after, None
-    while at < stretch.end:
-        count = min(PIECE_SAMPLES, stretch.end - at)
-        batch = await hub.record_source.read(stretch.generation, at, count)
-        records = [record for record in batch.records if record.seq <= stretch.end]
-        if not records or (batch.gap is not None and first is not None):
-            raise RingError("the ring has overwritten samples before they were sent")
-        text = ""
-        if first is None:
-            first = records[0]
-            text = export.opening(first)
-        yield (text + "".join([export.row(record, first) for record in records])).encode()
-        at = records[-1].seq
+    reader, first = Reader(hub, stored, stretch, address), None
+    while True:
+        await reader.fetch()
+        async with hub.turns.slice(address):
+            piece = await reader.next(PIECE_SAMPLES)
+            if piece is None:
+                break
+            if not piece.records:
+                continue
+            if first is not None and piece.gap is not None:
+                raise RingError("the ring has overwritten samples before they were sent")
+            text = ""
+            if first is None:
+                first = piece.records[0]
+                text = export.opening(first)
+            text += "".join([export.row(record, first) for record in piece.records])
+        yield text.encode()
+    if first is None:
+        raise RingError("the ring has overwritten samples before they were sent")

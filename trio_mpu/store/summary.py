@@ -1,0 +1,111 @@
+"""Any window of time in at most so many points: from the pyramid, of whose windows SQLite makes
+larger ones. All here blocks and raises StoreError; call it within one snapshot of the archive.
+"""
+
+from typing import Final, NamedTuple
+
+from trio_mpu.sample import AXES
+from trio_mpu.store import spans
+from trio_mpu.store.archive import Archive
+from trio_mpu.store.grid import Grid
+from trio_mpu.store.pyramid import LEVELS_S
+from trio_mpu.store.schema import SETTLED
+from trio_mpu.store.spans import Span
+
+_NS_PER_S: Final = 10**9
+_AXES: Final = len(AXES)
+
+_START: Final = "start_s * 1000000000"
+_SUMS: Final = ", ".join(
+    [f"min(min_{axis})" for axis in AXES]
+    + [f"sum(mean_{axis} * count)" for axis in AXES]
+    + [f"max(max_{axis})" for axis in AXES]
+)
+_WINDOWS: Final = (
+    f"SELECT ({_START} - ?1) / ?2 AS place, sum(count), {_SUMS} FROM pyramid "  # noqa: S608 - of names above
+    "WHERE level_s = ?3 AND start_s BETWEEN ?4 AND ?5 "
+    f"AND {_START} >= ?1 AND {_START} < ?6 "
+    "AND session_id IN (SELECT value FROM json_each(?7)) GROUP BY place"
+)
+_GAPS: Final = (
+    "SELECT (time_ns + correction_ns - ?1) / ?2 AS place, count(*), coalesce(sum(lost), 0) "
+    "FROM gaps JOIN clocks USING (session_id) WHERE chunk_id <= ?3 "
+    "AND time_ns + correction_ns >= ?1 AND time_ns + correction_ns < ?4 GROUP BY place"
+)
+# Sessions, as a list in JSON, together with what is to be added to their times.
+_CLOCKS: Final = (
+    "SELECT json_group_array(session_id), correction_ns FROM clocks GROUP BY correction_ns"
+)
+# Not min(): SQLite stops at the first one.
+_OLDEST: Final = (
+    "SELECT start_s FROM pyramid WHERE level_s = ? "
+    "AND session_id IN (SELECT value FROM json_each(?)) ORDER BY start_s LIMIT 1"
+)
+
+
+class Plan(NamedTuple):
+    """Windows of `width_ns` from `start_ns` on, made of those of a level."""
+
+    level_s: int
+    start_ns: int
+    width_ns: int
+
+
+def oldest_ns(archive: Archive) -> int | None:
+    """Return when the oldest window begins, of whatever level; None if there is none."""
+    found = [time_ns for level_s in LEVELS_S if (time_ns := _oldest(archive, level_s)) is not None]
+    # A window of an hour begins before its first sample: a finer one knows better.
+    hour_ns = min(found, default=None)
+    if hour_ns is None:
+        return None
+    return max(time_ns for time_ns in found if time_ns < hour_ns + LEVELS_S[-1] * _NS_PER_S)
+
+
+def summed(archive: Archive, plan: Plan, to_ns: int) -> tuple[Grid, list[Span]]:
+    """Return the windows of a plan that begin before `to_ns`, without the samples that are not in
+    the pyramid yet; and those."""
+    grid = Grid(plan.start_ns, plan.width_ns)
+    ((settled,),) = archive.rows(SETTLED)
+    for sessions, correction_ns in archive.rows(_CLOCKS):
+        # As the times were recorded.
+        start_ns, end_ns = plan.start_ns - correction_ns, to_ns - correction_ns
+        seconds = (start_ns // _NS_PER_S, end_ns // _NS_PER_S)
+        bounds = (start_ns, plan.width_ns, plan.level_s, *seconds, end_ns, sessions)
+        for place, samples, *values in archive.rows(_WINDOWS, *bounds):
+            lows, sums, highs = (tuple(values[n * _AXES : (n + 1) * _AXES]) for n in range(3))
+            grid.cell(place).add(samples, lows, sums, highs)
+    for place, gaps, lost in archive.rows(_GAPS, plan.start_ns, plan.width_ns, settled, to_ns):
+        grid.cell(place).add_gaps(gaps, lost)
+    unsettled = [
+        span._replace(first_chunk_id=max(span.first_chunk_id, settled + 1))
+        for span in spans.everything(archive)
+        if span.last_chunk_id > settled
+    ]
+    return grid, spans.between(archive, unsettled, plan.start_ns, to_ns)
+
+
+def level_for(archive: Archive, needed_ns: int, from_ns: int) -> int:
+    """Return the coarsest level whose windows are no longer than `needed_ns`; a coarser one, or 1,
+    if those that begin before `from_ns` have been deleted already."""
+    level_s = max([each for each in LEVELS_S if each * _NS_PER_S <= needed_ns], default=LEVELS_S[0])
+    oldest = {each: _oldest(archive, each) for each in LEVELS_S if each >= level_s}
+    for coarser in LEVELS_S:
+        if coarser <= level_s:
+            continue
+        time_ns, best_ns = oldest[coarser], oldest[level_s]
+        if time_ns is not None and (
+            best_ns is None or best_ns >= max(from_ns, time_ns + coarser * _NS_PER_S)
+        ):
+            level_s = coarser
+    return level_s
+
+
+def _oldest(archive: Archive, level_s: int) -> int | None:
+    return min(
+        (
+            start_s * _NS_PER_S + correction_ns
+            for sessions, correction_ns in archive.rows(_CLOCKS)
+            for (start_s,) in archive.rows(_OLDEST, level_s, sessions)
+        ),
+        default=None,
+    )

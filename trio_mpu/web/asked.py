@@ -1,0 +1,98 @@
+# Pure: no I/O, no clock, no waiting.
+"""What a request wants of the history."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from trio_mpu.errors import RequestError
+from trio_mpu.formats import PLAIN, Notation, parse_event_id
+from trio_mpu.iso_time import moment
+from trio_mpu.web.exports import EXPORTS
+from trio_mpu.web.request import NOTATION, Request, notation, number
+
+BOUNDS: Final = ("since", "from", "to", "seconds", "limit")
+PARAMETERS: Final = ("format", *BOUNDS, "points", *NOTATION)
+FORMATS: Final = ("json", "csv", "ndjson", *EXPORTS)
+# Bound "seconds=, most".
+MAX_SECONDS: Final = 10**8  # three years; before that there is from=
+# Bound "points=, most".
+MAX_POINTS: Final = 10_000  # more than any screen has
+
+
+@dataclass(frozen=True)
+class History:
+    """The samples from after `since`, from `from_ns` on, or from `seconds` ago on, and before
+    `to_ns`.
+
+    `limit` samples at most: the oldest of them after `since` or `from_ns`, the newest otherwise.
+    With `points`, at most so many windows instead.
+    """
+
+    format: str = "json"
+    since: tuple[int, int] | None = None
+    from_ns: int | None = None
+    to_ns: int | None = None
+    seconds: float | None = None
+    limit: int | None = None
+    points: int | None = None
+    notation: Notation = PLAIN
+
+    @classmethod
+    def of(cls, request: Request) -> "History":
+        """Read the query. Raises RequestError."""
+        query = request.query
+        kind = query.get("format", "json")
+        if kind not in FORMATS:
+            raise RequestError(400, f"format is one of {', '.join(FORMATS)}")
+        since = None
+        if "since" in query and (since := parse_event_id(query["since"])) is None:
+            raise RequestError(400, "since is the id of an event, such as 0123456789abcdef-42")
+        if kind in EXPORTS and (given := [name for name in (*NOTATION, "points") if name in query]):
+            raise RequestError(
+                400, f"format={kind} has its own times, units and rows, without {given[0]}"
+            )
+        if "points" in query and (given := [n for n in ("since", "limit") if n in query]):
+            raise RequestError(400, f"points are windows of time, without {given[0]}")
+        if "from" in query and "seconds" in query:
+            raise RequestError(400, "give from or seconds, not both")
+        return cls(
+            kind,
+            since,
+            _time(request, "from"),
+            _time(request, "to"),
+            number(query, "seconds", 0, MAX_SECONDS),
+            _whole(request, "limit", 0, 10**9 - 1),
+            _whole(request, "points", 1, MAX_POINTS),
+            notation(query),
+        )
+
+    @property
+    def is_unbounded(self) -> bool:
+        """Whether nothing was said of which samples."""
+        bounds = (self.since, self.from_ns, self.to_ns, self.seconds, self.limit)
+        return all(bound is None for bound in bounds)
+
+    @property
+    def oldest_first(self) -> bool:
+        """Whether `limit` is of the oldest samples."""
+        return self.since is not None or self.from_ns is not None
+
+
+def _time(request: Request, name: str) -> int | None:
+    if name not in request.query:
+        return None
+    if (time_ns := moment(request.query[name])) is None:
+        raise RequestError(
+            400, f"{name} is Unix seconds, or ISO 8601 such as 2026-11-27T20:53:36Z (or +01:00)"
+        )
+    return time_ns
+
+
+def _whole(request: Request, name: str, low: int, high: int) -> int | None:
+    if name not in request.query:
+        return None
+    text = request.query[name]
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or not low <= int(text) <= high:
+        raise RequestError(400, f"{name} is a whole number from {low:,} to {high:,}")
+    return int(text)

@@ -1,0 +1,54 @@
+"""The store, read off the event loop: one question at a time, in turns by address.
+
+A question may wait for a slow disk, so it is asked in a thread. It does not take the turn of those
+who read the ring (fanout/turns.py), which must be passed on after a few milliseconds.
+"""
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import trio
+
+from trio_mpu.errors import StoreError
+from trio_mpu.fanout.turns import Turns
+from trio_mpu.store.archive import Archive
+
+T = TypeVar("T")
+
+# Bound "samples read from the store at a time".
+READ_SAMPLES: Final = 1024  # some ms, of which decompression leaves half to others
+
+
+class Stored:
+    """A recorder's file: opened at the first question, and again if the path leads elsewhere."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._archive: Archive | None = None
+        self._turns = Turns()
+
+    async def ask(self, address: str, question: Callable[[Archive], T]) -> T:
+        """Return the answer to a question about the file as it is now.
+
+        `address` is the client's. Raises StoreError. Cancellation waits for the answer.
+        """
+        async with self._turns.slice(address):
+            return await trio.to_thread.run_sync(self._answer, question)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._archive is not None:
+            self._archive.close()
+            self._archive = None
+
+    def _answer(self, question: Callable[[Archive], T]) -> T:
+        if self._archive is not None and not self._archive.is_current():
+            self.close()
+        if self._archive is None:
+            self._archive = Archive(self._path)
+        try:
+            with self._archive.snapshot():
+                return question(self._archive)
+        except StoreError:
+            self.close()
+            raise
