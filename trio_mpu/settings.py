@@ -183,6 +183,9 @@ class CalibrateSettings(_Sensor):
 
     seconds: float = _option(10.0, _number(float, 1, MAX_SECONDS), "how long to measure at rest")
     output: str = _option("", _file, "file for the result; empty: where the producer looks for it")
+    kalibr: str = _option(
+        "", _file, "YAML file for the noise, as Kalibr takes it for --imu; empty: none"
+    )
     positions: bool = _switch("calibrate the accelerometer too, in six positions in any order")
     self_test: bool = _switch("compare an I2C chip with its factory self-test; saves nothing")
 

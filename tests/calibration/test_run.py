@@ -1,13 +1,16 @@
 """The calibration as a whole: a simulated sensor or a chip in software, virtual time, a person who
 presses Enter."""
 
+import math
 import os
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trio
+import yaml
 from trio.testing import MockClock
 
 from tests.helpers.calibrations import CALIBRATION
@@ -18,9 +21,11 @@ from trio_mpu.calibration import collect
 from trio_mpu.calibration import run as calibration_run
 from trio_mpu.calibration.files import default_path, load, save
 from trio_mpu.calibration.model import ONE, ZERO, Calibration
+from trio_mpu.calibration.noise_model import Noise, noise
 from trio_mpu.calibration.run import read_line, run_calibrator
 from trio_mpu.errors import CalibrationError, TrioMpuError, UsageError
 from trio_mpu.ring import RingWriter
+from trio_mpu.sample import Sample
 from trio_mpu.sensors import registry, simulator
 from trio_mpu.sensors.mpu6050.registers import ACCEL_CONFIG, GYRO_CONFIG
 from trio_mpu.sensors.simulator import Simulator
@@ -199,6 +204,130 @@ def test_what_is_replaced_is_told(
     run(replace(PLAN, output=str(output)))
     assert reason in caplog.text
     assert (load(output).offset_g, load(output).scale) == (ZERO, ONE)
+
+
+# -- the noise for Kalibr ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def imu_yaml(home: Path) -> Path:
+    """Where the file for Kalibr is to go."""
+    return home / "imu.yaml"
+
+
+def test_the_simulators_noise_is_what_kalibr_gets(
+    output: Path, imu_yaml: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In 400 s σ at 1 s is known to 3.5 %, and the largest of three axes is some more. The simulator
+    has no random walk: the file and the output call its numbers upper bounds."""
+    run(replace(PLAN, seconds=400, output=str(output), kalibr=str(imu_yaml)))
+    assert load(output).identity == "sim:seed=3,still"
+    text = imu_yaml.read_text("ascii")
+    data = yaml.safe_load(text)
+    accel, gyro = data["accelerometer_noise_density"], data["gyroscope_noise_density"]
+    # What a single reading has, by Kalibr's own formula.
+    assert accel * math.sqrt(data["update_rate"]) == pytest.approx(0.004 * 9.80665, rel=0.1)
+    assert gyro * math.sqrt(data["update_rate"]) == pytest.approx(math.radians(0.05), rel=0.1)
+    assert text.count("UPPER BOUND: 400 s do not show the random walk") == 2
+    assert '# Noise of "sim:seed=3,still" at rest' in text
+    assert "missed" not in text
+    shown = capsys.readouterr().out
+    assert f"saved the noise for Kalibr to {imu_yaml}\n" in shown
+    assert "only upper bounds: accelerometer_random_walk, gyroscope_random_walk; the" in shown
+    assert sorted(output.parent.iterdir()) == [imu_yaml, output]
+
+
+def test_a_simulated_sensor_needs_no_calibration_file_for_kalibr(home: Path) -> None:
+    """Its own is saved only when asked for; of six positions the first one counts."""
+    run(replace(PLAN, kalibr=str(home / "a")))
+    assert [path.name for path in home.iterdir()] == ["a"]
+    run(replace(SIX, kalibr=str(home / "b")), b"\n" * 6)
+    assert "1000 readings in 10 s" in (home / "b").read_text()
+
+
+def test_a_walk_that_shows_is_no_bound(
+    home: Path, imu_yaml: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The bias of each axis wanders by 0.02 °/s and 0.5 mg in a second."""
+    source = random.Random(5)
+    bias = [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]
+
+    class Wandering(FakeDevice):
+        identity = "fake"
+
+        def next_sample(self) -> Sample:
+            for axis, step in enumerate((0.00005,) * 3 + (0.002,) * 3):
+                bias[axis] += source.gauss(0, step)
+            ax, ay, az, gx, gy, gz = bias
+            return Sample(virtual_ns(), ax, ay, az, gx, gy, gz, 25.0)
+
+    async def opened(spec: str, rate_hz: float, **_: bool) -> FakeDevice:
+        return Wandering(period_ns=10**7)
+
+    monkeypatch.setattr(calibration_run, "open_device", opened)
+    run(replace(PLAN, seconds=60, kalibr=str(imu_yaml)))
+    data = yaml.safe_load(imu_yaml.read_text())
+    # The longest τ has eight steps, and the largest of three axes counts.
+    assert 0.7 < data["accelerometer_random_walk"] / (0.0005 * 9.80665) < 2
+    assert 0.7 < data["gyroscope_random_walk"] / math.radians(0.02) < 2
+    assert "BOUND" not in imu_yaml.read_text()
+    assert "upper bounds" not in capsys.readouterr().out
+    assert (home / "trio-mpu" / "calibration-fake.toml").exists()
+
+
+@pytest.mark.parametrize(("seconds", "rate"), [(8.9, 100), (1000, 0.3)])
+def test_what_is_too_short_for_the_noise_is_refused(
+    seconds: float, rate: float, imu_yaml: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is measured, with what it takes."""
+    assert refusal(replace(PLAN, seconds=seconds, rate=rate, kalibr=str(imu_yaml))) == (
+        "--kalibr needs 9 s of readings, at 1 Hz or more; change --seconds or --rate"
+    )
+    assert capsys.readouterr().out == ""
+    assert not imu_yaml.exists()
+
+
+def test_a_bad_place_for_the_file_is_found_out_before_the_measurement(
+    home: Path, output: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that can't be written, and one that the calibration takes; no file is changed."""
+    reasons = {
+        home / "a" / "imu.yaml": f"there is no folder {home / 'a'}",
+        home: "not a regular file",
+    }
+    for path, reason in reasons.items():
+        assert refusal(replace(PLAN, kalibr=str(path))) == f"can't save to {path}: {reason}"
+    (home / "b").mkdir()
+    same = "--kalibr and the calibration are the same file; choose another name"
+    for plan in (
+        replace(PLAN, output=str(output), kalibr=str(home / "b" / ".." / output.name)),
+        replace(PLAN, kalibr=str(default_path("sim:seed=3,still"))),
+    ):
+        (home / "trio-mpu").mkdir(exist_ok=True)
+        assert refusal(plan) == same
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert refusal(replace(PLAN, kalibr=str(output))) == (
+        f"can't save to {output}: no permission to write in {home}"
+    )
+    assert capsys.readouterr().out == ""
+    assert not output.exists()
+
+
+async def test_ctrl_c_while_the_noise_is_computed_changes_no_file(
+    output: Path, imu_yaml: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last moment at which it can stop is before the first file."""
+    stop = trio.Event()
+
+    def stopping(values: list[float], period_s: float) -> Noise:
+        stop.set()
+        return noise(values, period_s)
+
+    monkeypatch.setattr(calibration_run, "noise", stopping)
+    plan = replace(PLAN, output=str(output), kalibr=str(imu_yaml))
+    with pytest.raises(CalibrationError, match="interrupted: nothing was saved"):
+        await run_calibrator(plan, stop)
+    assert list(output.parent.iterdir()) == []
 
 
 # -- six positions --------------------------------------------------------------------------------
@@ -401,6 +530,7 @@ def test_a_chip_that_dies_in_the_test_is_told(
         replace(TEST, device="auto"),
         replace(TEST, positions=True),
         replace(TEST, output="x"),
+        replace(TEST, kalibr="x"),
     ],
 )
 def test_the_self_test_is_for_chips_and_alone(plan: CalibrateSettings) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 import pytest
 import trio
+import yaml
 
 from tests.helpers.calibrations import CALIBRATION
 from tests.helpers.processes import ROOT, killed, python
@@ -114,6 +115,21 @@ def test_an_output_without_a_folder_is_refused_in_one_line(tmp_path: Path) -> No
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"calibrate: can't save to {path}: there is no folder {path.parent}\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_noise_for_kalibr_is_beside_the_calibration(tmp_path: Path) -> None:
+    """The option reaches its program, and YAML finds numbers."""
+    path, imu_yaml = tmp_path / "x.toml", tmp_path / "imu.yaml"
+    options = ("--device=sim:still", "--seconds=9", "--rate=100", f"--output={path}")
+    done = calibrate(*options, f"--kalibr={imu_yaml}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"saved the noise for Kalibr to {imu_yaml}\n" in done.stdout
+    data = yaml.safe_load(imu_yaml.read_text("ascii"))
+    assert data.pop("rostopic") == "/imu0"
+    assert data.pop("update_rate") == 100
+    assert len(data) == 4
+    assert all(isinstance(number, float) and number > 0 for number in data.values())
+    assert load(path).identity == "sim:seed=1,still"
 
 
 def test_the_end_of_the_input_and_a_signal_change_no_file(tmp_path: Path) -> None:

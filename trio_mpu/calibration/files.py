@@ -71,11 +71,19 @@ def load(path: Path) -> Calibration:
         raise CalibrationError(f"can't use calibration {path}: {error}") from error
 
 
-def require_folder(path: Path) -> None:
-    """Raise CalibrationError if the folder of this path does not exist: it is a typing error more
-    often than a wish for a new folder."""
+def require_place(path: Path) -> None:
+    """Raise CalibrationError if `save` would fail there: it is found out before a measurement that
+    may take hours. A missing folder is a typing error more often than a wish for a new one."""
     if not os.path.isdir(path.parent):  # noqa: PTH112 - is_dir raises PermissionError
         raise CalibrationError(f"can't save to {path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise CalibrationError(f"can't save to {path}: no permission to write in {path.parent}")
+    _require_regular(path)
+
+
+def _require_regular(path: Path) -> None:
+    if path.exists() and not path.is_file():
+        raise CalibrationError(f"can't save to {path}: not a regular file")
 
 
 def save(path: Path, text: str, *, makes_folder: bool = False) -> None:
@@ -86,8 +94,7 @@ def save(path: Path, text: str, *, makes_folder: bool = False) -> None:
     old file is then unchanged.
     """
     try:
-        if path.exists() and not path.is_file():
-            raise CalibrationError(f"can't save to {path}: not a regular file")
+        _require_regular(path)
         if makes_folder:
             path.parent.mkdir(parents=True, exist_ok=True)
         fd, temporary = tempfile.mkstemp(prefix=f".{path.name[:MAX_NAME]}.", dir=path.parent)

@@ -1,4 +1,4 @@
-"""Calibrates a sensor, with the help of the person who turns it, and runs its self-test."""
+"""Calibrates a sensor, with the help of the person who turns it."""
 
 import contextlib
 import logging
@@ -6,48 +6,42 @@ import os
 import statistics
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 import trio
 
 from trio_mpu import lifecycle
 from trio_mpu.calibration import report
-from trio_mpu.calibration.allan import stability
+from trio_mpu.calibration.allan import DENSITY_AT_S, SHARE, stability
 from trio_mpu.calibration.collect import Measurement, count_of, measure
-from trio_mpu.calibration.files import default_path, load, named, require_folder, save
+from trio_mpu.calibration.factory import run_self_test
+from trio_mpu.calibration.files import default_path, load, named, require_place, save
+from trio_mpu.calibration.kalibr import kalibr_file
 from trio_mpu.calibration.model import ONE, ZERO, Calibration, Vector
+from trio_mpu.calibration.noise_model import Noise, least_readings, noise
 from trio_mpu.calibration.six_positions import solve
 from trio_mpu.calibration.stillness import FACES, Rest, at_rest
 from trio_mpu.device import Device
-from trio_mpu.errors import CalibrationError, DeviceError, NoCalibration, RingMissing, UsageError
+from trio_mpu.errors import CalibrationError, NoCalibration, RingMissing, UsageError
 from trio_mpu.ring import RingReader
 from trio_mpu.sample import Flag
-from trio_mpu.sensors.mpu6050 import self_test
-from trio_mpu.sensors.mpu6050.device import Mpu6050
 from trio_mpu.sensors.mpu6050.options import parse_chip
-from trio_mpu.sensors.mpu6050.registers import Setup
 from trio_mpu.sensors.registry import open_device
 from trio_mpu.settings import CalibrateSettings
 
 log = logging.getLogger(__name__)
-
-# The ranges are those of the factory's codes; 200 Hz with a filter to match.
-SELF_TEST: Final = Setup(accel_g=8, gyro_dps=250, dlpf=2, divider=4)
-SELF_TEST_S: Final = 1.0  # the means are then known to a thousandth of the limit
-RESTORE_S: Final = 2.0  # to reset the chip at the end, which takes 0.2 s
 
 
 async def run_calibrator(settings: CalibrateSettings, stop: trio.Event, stdin_fd: int = 0) -> None:
     """Calibrate as these settings say, with prompts for the person; stop early if `stop` is set.
 
     Raises a TrioMpuError with the reason if that is not possible, if a test fails, and if it is
-    stopped early. No file is then changed.
+    stopped early. No file is then changed, unless that for Kalibr is what fails: it comes last.
     """
     finished = False
     async with trio.open_nursery() as nursery:
         nursery.start_soon(lifecycle.cancel_at, stop, nursery.cancel_scope)
         await refuse_if_in_use(settings.device, settings.ring)
-        await (_test(settings) if settings.self_test else _calibrate(settings, stdin_fd))
+        await (run_self_test(settings) if settings.self_test else _calibrate(settings, stdin_fd))
         finished = True
         nursery.cancel_scope.cancel()
     if not finished:
@@ -85,8 +79,8 @@ def _may_be_one(spec: str, source: str) -> bool:
 
 
 async def _calibrate(settings: CalibrateSettings, stdin_fd: int) -> None:
-    if settings.output:
-        require_folder(named(settings.output))  # before anybody waits for a measurement
+    for file in filter(None, (settings.output, settings.kalibr)):
+        require_place(named(file))  # before anybody waits for a measurement
     device = await open_device(settings.device, settings.rate, may_simulate=False)
     try:
         if not device.identity:
@@ -95,6 +89,8 @@ async def _calibrate(settings: CalibrateSettings, stdin_fd: int) -> None:
                 "--device"
             )
         count = count_of(device, settings.seconds)
+        if settings.kalibr:
+            _require_noise(settings, device, count)
         if settings.positions:
             measured = await _six(device, count, settings.seconds, stdin_fd)
         else:
@@ -107,12 +103,27 @@ async def _calibrate(settings: CalibrateSettings, stdin_fd: int) -> None:
         await device.aclose()
     first_rest, first = next(iter(measured.values()))
     await _show(device, first_rest, first)
+    noises = await _noises(device, first) if settings.kalibr else []
     rests = {face: rest for face, (rest, _) in measured.items()}
     simulated = bool(first.samples[0].flags & Flag.SIMULATED)
     if simulated and not settings.output:
         print("not saved, because the sensor is simulated: use --output FILE to save anyway")
-        return
-    _save(settings, device, rests)
+    else:
+        _save(settings, device, rests)
+    if settings.kalibr:
+        _save_for_kalibr(named(settings.kalibr), device, first, noises)
+
+
+def _require_noise(settings: CalibrateSettings, device: Device, count: int) -> None:
+    """Raise UsageError if so many readings can't show the noise, or have no place of their own."""
+    least = least_readings(device.period_ns / 1e9)
+    if least is None or count < least:
+        raise UsageError(
+            f"--kalibr needs {SHARE * DENSITY_AT_S:g} s of readings, at {1 / DENSITY_AT_S:g} Hz or "
+            "more; change --seconds or --rate"
+        )
+    if named(settings.kalibr).resolve() == _path(settings, device).resolve():
+        raise UsageError("--kalibr and the calibration are the same file; choose another name")
 
 
 async def _six(
@@ -163,7 +174,7 @@ async def _show(device: Device, rest: Rest, measurement: Measurement) -> None:
 
 
 def _save(settings: CalibrateSettings, device: Device, rests: dict[str, Rest]) -> None:
-    path = named(settings.output) if settings.output else default_path(device.source)
+    path = _path(settings, device)
     if settings.positions:
         offset_g, scale = solve({face: rest.accel_g for face, rest in rests.items()})
     else:
@@ -178,6 +189,33 @@ def _save(settings: CalibrateSettings, device: Device, rests: dict[str, Rest]) -
     text = calibration.text(f"Measured at {temp_c:.1f} °C, in {len(rests)} position(s).")
     save(path, text, makes_folder=not settings.output)
     print(f"saved calibration {calibration.id} to {path}")
+
+
+def _path(settings: CalibrateSettings, device: Device) -> Path:
+    return named(settings.output) if settings.output else default_path(device.source)
+
+
+async def _noises(device: Device, measurement: Measurement) -> list[Noise]:
+    found = []
+    for axis in range(1, 7):
+        await trio.lowlevel.checkpoint()  # as in _show
+        column = [sample[axis] for sample in measurement.samples]
+        found.append(noise(column, device.period_ns / 1e9))
+    return found
+
+
+def _save_for_kalibr(
+    path: Path, device: Device, measurement: Measurement, noises: list[Noise]
+) -> None:
+    count, missing = len(measurement.samples), measurement.missing
+    file = kalibr_file(device.identity, device.period_ns / 1e9, count, missing, noises)
+    save(path, file.text)
+    print(f"saved the noise for Kalibr to {path}")
+    if file.bounds:
+        print(
+            f"only upper bounds: {', '.join(file.bounds)}; the measurement was too short to show "
+            "the random walk"
+        )
 
 
 def _accelerometer_so_far(path: Path, identity: str) -> tuple[Vector, Vector]:
@@ -216,40 +254,3 @@ async def read_line(fd: int) -> bool:
         if byte in (b"", b"\n"):
             return bool(byte)
     return False
-
-
-async def _test(settings: CalibrateSettings) -> None:
-    """Run the factory self-test. Raises CalibrationError if an axis fails."""
-    kind, _, rest = settings.device.partition(":")
-    if kind != "i2c" or settings.positions or settings.output:
-        raise UsageError(
-            "--self-test needs --device i2c:…, and can't be combined with --positions or --output"
-        )
-    spec = parse_chip(rest, settings.rate)
-    means = list[list[float]]()
-    try:
-        for setup in (SELF_TEST, SELF_TEST._replace(self_test=True)):
-            device = await Mpu6050.open(spec._replace(setup=setup))
-            try:
-                self_test.require_support(device.variant)
-                samples = (await measure(device, count_of(device, SELF_TEST_S))).samples
-            finally:
-                await device.aclose()
-            if not means:
-                at_rest(samples)
-            columns = zip(*(sample[1:7] for sample in samples), strict=True)
-            means.append([statistics.fmean(column) for column in columns])
-    finally:
-        # The chip measures correctly only after it has been set up again.
-        with trio.move_on_after(RESTORE_S, shield=True):
-            try:
-                await (await Mpu6050.open(spec)).aclose()
-            except DeviceError as error:
-                log.warning("%s is still in self-test mode: %s", spec.name, error)
-    verdicts = self_test.judge(device.factory_codes, *means)
-    print(
-        f"factory self-test of {spec.name}, {device.identity}; limit ±{self_test.LIMIT_PERCENT:g} %"
-    )
-    print(*(verdict.text for verdict in verdicts), sep="\n")
-    if failed := [verdict.axis for verdict in verdicts if not verdict.passed]:
-        raise CalibrationError(f"self-test failed: {' '.join(failed)}")
