@@ -1,4 +1,4 @@
-"""The tables of the documentation, for the tests that hold it to the code."""
+"""The tables and the code of the documentation, for the tests that hold it to the programs."""
 
 import re
 
@@ -26,6 +26,11 @@ def messages(page: str) -> list[str]:
     rows = [row["message"] for rows in tables(page) for row in rows if "message" in row]
     assert all(re.fullmatch("`[^`]+`", row) for row in rows), rows
     return [row.strip("`") for row in rows]
+
+
+def code_blocks(page: str, language: str) -> list[str]:
+    """Return the code of each block that is marked with this language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
 
 
 def _cells(line: str) -> list[str]:
