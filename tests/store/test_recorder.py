@@ -101,6 +101,18 @@ async def test_all_that_the_ring_has_and_gets_is_recorded(ring_name: str, path: 
     assert gaps(path) == []
 
 
+async def test_a_stop_before_it_has_begun_leaves_no_sample_in_the_ring(
+    ring_name: str, path: str
+) -> None:
+    """It is stopped with the producer: nobody reads them later."""
+    stop = trio.Event()
+    stop.set()
+    async with written(ring_name, 64, 10):
+        with trio.fail_after(20):
+            await run_recorder(RecordSettings(ring_name, "info", path), stop)
+    assert numbers(path) == [*range(1, 11)]
+
+
 async def test_it_goes_on_where_the_file_ends(ring_name: str, path: str) -> None:
     """No row twice; what the ring has lost meanwhile is a gap."""
     async with written(ring_name, 64, 10) as ring_writer:

@@ -84,16 +84,17 @@ class Follower:
 
     async def _wait_for_ring(self, stop: trio.Event) -> RingReader | None:
         trouble, quiet_until_s = "", trio.current_time() + QUIET_S
-        while not stop.is_set():
+        while True:
             try:
                 return RingReader(self._ring)
             except RingError as error:
                 if str(error) != trouble and trio.current_time() >= quiet_until_s:
                     trouble = str(error)
                     log.info("waiting for samples: %s", trouble)
+            if stop.is_set():
+                return None
             with trio.move_on_after(LOOK_S):
                 await stop.wait()
-        return None
 
     async def _follow(self, reader: RingReader, stop: trio.Event) -> RingReader | None:
         """Read one ring; return its successor when all of this one has been read."""
