@@ -24,6 +24,37 @@ def test_a_torture_without_a_sequence_shows_nothing() -> None:
     assert main(["--sequences", "0", "--seed", "0"]) == 1
 
 
+@pytest.mark.timeout(180)
+def test_power_cuts_at_random_instants_leave_a_sound_file() -> None:
+    """What the recorder had written is there, and it goes on: also where old samples are deleted."""
+    arguments = ("-m", "tests.torture.power_torture", "--seconds", "12")
+    with killed(python(*arguments)) as torture:
+        report, complaints = torture.communicate(timeout=170)
+    assert torture.returncode == 0, report + complaints
+    assert report.count(" power cuts, 0 complaints") == 2
+
+
+@pytest.mark.timeout(180)
+def test_the_recorders_file_has_each_sample_once_or_in_a_gap() -> None:
+    """Recorder, producer and server are killed; once the recorder is away for too long."""
+    numbers = {
+        "seconds": 20,
+        "clients": 10,
+        "kills": 15,
+        "producer-kills": 2,
+        "server-kills": 2,
+        "outages": 1,
+        "capacity": 4096,
+    }
+    options = [f"--{name}={number}" for name, number in numbers.items()]
+    with killed(python("-m", "tests.torture.record_torture", *options)) as torture:
+        report, complaints = torture.communicate(timeout=170)
+    assert torture.returncode == 0, report + complaints
+    figures = dict(line.split("  ", 1) for line in report.splitlines() if "  " in line)
+    assert int(figures["samples in the file"]) > 5_000
+    assert "record 15" in figures["kills"]
+
+
 @pytest.mark.timeout(120)
 def test_kills_at_random_instants_tear_nothing() -> None:
     """Writer, readers, producer and server are killed 100 times, at any instant."""
