@@ -262,6 +262,18 @@ def test_one_that_outlives_another_is_asked_if_that_one_does_not_run(log: Path) 
         assert Supervisor([first, second], 20).run() == 0
 
 
+def test_one_that_outlives_a_program_that_hangs_has_time_to_stop_too(
+    log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is asked when the other one was killed, and not killed with it."""
+    deaf = shell("deaf", "trap '' TERM; ready; while :; do sleep 0.01; done")
+    second = shell("two", WAITS)
+    second.outlives = deaf
+    with meanwhile(lambda: wait_for(log, 2)):
+        assert Supervisor([deaf, second], 0.2).run() == 0
+    assert caplog.messages == ["SIGTERM: stopping", "deaf did not stop in time: killing it"]
+
+
 def test_a_second_signal_reaches_one_that_outlives_another_too(
     log: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -5,7 +5,7 @@
 - A program fails (with an exit status) before it was ever ready: that won't get better by itself
   (no sensor, port taken), so all are stopped, and its exit status is that of the supervisor.
 - SIGINT, SIGTERM or SIGHUP: each program gets SIGTERM, one that outlives another after that one's
-  end; what is left `stop_s` later is killed. A second signal is handed on to all, and leaves them
+  end; what is left `stop_s` later is killed. One that had to wait for that has LEAVE_S. A second signal is handed on to all, and leaves them
   LEAVE_S. SIGHUP stays ignored under nohup(1).
 - The supervisor is killed: the kernel closes its end of the lifeline, a pipe whose other end each
   program watches (lifecycle.py). (PR_SET_PDEATHSIG would tell of the death of a thread.)
@@ -28,7 +28,7 @@ from trio_mpu.supervisor.program import Program, how_it_ended
 log = logging.getLogger(__name__)
 
 ONE_WISH_S: Final = 0.05  # two signals within it are one wish to stop: see lifecycle.py
-LEAVE_S: Final = 0.5  # arbitrary: to leave after a second signal
+LEAVE_S: Final = 0.5  # arbitrary: to leave after a second signal, or after a program that hung
 
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -70,13 +70,11 @@ class Supervisor:
                         self._start_due()
                     elif not self._running:
                         return self._status
-                    elif time.monotonic() >= self._kill_s:
-                        self._kill()
                     else:
-                        self._ask_to_stop()
+                        self._go_on_stopping()
                     self._sleep(wakeup_fd)
             finally:
-                self._kill()
+                self._kill(self._running)
                 self._at_end()
 
     @property
@@ -195,11 +193,17 @@ class Supervisor:
         self._kill_s = self._asked_s + self._stop_s
         self._ask_to_stop()
 
+    def _go_on_stopping(self) -> None:
+        if time.monotonic() >= self._kill_s:
+            self._kill([program for program in self._running if program.was_asked])
+            self._kill_s = time.monotonic() + LEAVE_S
+        self._ask_to_stop()
+
     def _ask_to_stop(self) -> None:
         for program in self._running:
             program.ask_to_stop()
 
-    def _kill(self) -> None:
-        for program in self._running:
+    def _kill(self, programs: Sequence[Program]) -> None:
+        for program in programs:
             log.warning("%s did not stop in time: killing it", program.name)
             program.kill()
