@@ -16,6 +16,7 @@ import argparse
 import json
 import random
 import signal
+import sqlite3
 import sys
 import tempfile
 import time
@@ -64,7 +65,7 @@ class Torture:
         self._ring = ring
         self._programs = programs
         self._dice = random.Random(options.seed)
-        self._begun_s = time.monotonic()
+        self._begun_s = 0.0
 
     async def run(self) -> Findings:
         """Let all of them run, kill them, stop them, and look."""
@@ -76,6 +77,9 @@ class Torture:
             programs.start("record")
             programs.start("server")
             await _until(programs.answers)
+            # A new file begins with the oldest sample that it finds: here with the ring's first.
+            await _until(self._has_rows)
+            self._begun_s = time.monotonic()
             command = ("-m", "tests.torture.stream_clients", str(programs.port))
             with killed(python(*command, str(self._options.clients))) as clients:
                 await self._kill_all()
@@ -132,6 +136,13 @@ class Torture:
         except RingError:
             return False
         return True
+
+    def _has_rows(self) -> bool:
+        try:
+            with stored(self._programs.file) as file:
+                return next(file.records(), None) is not None
+        except sqlite3.OperationalError:  # the tables are being made
+            return False
 
     def complaints(self, found: Findings) -> list[str]:
         """What is wrong, empty if nothing."""
