@@ -72,11 +72,14 @@ def test_pandas_and_duckdb_go_on_from_there(recorded: list[Record]) -> None:
     ]
 
 
-def test_the_pages_query_gives_a_row_a_minute() -> None:
-    """In pandas, as it stands in the page."""
-    [query] = re.findall(r'history\.db "(SELECT.+?)"', PAGE, re.DOTALL)
+def test_the_pages_queries_give_a_row_a_minute_and_a_row_a_chunk() -> None:
+    """In pandas, as they stand in the page."""
+    minutes, chunks = re.findall(r'history\.db "(SELECT.+?)"', PAGE, re.DOTALL)
     with closing(sqlite3.connect("history.db")) as db:
-        frame = pd.read_sql(query, db, parse_dates=["datetime(start_s, 'unixepoch')"])
+        frame = pd.read_sql(minutes, db, parse_dates=["datetime(start_s, 'unixepoch')"])
+        times = pd.read_sql(chunks, db).iloc[:, 0].tolist()
+    assert times[0] == "1970-01-01 00:00:05"
+    assert times == sorted(times)
     # The wall clock is 5 s ahead of the records' first second.
     assert [str(time) for time in frame.iloc[:, 0]] == [
         "1970-01-01 00:01:00",
