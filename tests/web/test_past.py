@@ -11,7 +11,7 @@ import trio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.fakes import GENERATION, PERIOD_NS, FakeRecords, make_app, make_record
+from tests.helpers.fakes import GENERATION, PERIOD_NS, FakeRecords, make_app, make_record, serving
 from trio_mpu.errors import RequestError, StoreError
 from trio_mpu.formats import event_id
 from trio_mpu.sample import Flag, Gap
@@ -64,7 +64,7 @@ def world(
         database.store([*chunks_of(earlier, samples(151, 150), Gap(100, 151, 50, "lapped"), 0)])
         database.store([*chunks_of(ORIGIN, samples(1, stored, later_s=1000), RESTART, 0)])
         app = make_app(ring)
-        app.stored = Stored(str(path))
+        app.stored = Stored(str(path), app.metrics)
         held = min(ring.records) + 1 if written > capacity else 1
         ids = [
             *((EARLIER, seq) for seq in (*range(1, 101), *range(151, 301))),
@@ -124,7 +124,7 @@ async def test_the_seam_between_file_and_ring_is_no_gap(tmp_path: Path) -> None:
 async def test_what_the_ring_has_is_not_read_from_the_file(tmp_path: Path) -> None:
     """A request for the last seconds needs no disk; without bounds it is what the ring holds."""
     with world(tmp_path / "h.db") as it:
-        it.app.stored = Stored(str(tmp_path / "none.db"))
+        it.app.stored = Stored(str(tmp_path / "none.db"), it.app.metrics)
         for asked in (
             History(),
             History(seconds=1),
@@ -261,7 +261,7 @@ async def test_times_before_the_clock_was_set_are_put_right(tmp_path: Path) -> N
     with contextlib.closing(Database(path)) as database:
         database.store([*chunks_of(ORIGIN, early, None, 0), *chunks_of(ORIGIN, late, None, 0)])
     app = make_app(FakeRecords())
-    app.stored = Stored(path)
+    app.stored = Stored(path, app.metrics)
     rows = await rows_of(
         app, History(from_ns=time_of((EARLIER, 150)), to_ns=time_of((EARLIER, 250)))
     )
@@ -310,12 +310,24 @@ async def test_a_file_without_gaps_goes_back_to_the_newest_gap(
 async def test_a_store_that_cant_be_read_is_an_error(tmp_path: Path) -> None:
     """Never an answer that lacks what it has; and the next request tries again."""
     with world(tmp_path / "h.db") as it:
-        it.app.stored = Stored(str(tmp_path / "other.db"))
+        it.app.stored = Stored(str(tmp_path / "other.db"), it.app.metrics)
         with pytest.raises(StoreError):
             await rows_of(it.app, History(from_ns=0))
+        assert it.app.metrics["store_errors"] == 1
         (tmp_path / "h.db").rename(tmp_path / "other.db")
         (tmp_path / "h.db-wal").rename(tmp_path / "other.db-wal")
         assert ids_of(await rows_of(it.app, History(from_ns=0))) == it.ids
+
+
+@pytest.mark.parametrize("query", ["from=0", "from=0&format=klipper", "points=7"])
+async def test_that_is_answered_with_the_reason(tmp_path: Path, query: str) -> None:
+    """Over a real connection, which stays."""
+    async with serving(FakeRecords()) as served, served.connect() as client:
+        served.app.stored = Stored(str(tmp_path / "h.db"), served.app.metrics)
+        answer = await client.get(f"/history?{query}")
+        assert answer.status == 503
+        assert "h.db: No such file or directory" in answer.body.decode()
+        assert (await client.get("/livez")).status == 200
 
 
 @pytest.mark.parametrize("name", ["from", "to"])

@@ -67,7 +67,7 @@ def app_of(path: Path | None) -> App:
     ring.head = ALL
     ring.records = {record.seq: record for record in SAMPLES[-2000:]}
     app = make_app(ring)
-    app.stored = Stored(str(path)) if path is not None else None
+    app.stored = Stored(str(path), app.metrics) if path is not None else None
     return app
 
 
@@ -214,7 +214,7 @@ async def test_times_before_the_clock_was_set_are_put_right(tmp_path: Path) -> N
     with contextlib.closing(Database(str(path))) as database:
         database.store([*chunks_of(ORIGIN, early, None, 0), *chunks_of(ORIGIN, late, None, 0)])
     app = make_app(FakeRecords())
-    app.stored = Stored(str(path))
+    app.stored = Stored(str(path), app.metrics)
     reply = history.past(Request("GET", "/history", {"points": "40"}), app)
     text = b"".join([chunk.payload async for chunk in reply.generate(None)])
     found = json.loads(text)["points"]

@@ -64,7 +64,7 @@ async def run_server(
         metrics,
         respond,
         cors.headers(settings.allow_origin),
-        Stored(with_home(settings.store)) if settings.store else None,
+        Stored(with_home(settings.store), metrics) if settings.store else None,
         slot,
     )
     with contextlib.closing(app):

@@ -11,6 +11,7 @@ import trio
 
 from trio_mpu.errors import StoreError
 from trio_mpu.fanout.turns import Turns
+from trio_mpu.metrics.counters import Metrics
 from trio_mpu.store.archive import Archive
 
 T = TypeVar("T")
@@ -22,8 +23,9 @@ READ_SAMPLES: Final = 1024  # some ms, of which decompression leaves half to oth
 class Stored:
     """A recorder's file: opened at the first question, and again if the path leads elsewhere."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, metrics: Metrics) -> None:
         self._path = path
+        self._metrics = metrics
         self._archive: Archive | None = None
         self._turns = Turns()
 
@@ -33,7 +35,11 @@ class Stored:
         `address` is the client's. Raises StoreError. Cancellation waits for the answer.
         """
         async with self._turns.slice(address):
-            return await trio.to_thread.run_sync(self._answer, question)
+            try:
+                return await trio.to_thread.run_sync(self._answer, question)
+            except StoreError:
+                self._metrics.count("store_errors")
+                raise
 
     def close(self) -> None:
         """Close the file."""
