@@ -1,5 +1,5 @@
 # Sourced by start.sh and test.sh from the project's folder: a virtual environment in .venv with
-# what pyproject.toml asks for.
+# what pyproject.toml asks for, and the extra `mcap` if it can be had.
 #
 #   venv WHO [GROUP]     WHO says so when something is missing; GROUP adds a dependency group
 
@@ -22,6 +22,15 @@ compiler() { # python
     echo ", and on $machine a C compiler: sudo apt install gcc python3-dev"
 }
 
+# MCAP's library, which the programs can do without. What it compresses with is C, and building that
+# takes a small board long: where there is no wheel of it, the files are larger.
+extra() { # who
+    local pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check
+        --only-binary :all: --requirement .venv/wanted-extra)
+    "${pip[@]}" 2>/dev/null || "${pip[@]}" --no-deps ||
+        echo "$1: MCAP's library is missing (see above); for format=mcap do: $PWD/.venv/bin/pip install mcap" >&2
+}
+
 # shellcheck disable=SC2154  # who and group come from the caller
 venv() {
     local who=$1 group=${2:-} python=${PYTHON:-python3} stamp wanted
@@ -41,18 +50,22 @@ venv() {
         "$python" -m venv --clear .venv || die "$who" "can't make .venv in $PWD"
     fi
     echo "$who: installing what is needed into .venv, once" >&2
-    "$python" - "$group" <<'P' >.venv/wanted || die "$who" "can't read pyproject.toml"
+    "$python" - "$group" <<'P' || die "$who" "can't read pyproject.toml"
 import sys
 import tomllib
 
 with open("pyproject.toml", "rb") as file:
     project = tomllib.load(file)
-print(*project["project"]["dependencies"], sep="\n")
-print(*project["dependency-groups"].get(sys.argv[1], ()), sep="\n")
+group = project["dependency-groups"].get(sys.argv[1], ())
+with open(".venv/wanted", "w") as wanted:
+    print(*project["project"]["dependencies"], *group, sep="\n", file=wanted)
+with open(".venv/wanted-extra", "w") as wanted:
+    print(*project["project"]["optional-dependencies"]["mcap"], sep="\n", file=wanted)
 P
     .venv/bin/python -m pip install --quiet --disable-pip-version-check \
         --requirement .venv/wanted ||
         die "$who" "installing failed (see above); the first start needs the internet$(compiler "$python")"
+    extra "$who"
     cat >.venv/bin/trio-mpu <<'S'
 #!/bin/sh
 # The command as `pip install` would make it, of the checkout that this folder belongs to.

@@ -25,7 +25,7 @@ from trio_mpu.sample import AXES, Flag, Gap
 from trio_mpu.server.follower import CHECK_S
 from trio_mpu.shm import layout, semaphore
 from trio_mpu.shm.doorbell import BELLS, address
-from trio_mpu.web import history
+from trio_mpu.web import history, mcap, ros_messages
 from trio_mpu.web.answer import Answer
 from trio_mpu.web.page import Page
 from trio_mpu.web.request import NOTATION, Request
@@ -330,6 +330,20 @@ def test_history_has_the_formats_and_columns_of_the_page() -> None:
     assert tuple(columns) == formats.COLUMNS
     row = json.loads(formats.row_json(RECORD, ORIGIN, GAP))
     assert list(row) == ["seq", "id", *columns[1:], "gap"]
+
+
+def test_mcap_has_the_topics_types_and_fields_of_the_page() -> None:
+    """All of them and in order; the types of ROS have their fields from ROS."""
+    rows = table("MCAP")
+    assert {row["topic"].strip("`"): row["type"].strip("`") for row in rows} == mcap.TOPICS
+    for row in rows[2:]:
+        definition = ros_messages.DEFINITIONS[row["type"].strip("`")].decode()
+        fields = re.findall(r"^\w+ (\w+)$", definition, re.MULTILINE)
+        assert re.findall(r"`(\w+)`", row["what it has"]) == fields
+    section = TEXT.partition("## MCAP\n")[2].partition("\n## ")[0]
+    assert {*re.findall(r"`(\w+)`", section)} >= {*mcap.Session._fields}
+    assert f"({ros_messages.UNKNOWN}: unknown)" in section
+    assert f"`frame_id` is `{ros_messages.FRAME_ID}`" in section
 
 
 def test_other_notations_have_the_parameters_and_names_of_the_page() -> None:

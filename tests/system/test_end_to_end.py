@@ -269,6 +269,55 @@ def test_a_machine_without_a_wheel_needs_a_compiler(
     ]
 
 
+@pytest.mark.parametrize(
+    ("mcap", "without", "complaints"),
+    [
+        ("exit 0", "exit 9", []),
+        ("echo no wheel of lz4 >&2; exit 1", "exit 0", []),
+        (
+            "exit 1",
+            "echo no network >&2; exit 1",
+            [
+                "no network",
+                (
+                    "start.sh: MCAP's library is missing (see above); "
+                    "for format=mcap do: HERE/.venv/bin/pip install mcap"
+                ),
+            ],
+        ),
+    ],
+)
+def test_a_machine_without_a_wheel_of_the_extra_starts_all_the_same(
+    tmp_path: Path, mcap: str, without: str, complaints: list[str]
+) -> None:
+    """What MCAP compresses with is left out then; and where nothing helps, one line says so."""
+    tree = fresh_tree(tmp_path)
+    fake = tree / "fake-python"
+    fake.write_text(f"""#!/bin/bash
+        case "$*" in
+        "-m venv"*) mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
+        "-m pip --version") ;;
+        *wanted-extra*--no-deps) {without} ;;
+        *wanted-extra) grep -q ^mcap .venv/wanted-extra && {mcap} ;;
+        "-m pip"*) ! grep mcap .venv/wanted >&2 ;;
+        -P*) echo "started $2 $3" ;;
+        *) exec {sys.executable} "$@" ;;
+        esac""")
+    fake.chmod(0o755)
+    done = subprocess.run(
+        [str(tree / "start.sh")],
+        env={**os.environ, "PYTHON": str(fake)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert done.stdout == f"started {tree}/trio_mpu/__main__.py start\n"
+    assert [line.replace(str(tree), "HERE") for line in done.stderr.splitlines()] == [
+        "start.sh: installing what is needed into .venv, once",
+        *complaints,
+    ]
+
+
 # -- what goes wrong at the start ---------------------------------------------------------
 
 
