@@ -21,10 +21,11 @@ import h11
 import trio
 
 from trio_mpu.errors import ClientGone, RequestError, RingError, StoreError
+from trio_mpu.fanout.group import Chunk
 from trio_mpu.web.answer import Answer, error_answer
-from trio_mpu.web.app import App
+from trio_mpu.web.app import App, Reply
 from trio_mpu.web.idle import IdleConnection
-from trio_mpu.web.pieces import Pieces, send_pieces
+from trio_mpu.web.pieces import Deferred, Pieces, send_pieces
 from trio_mpu.web.responses import IDLE_S, response, response_head, sound_request
 from trio_mpu.web.transport import Transport
 
@@ -187,10 +188,7 @@ class Connection:
             self._app.metrics.count("timeouts_request")
             await self._refuse(408, "the request took too long")
         else:
-            if isinstance(reply, Answer):
-                await self._answer(reply)
-            else:
-                await self._answer_in_pieces(reply)
+            await self._reply(reply)
         return self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE
 
     def _is_plain(self, head: h11.Request) -> bool:
@@ -211,6 +209,21 @@ class Connection:
         self._closing = self._closing or not self._has_all()
         await self._answer(error_answer(status, reason))
 
+    async def _reply(self, reply: Reply) -> None:
+        """Answer with what the handler gave, or with the error that it meets before the head."""
+        try:
+            if isinstance(reply, Deferred):
+                reply = await reply.make()
+            if isinstance(reply, Answer):
+                await self._answer(reply)
+            else:
+                await self._answer_in_pieces(reply)
+        except (RequestError, RingError, StoreError) as error:
+            if self._h11.our_state is not h11.SEND_RESPONSE:
+                # Too late for another status: the client sees an answer without its end.
+                raise ClientGone(f"an answer broke off: {error}") from error
+            await self._refuse(error.status if isinstance(error, RequestError) else 503, str(error))
+
     async def _answer(self, answer: Answer) -> None:
         body = b"" if self._head_only else answer.body
         head = response(answer, self._app.common_headers, close=self._is_last())
@@ -229,31 +242,23 @@ class Connection:
         self._closing = self._closing or reply.endless
         headers = (("Content-Type", reply.content_type), *reply.headers, *self._app.common_headers)
         if reply.prepare is not None:
-            try:
-                headers = (*headers, *await reply.prepare())
-            except RequestError as error:
-                await self._refuse(error.status, str(error))
-                return
-            except (RingError, StoreError) as error:
-                await self._refuse(503, str(error))
-                return
-        head = response_head(200, headers, close=self._is_last())
+            headers = (*headers, *await reply.prepare())
+        if reply.length is not None:
+            headers = (*headers, ("Content-Length", str(reply.length)))
+        head = response_head(reply.status, headers, close=self._is_last())
         if self._head_only:
             await self._send(head, h11.EndOfMessage())
             return
-        chunked = self._h11.their_http_version != b"1.0"
+        chunked = reply.length is None and self._h11.their_http_version != b"1.0"
         socket_fd = self._transport.socket_fd if chunked else None
         async with contextlib.aclosing(reply.generate(socket_fd)) as pieces:
-            try:
-                first = await anext(pieces)
-                await self._send(head, h11.Data(data=first.payload))
+            first = await anext(pieces, Chunk(b""))
+            await self._send(head, h11.Data(data=first.payload))
+            if reply.length is None:
                 await send_pieces(self._transport, pieces, chunked=chunked, endless=reply.endless)
-            except (RingError, StoreError) as error:
-                if self._h11.our_state is h11.SEND_RESPONSE:
-                    await self._refuse(503, str(error))
-                    return
-                # Too late for another status: the client sees an answer without its end.
-                raise ClientGone(f"an answer broke off: {error}") from error
+            else:
+                async for piece in pieces:
+                    await self._send(h11.Data(data=piece.payload))
         await self._send(h11.EndOfMessage())
 
 

@@ -25,9 +25,10 @@ from trio_mpu.sample import AXES, Flag, Gap
 from trio_mpu.server.follower import CHECK_S
 from trio_mpu.shm import layout, semaphore
 from trio_mpu.shm.doorbell import BELLS, address
-from trio_mpu.web import history, mcap, ros_messages
+from trio_mpu.web import cors, history, mcap, ros_messages
 from trio_mpu.web.answer import Answer
 from trio_mpu.web.page import Page
+from trio_mpu.web.pieces import Pieces
 from trio_mpu.web.request import NOTATION, Request
 from trio_mpu.web.routes import ROUTES
 
@@ -235,7 +236,10 @@ def replied(
         answer = app.respond(Request("GET", path, query or {}))
     finally:
         app.close()
-    return answer if isinstance(answer, Answer) else Answer(200, b"", answer.content_type)
+    if isinstance(answer, Answer):
+        return answer
+    assert isinstance(answer, Pieces)
+    return Answer(answer.status, b"", answer.content_type)
 
 
 def test_every_path_is_answered_and_no_other() -> None:
@@ -344,6 +348,16 @@ def test_mcap_has_the_topics_types_and_fields_of_the_page() -> None:
     assert {*re.findall(r"`(\w+)`", section)} >= {*mcap.Session._fields}
     assert f"({ros_messages.UNKNOWN}: unknown)" in section
     assert f"`frame_id` is `{ros_messages.FRAME_ID}`" in section
+
+
+def test_other_origins_get_the_headers_of_the_page() -> None:
+    """Those that their scripts may read, and those that they may send."""
+    section = TEXT.partition("## Pages of other origins\n")[2].partition("\n## ")[0]
+    readable, _, sendable = section.partition("OPTIONS is answered")
+    exposed = dict(cors.headers("*"))["Access-Control-Expose-Headers"]
+    assert re.findall(r"`([A-Z][\w-]+)`", readable) == exposed.split(", ")
+    allowed = dict(cors.preflight().headers)["Access-Control-Allow-Headers"]
+    assert re.findall(r"`([A-Z][\w-]+)`", sendable) == allowed.split(", ")
 
 
 def test_other_notations_have_the_parameters_and_names_of_the_page() -> None:

@@ -372,6 +372,7 @@ def test_the_head_says_after_which_id_the_stream_starts(query: dict[str, str], a
     app.hub.snapshot, app.hub.head = FRESH, 42
     reply = app.respond(Request("GET", "/events", query))
     app.close()
+    assert isinstance(reply, Pieces)
     assert dict(reply.headers)["Last-Event-ID"] == f"{GENERATION:016x}-{after}"
 
 

@@ -16,6 +16,8 @@ COUNTERS: Final = {
     "timeouts_request": "connections closed because a request did not arrive in time (408)",
     "timeouts_write": "connections closed because the client accepted no bytes",
     "handler_errors": "connections ended by an unexpected error",
+    "files_made": "answers made into a file of which clients may ask for parts",
+    "files_refused": "such files given up: too many, too large, no room, or an error on the way",
     "events": "samples encoded for the stream",
     "forms_delayed": "times a form of the stream (its rate, stats and flush_ms) had to wait its turn",
     "forms_restarted": "times such a form was so late that its clients went back to the ring",

@@ -7,6 +7,7 @@
     │     ├─ follow_ring: ring → hub
     │     ├─ feed_late: hub → the forms of the stream that the live time has no room for
     │     ├─ beat: counters → scoreboard
+    │     ├─ spools.run: files of answers that were kept long enough → nowhere
     │     └─ one acceptor per listener
 
 To stop is: the listeners close, streams end with a proper last chunk, idle connections are sent
@@ -74,6 +75,7 @@ async def run_server(
                 service.start_soon(app.idle_connections.run)
                 service.start_soon(app.hub.forms.feed_late)
                 service.start_soon(beat, app)
+                service.start_soon(app.spools.run)
                 for listener in listeners:
                     acceptor = Acceptor(listener, app, settings.max_clients)
                     service.start_soon(acceptor.run, connections)

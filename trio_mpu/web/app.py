@@ -17,13 +17,14 @@ from trio_mpu.metrics.scoreboard import Slot, Workers, alone
 from trio_mpu.web.answer import Answer, Headers
 from trio_mpu.web.idle import IdleConnections
 from trio_mpu.web.page import Page
-from trio_mpu.web.pieces import Pieces
+from trio_mpu.web.pieces import Deferred, Pieces
 from trio_mpu.web.request import Request
 from trio_mpu.web.request_cache import RequestCache
 from trio_mpu.web.responses import whole_answer
 from trio_mpu.web.stored import Stored
+from trio_mpu.web.spools import Spools
 
-Reply = Answer | Pieces
+Reply = Answer | Pieces | Deferred
 
 
 @dataclass
@@ -48,6 +49,7 @@ class App:
 
     def __post_init__(self) -> None:
         self.idle_connections = IdleConnections(self._known_answer)
+        self.spools = Spools(self.metrics)
 
     @contextmanager
     def idle(self, deadline_s: float) -> Iterator[trio.CancelScope]:
@@ -84,6 +86,7 @@ class App:
         self.idle_connections.close()
         if self.stored is not None:
             self.stored.close()
+        self.spools.close()
 
     # -- requests -----------------------------------------------------------------------
 

@@ -10,12 +10,14 @@ from typing import Final
 from trio_mpu.web.answer import Answer, Headers
 
 METHODS: Final = "GET, HEAD, OPTIONS"
-# Beyond what is always allowed: a cursor, and what EventSource polyfills add to it.
+# Beyond what is always allowed: a cursor, what EventSource polyfills add to it, and what viewers ask
+# for parts of a file with.
 _REQUEST_HEADERS: Final = (
-    "Authorization, Cache-Control, Content-Type, Last-Event-ID, X-Requested-With"
+    "Authorization, Cache-Control, Content-Type, If-Range, Last-Event-ID, Range, X-Requested-With"
 )
 _RESPONSE_HEADERS: Final = (
-    "Content-Disposition, Date, ETag, Last-Event-ID, Retry-After, Ring-Generation, Samples-Left-Out"
+    "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, Date, ETag, Last-Event-ID, "
+    "Retry-After, Ring-Generation, Samples-Left-Out"
 )
 _MAX_AGE_S: Final = 86_400  # browsers cut it down to their own limits
 

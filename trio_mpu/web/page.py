@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from trio_mpu.web.answer import Answer
+from trio_mpu.web.ranges import matches
 from trio_mpu.web.request import Request
 
 _HEADERS: Final = (
@@ -51,13 +52,6 @@ class Page:
         """Return the file that a request asks for, or that it has not changed; None if there is
         no such file. Any query is accepted: what stands there is for the page's own script."""
         file = self.files.get(request.path)
-        if file and _matches(request.headers.get("if-none-match", ""), dict(file.headers)["ETag"]):
+        if file and matches(request.headers.get("if-none-match", ""), dict(file.headers)["ETag"]):
             return Answer(304, b"", file.content_type, file.headers)
         return file
-
-
-def _matches(if_none_match: str, etag: str) -> bool:
-    """Tell whether a client has this version (RFC 9110, section 13.1.2: a list of validators,
-    compared weakly, or `*`)."""
-    validators = (each.strip().removeprefix("W/") for each in if_none_match.split(","))
-    return if_none_match.strip() == "*" or etag in validators

@@ -1,5 +1,6 @@
 """An answer that comes in pieces: what it is, and how it is sent."""
 
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +10,8 @@ import trio
 from trio_mpu.errors import ClientGone
 from trio_mpu.fanout.chunked import framed
 from trio_mpu.fanout.group import Chunk
-from trio_mpu.web.answer import Headers
+from trio_mpu.fanout.turns import Turns
+from trio_mpu.web.answer import Answer, Headers
 from trio_mpu.web.transport import Transport
 
 PIECE_SAMPLES: Final = 128  # some 30 kB, encoded in 1 ms: streams are not kept waiting
@@ -19,7 +21,7 @@ MAX_EXTRA_BYTES: Final = 65_536  # arbitrary: who sends more here speaks another
 
 @dataclass(frozen=True)
 class Pieces:
-    """An answer whose end is open.
+    """An answer whose end is open, or with `length`, the sum of its pieces, for Content-Length.
 
     `generate` is given the descriptor of the client's socket where something else may write there
     while the next piece is waited for (fanout's direct writes), else None. The head is sent with
@@ -35,6 +37,29 @@ class Pieces:
     headers: Headers = ()
     endless: bool = False
     prepare: Callable[[], Awaitable[Headers]] | None = None
+    status: int = 200
+    length: int | None = None
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """An answer that has to be awaited. `make` may raise RequestError or RingError instead; there
+    is no checkpoint between its return and the first step of what `Pieces.generate` gives."""
+
+    make: Callable[[], Awaitable[Answer | Pieces]]
+
+
+async def in_turns(
+    turns: Turns, address: str, pieces: AsyncGenerator[bytes, None]
+) -> AsyncGenerator[bytes, None]:
+    """Yield the pieces, each made when it is this address's turn; whoever takes them has none."""
+    async with contextlib.aclosing(pieces):
+        while True:
+            async with turns.slice(address):
+                piece = await anext(pieces, None)
+            if piece is None:
+                return
+            yield piece
 
 
 async def send_pieces(
