@@ -12,7 +12,7 @@ import trio.testing
 
 from tests.helpers.fakes import FakeRecords, Served, later, make_app, serving, until
 from tests.helpers.http_client import PATIENCE_S, Answer, Client, NoMore, request
-from trio_mpu.errors import RingError
+from trio_mpu.errors import RequestError, RingError, StoreError
 from trio_mpu.fanout.group import Chunk
 from trio_mpu.server import run
 from trio_mpu.web.answer import Headers
@@ -268,6 +268,33 @@ async def test_nothing_else_writes_into_an_answer_with_a_length(
         assert answer.body == b"itis"
         assert ("content-length" in answer.headers) is not has_one
     assert [fd is not None for fd in given] == [has_one]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(RequestError(409, "no"), 409), (RingError("no"), 503), (StoreError("no"), 503)],
+)
+@pytest.mark.parametrize("length", [None, 4])
+async def test_an_error_before_the_head_has_a_status_and_a_later_one_breaks_off(
+    error: Exception, status: int, length: int | None
+) -> None:
+    """The client sees both: by the status, or by an answer without its end."""
+
+    async def generate(_fd: int | None) -> AsyncGenerator[Chunk, None]:
+        if begun:
+            yield Chunk(b"it")
+        raise error
+
+    begun = False
+    async with serving() as served, served.connect() as client:
+        served.app.handle = lambda _request, _app: Pieces(TYPE, generate, length=length)
+        answer = await client.get("/")
+        assert (answer.status, answer.json["reason"]) == (status, "no")
+        begun = True
+        with pytest.raises(NoMore):
+            await client.get("/")
+        await served.quiet()
+        assert served.app.metrics["handler_errors"] == 0
 
 
 async def test_an_error_within_the_production_is_a_whole_answer() -> None:

@@ -24,12 +24,13 @@ class Pieces:
     """An answer whose end is open, or with `length`, the sum of its pieces, for Content-Length.
 
     `generate` is given the descriptor of the client's socket where something else may write there
-    while the next piece is waited for (fanout's direct writes), else None. The head is sent with
-    the first piece: a RingError before it is answered with 503. An `endless` answer ends when the
-    client leaves, and closes the connection.
+    while the next piece is waited for (fanout's direct writes), else None. An `endless` answer ends
+    when the client leaves, and closes the connection.
 
-    `prepare` is called before `generate` and returns more headers, also for a HEAD request. It may
-    raise a RequestError instead.
+    `prepare` is called before `generate` and returns more headers, also for a HEAD request.
+
+    Both may raise RequestError, RingError or StoreError. The head is sent with the first piece: an
+    error before it is answered, by its status or with 503; a later one breaks the answer off.
     """
 
     content_type: str
@@ -43,8 +44,8 @@ class Pieces:
 
 @dataclass(frozen=True)
 class Deferred:
-    """An answer that has to be awaited. `make` may raise RequestError or RingError instead; there
-    is no checkpoint between its return and the first step of what `Pieces.generate` gives."""
+    """An answer that has to be awaited. `make` may raise what `Pieces.prepare` may; there is no
+    checkpoint between its return and the first step of what `Pieces.generate` gives."""
 
     make: Callable[[], Awaitable[Answer | Pieces]]
 
