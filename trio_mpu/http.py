@@ -241,8 +241,6 @@ class Connection:
         # What a client sends behind a request for an endless answer is never read: hence the close.
         self._closing = self._closing or reply.endless
         headers = (("Content-Type", reply.content_type), *reply.headers, *self._app.common_headers)
-        if reply.prepare is not None:
-            headers = (*headers, *await reply.prepare())
         if reply.length is not None:
             headers = (*headers, ("Content-Length", str(reply.length)))
         head = response_head(reply.status, headers, close=self._is_last())

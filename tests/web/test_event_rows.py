@@ -20,7 +20,9 @@ from trio_mpu.web import history
 from trio_mpu.web.app import App
 from trio_mpu.web.asked import History
 from trio_mpu.web.event_stream import HEARTBEAT_S, events
+from trio_mpu.web.past import select
 from trio_mpu.web.request import Request
+from trio_mpu.web.rows import row_pieces
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +60,8 @@ async def growing(app: App, **query: str) -> AsyncIterator[Growing]:
 async def of_history(app: App, kind: str, after: int = 0) -> str:
     """What the history has of the same samples."""
     asked = History(kind, (GENERATION, after))
-    return b"".join([piece async for piece in history.pieces(app, asked, "")]).decode()
+    selection = await select(app.hub, app.stored, asked, "")
+    return b"".join([piece async for piece in row_pieces(app, asked, selection, "")]).decode()
 
 
 def ring(count: int, capacity: int = 1000) -> FakeRecords:

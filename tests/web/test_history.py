@@ -17,8 +17,10 @@ from trio_mpu.sample import Flag
 from trio_mpu.web import history
 from trio_mpu.web.app import App
 from trio_mpu.web.asked import History
-from trio_mpu.web.pieces import PIECE_SAMPLES
+from trio_mpu.web.past import select
+from trio_mpu.web.pieces import PIECE_SAMPLES, Pieces
 from trio_mpu.web.request import Request
+from trio_mpu.web.rows import row_pieces
 
 
 def app_of(record_source: FakeRecords) -> App:
@@ -38,7 +40,8 @@ async def text_of(
 ) -> list[str]:
     """Return all pieces of an answer; `between` is called after each."""
     pieces = []
-    async for piece in history.pieces(app, asked, ""):
+    selection = await select(app.hub, app.stored, asked, "")
+    async for piece in row_pieces(app, asked, selection, ""):
         pieces.append(piece.decode())
         between()
     return pieces
@@ -193,9 +196,11 @@ async def test_an_answer_is_compressed_for_who_accepts_that() -> None:
     """The same bytes after decompression, and the head says so."""
     app = make_app(ring(500))
     plain, packed = [
-        history.past(Request("GET", "/history", {"format": "csv"}, headers), app)
+        await history.past(Request("GET", "/history", {"format": "csv"}, headers), app).make()
         for headers in ({}, {"accept-encoding": "br;q=1.0, gzip;q=0.8"})
     ]
+    assert isinstance(plain, Pieces)
+    assert isinstance(packed, Pieces)
     assert ("Content-Encoding", "gzip") in packed.headers
     assert ("Content-Encoding", "gzip") not in plain.headers
     bodies = [

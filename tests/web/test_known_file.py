@@ -3,6 +3,7 @@
 import random
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 from unittest import mock
 
@@ -41,7 +42,8 @@ class Endpoint:
 
     def __call__(self, asked: Request, app: App) -> Deferred:
         """Answer as `/history` does."""
-        return known_file(app, asked, canonical(asked), TYPE, HEADERS, self.pieces)
+        key = canonical(asked)
+        return Deferred(partial(known_file, app, asked, key, TYPE, HEADERS, self.pieces))
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """The content, in pieces; an error may stand at the end."""
@@ -310,18 +312,6 @@ async def test_an_error_within_the_production_is_a_whole_answer() -> None:
         assert (await client.get("/history")).body == CONTENT
 
 
-async def test_pieces_are_made_in_turn() -> None:
-    """As all work on the past."""
-    app, endpoint = make_app(FakeRecords()), Endpoint()
-    reply = known_file(app, Request("GET", "/"), "key", TYPE, HEADERS, endpoint.pieces)
-    async with trio.open_nursery() as nursery, app.hub.turns.slice("192.0.2.7"):
-        nursery.start_soon(reply.make)
-        await trio.testing.wait_all_tasks_blocked()
-        assert endpoint.made == 0
-    assert endpoint.made == 1
-    app.close()
-
-
 async def test_a_client_that_reads_nothing_is_in_nobodys_way() -> None:
     """It keeps its file, but no turn: others are served meanwhile. Its end frees the file."""
     endpoint = Endpoint(bytes(20_000_000))
@@ -357,7 +347,7 @@ async def test_closing_the_app_gives_the_room_back() -> None:
     """Of all files."""
     app = make_app(FakeRecords())
     for key in ("one", "two"):
-        await known_file(app, Request("GET", "/"), key, TYPE, (), Endpoint().pieces).make()
+        await known_file(app, Request("GET", "/"), key, TYPE, (), Endpoint().pieces)
     files = [entry.spool for entry in app.spools._entries.values()]
     app.close()
     assert [file._file is not None and file._file.closed for file in files] == [True, True]

@@ -23,9 +23,10 @@ from trio_mpu.errors import RequestError
 from trio_mpu.record import Record
 from trio_mpu.sample import Flag, Gap
 from trio_mpu.web import mcap, ros_messages
-from trio_mpu.web.mcap import McapFile, Session
+from trio_mpu.web.mcap import McapFile
+from trio_mpu.web.reader import Settings
 
-SESSION: Final = Session(GENERATION, "sim:rest", "MPU-6050 ±2 g", "2026-11-30-1", PERIOD_NS)
+SESSION: Final = Settings(GENERATION, "sim:rest", "MPU-6050 ±2 g", "2026-11-30-1", PERIOD_NS)
 G: Final = 9.80665
 RAD: Final = math.pi / 180
 STANDARD: Final = get_typestore(Stores.ROS2_JAZZY)
@@ -53,7 +54,7 @@ def measured(seq: int, **changes: Any) -> Record:  # noqa: ANN401 - fields of se
 def file_of(
     records: Iterable[Record],
     gaps: Mapping[int, Gap] | None = None,
-    sessions: Mapping[int, Session] | None = None,
+    sessions: Mapping[int, Settings] | None = None,
     ledger: Mapping[str, int] | None = None,
 ) -> bytes:
     """The file of these records; gaps and sessions by the numbers of the records they stand before."""

@@ -20,7 +20,10 @@ from trio_mpu.store.database import Database
 from trio_mpu.web import history
 from trio_mpu.web.app import App
 from trio_mpu.web.asked import History
+from trio_mpu.web.past import select
+from trio_mpu.web.pieces import Pieces
 from trio_mpu.web.request import Request
+from trio_mpu.web.rows import row_pieces
 from trio_mpu.web.stored import Stored
 
 EARLIER = GENERATION - 1
@@ -79,7 +82,8 @@ async def rows_of(
 ) -> list[dict[str, Any]]:
     """The rows of an answer; `between` is called after each piece."""
     text = b""
-    async for piece in history.pieces(app, asked, ""):
+    selection = await select(app.hub, app.stored, asked, "")
+    async for piece in row_pieces(app, asked, selection, ""):
         text += piece
         between()
     rows: list[dict[str, Any]] = json.loads(text)["samples"]
@@ -272,12 +276,11 @@ async def test_times_before_the_clock_was_set_are_put_right(tmp_path: Path) -> N
 
 async def file_of(app: App, **query: str) -> tuple[list[str], int]:
     """The lines of a file of Klipper's, and how many samples are left out."""
-    reply = history.past(Request("GET", "/history", {"format": "klipper", **query}), app)
-    assert reply.prepare is not None
-    left_out = int(dict(await reply.prepare())["Samples-Left-Out"])
-    return b"".join(
-        [chunk.payload async for chunk in reply.generate(None)]
-    ).decode().splitlines(), left_out
+    asked = Request("GET", "/history", {"format": "klipper", **query})
+    made = await history.past(asked, app).make()
+    if isinstance(made, Pieces):
+        text = b"".join([chunk.payload async for chunk in made.generate(None)]).decode()
+    return text.splitlines(), int(dict(made.headers)["Samples-Left-Out"])
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from trio_mpu.store.database import Database
 from trio_mpu.store.keep import Keep
 from trio_mpu.web import history, points
 from trio_mpu.web.app import App
+from trio_mpu.web.pieces import Pieces
 from trio_mpu.web.request import Request
 from trio_mpu.web.stored import Stored
 
@@ -74,7 +75,8 @@ def app_of(path: Path | None) -> App:
 async def answer(path: Path | None, **query: str) -> str:
     """The text of an answer."""
     app = app_of(path)
-    reply = history.past(Request("GET", "/history", query), app)
+    reply = await history.past(Request("GET", "/history", query), app).make()
+    assert isinstance(reply, Pieces)
     text = b"".join([chunk.payload async for chunk in reply.generate(None)]).decode()
     app.close()
     return text
@@ -215,7 +217,8 @@ async def test_times_before_the_clock_was_set_are_put_right(tmp_path: Path) -> N
         database.store([*chunks_of(ORIGIN, early, None, 0), *chunks_of(ORIGIN, late, None, 0)])
     app = make_app(FakeRecords())
     app.stored = Stored(str(path), app.metrics)
-    reply = history.past(Request("GET", "/history", {"points": "40"}), app)
+    reply = await history.past(Request("GET", "/history", {"points": "40"}), app).make()
+    assert isinstance(reply, Pieces)
     text = b"".join([chunk.payload async for chunk in reply.generate(None)])
     found = json.loads(text)["points"]
     assert sum(row["n"] for row in found) == 12_000

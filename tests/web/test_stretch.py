@@ -1,6 +1,7 @@
 """Files for programs that know no gaps: over a ring in memory."""
 
 import math
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -19,15 +20,17 @@ from trio_mpu.web.request import Request
 FIRST_LINE = "#time,accel_x,accel_y,accel_z"
 
 
-def reply_of(app: App, **query: str) -> Pieces:
+async def reply_of(app: App, **query: str) -> Pieces:
     """The answer to a request for a file of Klipper's."""
-    return history.past(Request("GET", "/history", {"format": "klipper", **query}), app)
+    reply = history.past(Request("GET", "/history", {"format": "klipper", **query}), app)
+    made = await reply.make()
+    assert isinstance(made, Pieces)
+    return made
 
 
-async def prepared(reply: Pieces) -> dict[str, str]:
-    """What is found out before the head is sent."""
-    assert reply.prepare is not None
-    return dict(await reply.prepare())
+def left_out_of(reply: Pieces) -> str:
+    """How many samples the head says are left out."""
+    return dict(reply.headers)["Samples-Left-Out"]
 
 
 async def file_of(reply: Pieces) -> str:
@@ -38,8 +41,8 @@ async def file_of(reply: Pieces) -> str:
 async def exported(record_source: FakeRecords, **query: str) -> tuple[range, int]:
     """Which samples the file has, and how many the head says are left out."""
     app = make_app(record_source)
-    reply = reply_of(app, **query)
-    left_out = int((await prepared(reply))["Samples-Left-Out"])
+    reply = await reply_of(app, **query)
+    left_out = int(left_out_of(reply))
     first_line, *rows = (await file_of(reply)).splitlines()
     app.close()
     assert first_line == FIRST_LINE
@@ -62,8 +65,8 @@ async def test_the_rows_are_what_the_ring_holds_in_klippers_units() -> None:
     """Seconds and mm/s² with six decimals; the rate from the file's ends is the sensor's."""
     record_source = ring(300)
     app = make_app(record_source)
-    reply = reply_of(app)
-    assert await prepared(reply) == {"Samples-Left-Out": "0"}
+    reply = await reply_of(app)
+    assert left_out_of(reply) == "0"
     first_line, *rows = (await file_of(reply)).splitlines()
     app.close()
     assert first_line == FIRST_LINE
@@ -84,8 +87,8 @@ async def test_gyroflows_file_has_the_rings_values_by_its_own_scales() -> None:
     """Read as Gyroflow reads it: lines of two columns, then those after the names."""
     record_source = ring(3, 300)
     app = make_app(record_source)
-    reply = reply_of(app, format="gcsv")
-    assert await prepared(reply) == {"Samples-Left-Out": "3"}
+    reply = await reply_of(app, format="gcsv")
+    assert left_out_of(reply) == "3"
     lines = [line.split(",") for line in (await file_of(reply)).splitlines()]
     app.close()
     assert lines[0] == ["GYROFLOW IMU LOG"]
@@ -158,18 +161,18 @@ async def test_a_stretch_without_a_rate_is_refused(
     """In one line."""
     app = make_app(ring(*counts))
     with pytest.raises(RequestError, match="it needs 2 samples without a gap") as caught:
-        await prepared(reply_of(app, **query))
+        await reply_of(app, **query)
     assert caught.value.status == 409
     assert "\n" not in str(caught.value)
     app.close()
 
 
 @pytest.mark.parametrize("query", [{"iso": "1"}, {"units": "si"}])
-def test_other_notations_are_refused(query: dict[str, str]) -> None:
+async def test_other_notations_are_refused(query: dict[str, str]) -> None:
     """The file's units are those that its readers expect."""
     app = make_app(ring(3))
     with pytest.raises(RequestError, match="has its own times, units and rows"):
-        reply_of(app, **query)
+        await reply_of(app, **query)
     app.close()
 
 
@@ -177,8 +180,7 @@ async def test_what_the_ring_loses_before_the_first_row_is_left_out() -> None:
     """There is no gap before a first row."""
     record_source = ring(600, capacity=602)
     app = make_app(record_source)
-    reply = reply_of(app)
-    await prepared(reply)
+    reply = await reply_of(app)
     record_source.write(100)
     rows = (await file_of(reply)).splitlines()[1:]
     assert len(rows) == 600 - 99
@@ -190,8 +192,7 @@ async def test_an_answer_that_would_have_a_gap_breaks_off(written: int) -> None:
     """A slow client must not take it for a whole file."""
     record_source = ring(600, capacity=602)
     app = make_app(record_source)
-    reply = reply_of(app)
-    await prepared(reply)
+    reply = await reply_of(app)
     pieces = reply.generate(None)
     await anext(pieces)
     record_source.write(written)
@@ -205,8 +206,7 @@ async def test_what_is_lost_at_the_start_is_an_error(is_replaced: bool) -> None:
     """All that was found is gone, or the ring is, and another has the same numbers."""
     record_source = ring(600, capacity=602)
     app = make_app(record_source)
-    reply = reply_of(app)
-    await prepared(reply)
+    reply = await reply_of(app)
     if is_replaced:
         record_source.replace(7)
         app.hub.begin(record_source.origin, record_source.write(600).records)
@@ -234,9 +234,9 @@ async def test_the_ring_is_read_in_turn_from_the_first_read_on() -> None:
     """Also to find the first sample, which may take twenty reads."""
     record_source = ring(300)
     app = make_app(record_source)
-    reply, before = reply_of(app, seconds="1"), record_source.reads
+    before = record_source.reads
     async with trio.open_nursery() as nursery, app.hub.turns.slice("192.0.2.7"):
-        nursery.start_soon(prepared, reply)
+        nursery.start_soon(partial(reply_of, app, seconds="1"))
         await wait_all_tasks_blocked()
         assert record_source.reads == before
     assert record_source.reads > before

@@ -21,8 +21,8 @@ from trio_mpu.web.pieces import Deferred, Pieces
 from trio_mpu.web.request import Request
 from trio_mpu.web.request_cache import RequestCache
 from trio_mpu.web.responses import whole_answer
-from trio_mpu.web.stored import Stored
 from trio_mpu.web.spools import Spools
+from trio_mpu.web.stored import Stored
 
 Reply = Answer | Pieces | Deferred
 

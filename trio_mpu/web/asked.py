@@ -13,7 +13,7 @@ from trio_mpu.web.request import NOTATION, Request, notation, number
 
 BOUNDS: Final = ("since", "from", "to", "seconds", "limit")
 PARAMETERS: Final = ("format", *BOUNDS, "points", *NOTATION)
-FORMATS: Final = ("json", "csv", "ndjson", *EXPORTS)
+FORMATS: Final = ("json", "csv", "ndjson", *EXPORTS, "mcap")
 # Bound "seconds=, most".
 MAX_SECONDS: Final = 10**8  # three years; before that there is from=
 # Bound "points=, most".
@@ -48,7 +48,9 @@ class History:
         since = None
         if "since" in query and (since := parse_event_id(query["since"])) is None:
             raise RequestError(400, "since is the id of an event, such as 0123456789abcdef-42")
-        if kind in EXPORTS and (given := [name for name in (*NOTATION, "points") if name in query]):
+        if kind in (*EXPORTS, "mcap") and (
+            given := [name for name in (*NOTATION, "points") if name in query]
+        ):
             raise RequestError(
                 400, f"format={kind} has its own times, units and rows, without {given[0]}"
             )

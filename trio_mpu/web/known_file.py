@@ -7,7 +7,7 @@ from functools import partial
 from trio_mpu.fanout.group import Chunk
 from trio_mpu.web.answer import Answer, Headers, error_answer
 from trio_mpu.web.app import App
-from trio_mpu.web.pieces import Deferred, Pieces, in_turns
+from trio_mpu.web.pieces import Pieces
 from trio_mpu.web.ranges import Part, part_of
 from trio_mpu.web.request import Request
 from trio_mpu.web.spool import Spool
@@ -20,19 +20,17 @@ def canonical(request: Request) -> str:
     return repr((request.path, asked))
 
 
-def known_file(
+async def known_file(
     app: App,
     request: Request,
     key: str,
     content_type: str,
     headers: Headers,
     make: MakePieces,
-) -> Deferred:
-    """Answer with a file of all pieces that `make` gives, or with the part that is asked for.
+) -> Answer | Pieces:
+    """Return a file of all pieces that `make` gives, or the part of it that is asked for.
 
-    `make` is called at most once for a `key` while its file is kept, and not before the answer is
-    awaited; its pieces are made in turns with others' work, each when it is this address's turn. What
-    it gives has to be
+    `make` is called at most once for a `key` while its file is kept. What it gives has to be
 
     - the same bytes whenever it is called for this key: a client puts a file together from answers of
       several workers, and each has files of its own. So: nothing of a clock, of a counter, or of what
@@ -44,24 +42,11 @@ def known_file(
     Content-Length and Content-Range are added. A Cache-Control of `no-cache` lets a client keep the
     file and ask whether it is still the same; `no-store` does not.
 
-    A TrioMpuError that the pieces raise, at whatever point, becomes a whole answer: nothing is sent
-    before the file is complete. RequestError has its own status, all others get 503.
+    A TrioMpuError that the pieces raise, at whatever point, becomes a RequestError: nothing is sent
+    before the file is complete. Its own status stays, all others become 503. Between the return and
+    the first piece there must be no checkpoint.
     """
-    return Deferred(partial(_answer, app, request, key, content_type, headers, make))
-
-
-async def _answer(
-    app: App,
-    request: Request,
-    key: str,
-    content_type: str,
-    headers: Headers,
-    make: MakePieces,
-) -> Answer | Pieces:
-    def pieces() -> AsyncGenerator[bytes, None]:
-        return in_turns(app.hub.turns, request.address, make())
-
-    spool = await app.spools.find(key, pieces)
+    spool = await app.spools.find(key, make)
     part = part_of(request, spool.etag, spool.size)
     headers = (*headers, ("Accept-Ranges", "bytes"), ("ETag", spool.etag))
     if part.status == 304:

@@ -35,6 +35,28 @@ class Selection:
     last: tuple[int, int] | None = None
     limit: int | None = None
 
+    def newest_generation(self, hub: Hub) -> int:
+        """Return the generation of the ring, or, before it has a sample, the newest in the store."""
+        if self.spans and not hub.head:
+            return int(self.spans[-1].session.generation, 16)
+        return self.generation
+
+    def longest_source(self, hub: Hub) -> int:
+        """Return the length of the longest name of a device, in bytes."""
+        sources = [hub.origin.source, *(span.session.source for span in self.spans)]
+        return max(len(source.encode()) for source in sources)
+
+
+async def count(stored: Stored | None, selection: Selection, address: str) -> int:
+    """Return how many samples a selection has: at most, since the ring goes on. Raises
+    StoreError."""
+    in_store = 0
+    if selection.spans:
+        assert stored is not None
+        in_store = await stored.ask(address, partial(spans.count, spans=selection.spans))
+    samples = in_store + selection.end - selection.after
+    return samples if selection.limit is None else min(samples, selection.limit)
+
 
 async def select(hub: Hub, stored: Stored | None, asked: History, address: str) -> Selection:
     """Find the samples that are asked for. Raises RingError and StoreError.

@@ -1,6 +1,5 @@
 """An answer that comes in pieces: what it is, and how it is sent."""
 
-import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +9,6 @@ import trio
 from trio_mpu.errors import ClientGone
 from trio_mpu.fanout.chunked import framed
 from trio_mpu.fanout.group import Chunk
-from trio_mpu.fanout.turns import Turns
 from trio_mpu.web.answer import Answer, Headers
 from trio_mpu.web.transport import Transport
 
@@ -27,9 +25,7 @@ class Pieces:
     while the next piece is waited for (fanout's direct writes), else None. An `endless` answer ends
     when the client leaves, and closes the connection.
 
-    `prepare` is called before `generate` and returns more headers, also for a HEAD request.
-
-    Both may raise RequestError, RingError or StoreError. The head is sent with the first piece: an
+    It may raise RequestError, RingError or StoreError. The head is sent with the first piece: an
     error before it is answered, by its status or with 503; a later one breaks the answer off.
     """
 
@@ -37,30 +33,16 @@ class Pieces:
     generate: Callable[[int | None], AsyncGenerator[Chunk, None]]
     headers: Headers = ()
     endless: bool = False
-    prepare: Callable[[], Awaitable[Headers]] | None = None
     status: int = 200
     length: int | None = None
 
 
 @dataclass(frozen=True)
 class Deferred:
-    """An answer that has to be awaited. `make` may raise what `Pieces.prepare` may; there is no
-    checkpoint between its return and the first step of what `Pieces.generate` gives."""
+    """An answer that has to be awaited, also for HEAD. `make` may raise what `Pieces.generate` may;
+    there is no checkpoint between its return and the first step of what `Pieces.generate` gives."""
 
     make: Callable[[], Awaitable[Answer | Pieces]]
-
-
-async def in_turns(
-    turns: Turns, address: str, pieces: AsyncGenerator[bytes, None]
-) -> AsyncGenerator[bytes, None]:
-    """Yield the pieces, each made when it is this address's turn; whoever takes them has none."""
-    async with contextlib.aclosing(pieces):
-        while True:
-            async with turns.slice(address):
-                piece = await anext(pieces, None)
-            if piece is None:
-                return
-            yield piece
 
 
 async def send_pieces(

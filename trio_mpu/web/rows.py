@@ -1,0 +1,56 @@
+"""The samples of the history as rows of JSON and CSV."""
+
+from collections.abc import AsyncGenerator
+
+from trio_mpu.formats import Origin, row_csv, row_json
+from trio_mpu.record import Record
+from trio_mpu.sample import Gap
+from trio_mpu.web.app import App
+from trio_mpu.web.asked import History
+from trio_mpu.web.past import Selection
+from trio_mpu.web.pieces import PIECE_SAMPLES
+from trio_mpu.web.reader import Reader
+
+
+async def row_pieces(
+    app: App, asked: History, selection: Selection, address: str
+) -> AsyncGenerator[bytes, None]:
+    """Yield the answer piece by piece. Each is made when it is this address's turn.
+
+    What is missing after `since`, and what the ring loses while a slow client reads, is told in
+    the first row after it, even where that row is one of those measured meanwhile. Raises
+    RingError when the ring is replaced in the middle, or can't be read, and StoreError.
+    """
+    opening, between, closing = _frame(asked, selection.newest_generation(app.hub))
+    reader = Reader(app.hub, app.stored, selection, address)
+    text, separator = opening, ""
+    while True:
+        await reader.fetch()
+        async with app.hub.turns.slice(address):
+            piece = await reader.next(PIECE_SAMPLES)
+            if piece is None:
+                break
+            gap = piece.gap
+            for record in piece.records:
+                text += separator + _row(asked, record, piece.origin, gap)
+                separator, gap = between, None
+        if text:
+            yield text.encode()
+            text = ""
+    yield (text + closing).encode()
+
+
+def _frame(asked: History, generation: int) -> tuple[str, str, str]:
+    """Return what stands before the rows, between them and after them."""
+    if asked.format == "csv":
+        return asked.notation.csv_header, "", ""
+    if asked.format == "ndjson":
+        return "", "", ""
+    return f'{{"generation":"{generation:016x}","samples":[\n', ",\n", "\n]}\n"
+
+
+def _row(asked: History, record: Record, origin: Origin, gap: Gap | None) -> str:
+    if asked.format == "csv":
+        return row_csv(record, origin, gap, asked.notation) + "\n"
+    text = row_json(record, origin, gap, asked.notation)
+    return text + ("\n" if asked.format == "ndjson" else "")
