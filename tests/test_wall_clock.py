@@ -77,3 +77,21 @@ def test_a_start_of_the_computer_has_one_id() -> None:
     """A UUID, as the kernel has it."""
     assert boot_id() == boot_id()
     assert len(boot_id()) == 36
+
+
+def test_a_pause_between_two_readings_is_no_step(
+    clocks: Clocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it make the offset wrong."""
+    watch, before_ns = StepWatch(), offset_ns()
+    pauses = iter([10 * STEP_NS, 0, 0, 10 * STEP_NS])
+
+    def paused() -> int:
+        clocks.pass_ns(next(pauses, 0))
+        return clocks.wall_ns
+
+    monkeypatch.setattr(time, "time_ns", paused)
+    assert not watch.has_stepped()
+    assert offset_ns() == before_ns
+    assert offset_ns() == before_ns
+    assert next(pauses, None) is None
