@@ -55,6 +55,17 @@ def test_what_is_missing_is_told_with_the_next_sample_and_counted() -> None:
     assert ledger == {**empty_ledger(), "device_lost": 2, "ticks_lost": 3}
 
 
+def test_a_recordings_gap_of_a_restart_stays_what_it_was() -> None:
+    """Only what is missing besides is the device's."""
+    queue = backlog()
+    queue.add(sample(1))
+    queue.add(sample(2, flags=Flag.RESTART_GAP, lost=3))
+    queue.miss(1, "device_lost")
+    queue.add(sample(3, flags=Flag.RESTART_GAP, lost=3))
+    both = Flag.RESTART_GAP | Flag.DEVICE_GAP
+    assert gaps(queue) == [(0, 0), (Flag.RESTART_GAP, 3), (both, 4)]
+
+
 def test_nothing_is_missing_before_the_first_sample() -> None:
     """A device that needs a while to begin has lost nothing."""
     ledger = empty_ledger()

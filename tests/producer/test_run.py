@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -348,6 +348,48 @@ async def test_a_sample_is_in_the_ring_without_waking_another_task(
         header, records = await look(ring_name)
     assert not waits
     assert len(records) == header.head >= 20
+
+
+class Changing(FakeDevice):
+    """A device that says something else about itself from its eleventh sample on."""
+
+    async def read(self, periods: int = 1) -> Sequence[Sample]:
+        found = await super().read(periods)
+        if self.good == 11:
+            self.calibration, self.chip, self.period_ns = "c2", "another chip", 2 * 10**7
+        return found
+
+
+async def test_what_a_device_says_of_itself_is_in_the_header_before_its_samples(
+    ring_name: str, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recording of several sessions changes what it says: from then on, so does the header."""
+    done: list[object] = []
+    start, section = RingWriter.start, RingWriter._section
+
+    async def noted_start(writer: RingWriter, *facts: object) -> None:
+        done.append(facts)
+        await start(writer, *facts)  # type: ignore[arg-type]
+
+    def noted_section(writer: RingWriter, samples: Sequence[Sample]) -> Callable[[], None]:
+        done.extend(number(each.ax) for each in samples)
+        return section(writer, samples)
+
+    monkeypatch.setattr(RingWriter, "start", noted_start)
+    monkeypatch.setattr(RingWriter, "_section", noted_section)
+    device = Changing(source="/dev/fake")
+    async with producing(ring_name, device):
+        await trio.sleep(0.205)
+        header, records = await look(ring_name)
+        assert (header.calibration, header.chip, header.period_ns) == (
+            "c2",
+            "another chip",
+            2 * 10**7,
+        )
+        assert header.state is State.RUNNING
+        assert numbers(records) == list(range(1, 21))
+    first, second = ("/dev/fake", 10**7, "", ""), ("/dev/fake", 2 * 10**7, "another chip", "c2")
+    assert done == [first, *range(1, 11), second, *range(11, 21)]
 
 
 async def test_heartbeat_and_ledger_are_published_every_second(

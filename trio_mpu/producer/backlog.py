@@ -34,7 +34,9 @@ class Backlog:
         if len(self._samples) >= MAX_SAMPLES:
             self._count(1, "backlog_lost")
             return
-        flags = sample.flags | (Flag.DEVICE_GAP if self._lost else 0)
+        # A recording's sample can have the flag of a restart for what is missing before it.
+        flagged = sample.lost if sample.flags & Flag.RESTART_GAP else 0
+        flags = sample.flags | (Flag.DEVICE_GAP if self._lost > flagged else 0)
         if not self._begun and self._last is not None:
             periods = round((sample.t_ns - self._last.t_ns) / self._period_ns)
             self._count(max(0, periods - 1), "restart_lost")

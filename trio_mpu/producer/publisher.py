@@ -24,6 +24,11 @@ async def replace(writer: RingWriter, ring: str, capacity: int) -> RingWriter:
     return await RingWriter.open(ring, capacity)
 
 
+def _facts(device: Device) -> tuple[str, int, str, str]:
+    """Return what a ring's header has of a device."""
+    return device.source, device.period_ns, device.chip, device.calibration
+
+
 class Publisher:
     """Moves the backlog into the ring, and creates a new ring if the old one was removed."""
 
@@ -34,6 +39,7 @@ class Publisher:
         self._writer: RingWriter | None = writer
         self._ledger = writer.ledger
         self._device = device
+        self._announced = _facts(device)
         self._ring = ring
         self._capacity = capacity
         self._wanted = trio.Event()  # `run` has something to do before the next beat
@@ -47,6 +53,8 @@ class Publisher:
 
     def _write_now(self) -> bool:
         assert self._writer is not None
+        if _facts(self._device) != self._announced:
+            return False
         samples = self._backlog.first(MAX_RECORDS_A_HOLD + 1)
         if len(samples) > MAX_RECORDS_A_HOLD or not self._writer.write_now(samples):
             return False
@@ -105,8 +113,7 @@ class Publisher:
             if writer.head:  # written by a producer that ran in the meantime
                 writer = await replace(writer, self._ring, self._capacity)
             writer.ledger = self._ledger
-            device = self._device
-            await writer.start(device.source, device.period_ns, device.chip, device.calibration)
+            await self._announce(writer)
         except BaseException:
             writer.close()  # the next attempt takes it over
             raise
@@ -114,7 +121,16 @@ class Publisher:
         self._writer = writer
         return writer
 
+    async def _announce(self, writer: RingWriter) -> None:
+        facts = _facts(self._device)
+        await writer.start(*facts)
+        self._announced = facts
+
     async def _flush(self, writer: RingWriter) -> None:
+        """Write the backlog. If the device says something else about itself now, as a recording of
+        several sessions does, the header says so first."""
+        if _facts(self._device) != self._announced:
+            await self._announce(writer)
         while samples := self._backlog.first(MAX_RECORDS_A_HOLD):
             await writer.write(samples)
             self._backlog.drop(len(samples))
