@@ -134,8 +134,7 @@ class _Sensor(_Common):
     device: str = _option(
         "auto",
         str,
-        "auto, iio[:…], i2c:BUS[:ADDR][,…], sim[:…], replay:FILE[,loop][,speed=N] or the path of a "
-        "text device",
+        "auto, iio[:…], i2c:BUS[:ADDR][,…], sim[:…], replay:FILE[,…] or the path of a text device",
     )
     rate: float = _option(100.0, _number(float, MIN_RATE_HZ, MAX_RATE_HZ), "samples a second")
 

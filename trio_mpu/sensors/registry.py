@@ -73,7 +73,7 @@ async def open_device(spec: str, rate_hz: float, *, may_simulate: bool = True) -
         return await _probed(TextDevice(spec, rate_hz))
     raise UsageError(
         f"{spec!r} is not a device: use auto, iio[:NAME-OR-NUMBER], i2c:BUS, sim[:KEY=VALUE,…], "
-        "replay:FILE[,loop][,speed=N] or the path of a text device"
+        "replay:FILE[,loop][,speed=N][,from=TIME][,to=TIME] or the path of a text device"
     )
 
 

@@ -29,6 +29,7 @@ from trio_mpu.sensors.replay import recording
 from trio_mpu.sensors.replay.device import MAX_ERRORS, MAX_PAUSE_S, Replay
 from trio_mpu.sensors.replay.options import Options, parse_options
 from trio_mpu.sensors.replay.rows import Line
+from trio_mpu.sensors.replay.text import Text
 
 Writer = Callable[[list[Record]], str]
 
@@ -449,13 +450,13 @@ async def test_a_disk_that_fails_in_the_middle_ends_the_recording(
 ) -> None:
     """The failure is told like any other of a device, and then there is no more to come."""
 
-    def lines(_: object, __: object) -> Iterator[Line]:
+    def lines(_: object) -> Iterator[Line]:
         yield from (Line(number, row) for number, row in enumerate(rows, 1))
         raise OSError(5, "Input/output error")
 
     rows = as_csv(records(*range(1, recording.PERIOD_ROWS + 1))).splitlines()
     path.write_text("not read")
-    monkeypatch.setattr(recording, "lines_of", lines)
+    monkeypatch.setattr(Text, "lines", lines)
     found = await play(Replay(Options(str(path))))
     assert len(found) == recording.PERIOD_ROWS + 1
     assert found[-1][1] == f"can't read replay:{path}: Input/output error"

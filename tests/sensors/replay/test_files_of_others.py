@@ -25,6 +25,7 @@ from trio_mpu.sample import AXES, Flag, Sample, checked
 from trio_mpu.sensors.replay.device import Replay
 from trio_mpu.sensors.replay.options import Options
 from trio_mpu.sensors.replay.recording import Recording
+from trio_mpu.sensors.replay.rows import Row
 from trio_mpu.sensors.replay.text import MAX_DOCUMENT_BYTES
 
 SEQS: Final = (11, 12, 15, 16, 17, 18)
@@ -248,7 +249,7 @@ FOREIGN: Final[dict[str, tuple[str | bytes, str]]] = {
     "zeros": (b"\0" * 10**6, "it is not text"),
     "a shell script": ("#!/bin/sh\nexit\n", "its first line is '#!/bin/sh'; wanted is a header"),
     "a spreadsheet's own file": (b"PK\x03\x04" + bytes(range(256)), "save it as CSV"),
-    "gzip": (b"\x1f\x8b\x08" + bytes(100), "unpack it with gunzip"),
+    "gzip": (b"\x1f\x8b\x08" + bytes(100), "its compressed data is damaged"),
     "an HTTP error page": ("<!DOCTYPE html>\n<html>", "its first line is '<!DOCTYPE html>'"),
     "our JSON of an error": ('{"status":"no sample yet"}\n', "its first object has the keys"),
     "window means": (
@@ -505,6 +506,7 @@ def test_a_damaged_file_is_played_or_refused(name: str, tmp_path: Path) -> None:
                 if isinstance(row, DeviceError):
                     errors.append(row)
                 else:
+                    assert isinstance(row, Row)
                     checked(row.sample)
         except UsageError as error:
             errors.append(error)

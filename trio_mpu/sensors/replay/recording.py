@@ -1,4 +1,4 @@
-"""A recording: which form it has, which of its clocks is used, and its rows."""
+"""A recording that is text: which form it has, which of its clocks is used, and its rows."""
 
 import itertools
 import statistics
@@ -8,9 +8,22 @@ from typing import Final, Protocol
 
 from trio_mpu.errors import DeviceError, UsageError
 from trio_mpu.sensors.replay import objects
-from trio_mpu.sensors.replay.rows import CLOCKS, Cells, Found, Line, Row, row_of
+from trio_mpu.sensors.replay.numbers import time_ns
+from trio_mpu.sensors.replay.options import EVERYTHING, Bounds
+from trio_mpu.sensors.replay.rows import (
+    CLOCKS,
+    Cells,
+    Found,
+    Line,
+    Outside,
+    Played,
+    Recorded,
+    Row,
+    Unreadable,
+    row_of,
+)
 from trio_mpu.sensors.replay.tables import table_of
-from trio_mpu.sensors.replay.text import encoding_of, lines_of, whole_of
+from trio_mpu.sensors.replay.text import Text
 
 MIN_PERIOD_NS: Final = 125_000  # of the chip's fastest gyroscope
 HEAD_LINES: Final = 100  # how many lines are looked at to find the form
@@ -33,29 +46,45 @@ class Form(Protocol):
 class Recording:
     """A recording that can be played."""
 
-    def __init__(self, path: str) -> None:
-        """Find out what the file is. Raises UsageError if it is no recording, and OSError."""
-        self._path = Path(path)
-        self._encoding = encoding_of(self._path)
-        self._form = self._form_of()
-        self._clock, steps = self._clock_of(list(itertools.islice(self._found(), PERIOD_ROWS)))
-        self.period_ns = max(MIN_PERIOD_NS, round(statistics.median_low(steps))) if steps else 10**9
+    in_thread = False  # its rows are read without waiting for more than a buffer of the file
 
-    def rows(self) -> Generator[Row | DeviceError, None, None]:
+    def __init__(self, path: str, bounds: Bounds = EVERYTHING) -> None:
+        """Find out what the file is. Raises UsageError if it is no recording, or has no times to
+        find what is within the bounds, and OSError."""
+        self._path = path
+        self._bounds = bounds
+        self._text = Text(Path(path))
+        self._form = self._form_of()
+        ahead = list(itertools.islice(self._form.read(self._text.lines()), PERIOD_ROWS))
+        self._clock, steps = self._clock_of(ahead)
+        period_ns = max(MIN_PERIOD_NS, round(statistics.median_low(steps))) if steps else 10**9
+        self.recorded = Recorded(period_ns, next(filter(None, map(_source_of, ahead)), ""))
+
+    def rows(self) -> Generator[Played, None, None]:
         """Yield each row, or why it can't be read; each call begins anew. Raises OSError."""
-        begins = True
+        begins, is_within = True, self._bounds.from_ns is None
         for found in self._found():
             begins = begins or found.begins
-            row = self._row(found, self._clock)
-            if isinstance(row, Row):
-                row, begins = row._replace(begins=begins), False
-            yield row
-
-    def _lines(self) -> Iterator[Line]:
-        return lines_of(self._path, self._encoding)
+            try:
+                if self._bounds != EVERYTHING and found.cells is not None:
+                    now_ns = _time_of(found, self._form.mark)
+                    is_within = self._bounds.include(now_ns)
+                    if not is_within:
+                        begins = True
+                        yield Outside(now_ns)
+                        continue
+                row = row_of(found, self._clock, self._form.mark)
+            except DeviceError as error:
+                # Nobody knows when it was: where the rows around it are.
+                yield Unreadable(f"{self._path}: {error}") if is_within else Outside(None)
+            else:
+                yield row._replace(begins=begins)
+                begins = False
 
     def _found(self) -> Iterator[Found]:
-        return self._form.read(self._lines())
+        yield from self._form.read(self._text.lines())
+        if self._text.damage:
+            yield Found("its end", None, self._text.damage)
 
     def _row(self, found: Found, clock: str) -> Row | DeviceError:
         try:
@@ -64,7 +93,9 @@ class Recording:
             return error
 
     def _form_of(self) -> Form:
-        head = [line for line in itertools.islice(self._lines(), HEAD_LINES) if line.text.strip()]
+        head = [
+            line for line in itertools.islice(self._text.lines(), HEAD_LINES) if line.text.strip()
+        ]
         if not head:
             raise UsageError("it is empty")
         lines = _all(map(objects.object_in, _texts(head)))
@@ -78,7 +109,7 @@ class Recording:
         first = head[0].text.strip()
         if not first.startswith(("{", "[")):
             return table_of(head)
-        document = objects.Document(whole_of(self._path, self._encoding))
+        document = objects.Document(self._text.whole())
         whole = _all(found.cells for found in itertools.islice(document.read(), HEAD_LINES))
         if not any(map(objects.is_recorded, whole)):
             raise objects.refusal((*whole, *lines, {})[0])
@@ -93,12 +124,15 @@ class Recording:
         }
         best = sorted(CLOCKS, key=lambda clock: -len(readable[clock]))
         if not ahead:
-            raise UsageError("it has no rows")
+            raise UsageError(self._text.damage or "it has no rows")
         if 2 * len(readable[best[0]]) < len(ahead):
             named = [clock for clock in CLOCKS for found in ahead if clock in (found.cells or ())]
             each = (self._row(found, (*named, CLOCKS[0])[0]) for found in ahead)
             problem = next(row for row in each if isinstance(row, DeviceError))
             raise UsageError(f"most of its rows can't be read: {problem}")
+        timed = readable["time"]
+        if self._bounds != EVERYTHING and not (timed and _in_order(timed)):
+            raise UsageError("it has no column time with times that rise: from= and to= need it")
         for clock in best:
             rows = [row for row, _ in itertools.groupby(readable[clock])]  # without repetitions
             if rows and _in_order(rows):
@@ -108,6 +142,22 @@ class Recording:
             "its times do not rise from row to row: a program has rounded them, or has put the "
             "rows in another order"
         )
+
+
+def _source_of(found: Found) -> str:
+    source = found.cells.get("source") if found.cells else None
+    return source if isinstance(source, str) else ""
+
+
+def _time_of(found: Found, mark: str) -> int:
+    """Return when a row was measured, by the wall clock. Raises DeviceError."""
+    assert found.cells is not None
+    try:
+        if "time" not in found.cells:
+            raise DeviceError("it has no time")
+        return time_ns(found.cells["time"], mark)
+    except DeviceError as error:
+        raise DeviceError(f"{found.place}: {error}") from error
 
 
 def _in_order(rows: Sequence[Row]) -> bool:

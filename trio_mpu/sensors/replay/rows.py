@@ -27,6 +27,22 @@ class Line(NamedTuple):
     ended: bool = True
 
 
+class Recorded(NamedTuple):
+    """What is known of the sensor from which samples were recorded. `calibration` is the id of the
+    calibration that they were corrected with; empty: none, or unknown."""
+
+    period_ns: int
+    source: str
+    chip: str = ""
+    calibration: str = ""
+
+    def __str__(self) -> str:
+        """Return what was recorded, for people; empty if that is unknown."""
+        text = f"recorded from {self.source}" + (f" ({self.chip})" if self.chip else "")
+        # It will be in the ring's header and in JSON.
+        return text if self.source and text.isprintable() else ""
+
+
 class Found(NamedTuple):
     """What stands at a place of a recording: a row's cells, or why they can't be read. With
     `begins`, a header stands right before it."""
@@ -40,19 +56,37 @@ class Found(NamedTuple):
 class Row(NamedTuple):
     """A sample with its number and its ring, if that is known. The sample's `t_ns` is that of the
     recording. `adds` is True if its `lost` does not include missing numbers, and `begins` if it is
-    the first row of a recording."""
+    the first row of a recording. `recorded` is None if it is that of the row before."""
 
     seq: int
     generation: int | None
     sample: Sample
     adds: bool
     begins: bool = False
+    recorded: Recorded | None = None
 
     def missing_after(self, seq: int) -> int:
         """Return how many readings are missing between the row numbered `seq` and this one."""
         skipped = max(0, self.seq - seq - 1)
         lost = self.sample.lost
         return lost + skipped if self.adds else max(lost, skipped)
+
+
+class Outside(NamedTuple):
+    """A row whose time, if it can be read, is outside of those that are to be played."""
+
+    time_ns: int | None
+
+
+class Unreadable(DeviceError):
+    """A part of a recording, with so many samples, can't be read."""
+
+    def __init__(self, message: str, samples: int = 1) -> None:
+        super().__init__(message)
+        self.samples = samples
+
+
+Played = Row | Outside | Unreadable
 
 
 def lacking(names: Collection[str]) -> list[str]:
