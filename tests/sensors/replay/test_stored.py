@@ -259,6 +259,18 @@ async def test_a_store_that_is_recorded_meanwhile_plays_what_there_was(
     await player.aclose()
 
 
+async def test_a_single_sample_is_played_in_a_loop(
+    path: str, database: Database, autojump_clock: MockClock
+) -> None:
+    """It begins another round, and is no repetition."""
+    store(database, timed(1, 3, 1000))
+    player = Replay(parse_options(f"{path},from=1000.01,to=1000.02,loop"))
+    samples = [(await player.read())[0] for _ in range(3)]
+    assert gaps(list(samples)) == {1: (Flag.DEVICE_GAP, 0), 2: (Flag.DEVICE_GAP, 0)}
+    assert trio.current_time() == pytest.approx(0.02)
+    await player.aclose()
+
+
 async def test_what_is_deleted_before_its_turn_is_missing(
     path: str, database: Database, autojump_clock: MockClock
 ) -> None:
