@@ -1,8 +1,9 @@
 # Pure: no I/O, no clock, no waiting.
 """A record as text: the JSON object of the stream, and rows of JSON and CSV, also back again.
 
-Numbers are written with seven significant digits, the precision of the float32 in which the
-ring holds them; in SI units with nine, so that the float32 can be calculated back exactly.
+Rows have nine significant digits, from which the float32 that the ring holds can be calculated back
+exactly, and so has everything in SI units. Events are for eyes and meters, and are sent a thousand
+times a second: they have seven, the precision of a float32.
 """
 
 import json
@@ -38,16 +39,21 @@ _EVENT: Final = {
     '"seq":%d,"id":"%016x-%d","time":%s,"t_ns":%d,"source":%s,"flags":%s' + _UNITS[si] + "%s%s}"
     for si, values in _VALUES.items()
 }
+_EXACT: Final = {
+    si: ",".join(f'"{name}":%.9g' for name in names)
+    for si, names in ((False, AXES), (True, SI_NAMES))
+}
 _ROW: Final = {
     si: '{"seq":%d,"id":"%016x-%d","time":%s,"t_ns":%d,' + values + ',"flags":%s,"lost":%d,'
     '"source":%s' + _UNITS[si] + "%s}"
-    for si, values in _VALUES.items()
+    for si, values in _EXACT.items()
 }
-_CELLS: Final = {False: ",".join(["%.7g"] * len(AXES)), True: ",".join(["%.9g"] * len(AXES))}
+_CELLS: Final = ",".join(["%.9g"] * len(AXES))
 _CSV: Final = {
-    False: f"%d,%s,%d,{_CELLS[False]},%s,%d,%s",
-    True: f"%d,%s,%d,{_CELLS[True]},%s,%d,%s,si",
+    False: f"%d,%s,%d,{_CELLS},%s,%d,%s",
+    True: f"%d,%s,%d,{_CELLS},%s,%d,%s,si",
 }
+_MEANS: Final = {False: _CELLS.replace("9", "7"), True: _CELLS}
 _EVENT_ID = re.compile("([0-9a-fA-F]{16})-([0-9]{1,20})")
 _GAP_FLAGS: Final = int(Flag.DEVICE_GAP | Flag.RESTART_GAP)
 FLAG_NAMES: Final = {flag: str(flag.name).lower() for flag in Flag}
@@ -200,8 +206,8 @@ def values_json(values: Values, notation: Notation) -> str:
 
 
 def values_csv(values: Values, notation: Notation) -> str:
-    """Return seven cells of CSV."""
-    return _CELLS[notation.si] % _values(values, notation.si)
+    """Return the same values as cells of CSV."""
+    return _MEANS[notation.si] % _values(values, notation.si)
 
 
 def time_csv(time_ns: int, notation: Notation) -> str:

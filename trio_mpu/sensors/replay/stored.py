@@ -11,7 +11,7 @@ from trio_mpu.sample import Sample, checked
 from trio_mpu.sensors.replay.options import Bounds
 from trio_mpu.sensors.replay.rows import Played, Recorded, Row, Unreadable
 from trio_mpu.store.archive import Archive, Session
-from trio_mpu.store.spans import Span, between, read
+from trio_mpu.store.spans import Span, between, everything, read
 
 _COUNT: Final = "SELECT count FROM chunks WHERE id = ?"
 _FIRST: Final = "SELECT first_time_ns FROM chunks WHERE id = ?"
@@ -33,7 +33,7 @@ class Stored:
         self._path = path
         self._bounds = bounds
         with Archive(path) as archive, archive.snapshot():
-            spans = between(archive, *bounds)
+            spans = between(archive, everything(archive), *bounds)
             if not spans:
                 raise _no_sample(archive)
         self.recorded = _recorded(spans[0].session)
@@ -46,7 +46,7 @@ class Stored:
             with Archive(self._path) as archive:
                 # A snapshot for as long as the playing takes would let the recorder's log grow.
                 with archive.snapshot():
-                    spans = between(archive, *self._bounds)
+                    spans = between(archive, everything(archive), *self._bounds)
                 for span in spans:
                     for row in self._of(archive, span):
                         if isinstance(row, Row):
@@ -88,7 +88,7 @@ def _recorded(session: Session) -> Recorded:
 
 
 def _no_sample(archive: Archive) -> UsageError:
-    spans = between(archive, None, None)
+    spans = everything(archive)
     if not spans:
         return UsageError("it has no samples yet")
     first, last = spans[0], spans[-1]
