@@ -15,7 +15,16 @@ MAINS = ("producer_main.py", "server_main.py")
 MARK = "# Pure: no I/O, no clock, no waiting.\n"
 # All that the core may import from elsewhere: nothing here does I/O, waits or looks at a clock.
 PURE = {
-    *("abc", "argparse", "collections", "collections.abc", "contextlib", "csv", "dataclasses"),
+    *(
+        "abc",
+        "argparse",
+        "array",
+        "collections",
+        "collections.abc",
+        "contextlib",
+        "csv",
+        "dataclasses",
+    ),
     *("decimal", "enum", "fractions", "functools", "hashlib", "itertools", "json", "math"),
     *("operator", "re", "statistics", "struct", "typing", "urllib.parse", "zlib"),
 }

@@ -8,7 +8,7 @@ import pytest
 from tests.helpers.fake_devices import one_line
 from tests.helpers.processes import python
 from trio_mpu import __version__
-from trio_mpu.__main__ import COMMANDS, run
+from trio_mpu.__main__ import COMMANDS, name_of, run
 from trio_mpu.errors import UsageError
 from trio_mpu.settings import (
     CalibrateSettings,
@@ -31,7 +31,7 @@ KINDS: dict[str, type] = {
 
 def main(program: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run a sub-command."""
-    (command,) = (each for each in COMMANDS if each.__name__ == program)
+    (command,) = (each for each in COMMANDS if name_of(each) == program)
     return run(command, argv, environ)
 
 

@@ -8,6 +8,7 @@ in pyproject.toml hold all of it to this, and `lint-imports` checks them.
     calibration   a sensor's errors, measured and corrected → sensors, ring
     sensors       everything that measures, or has measured → store, to play it
     store         ring → a file that outlives it            → ring; shm, for a record's bytes
+    importing     other programs' logs → recordings         → sensors, for texts and numbers
     ring          the ring's writer and reader              → shm
     shm           the shared segment's bytes and locks      → (nothing)
     server        the task tree, its workers                → supervisor, http, web, fanout,
@@ -33,6 +34,7 @@ from trio_mpu.errors import (
     ClientGone,
     DeviceError,
     EndOfReplay,
+    ImportRefused,
     NoCalibration,
     NoDevice,
     NoSampleYet,
@@ -62,6 +64,7 @@ __all__ = [
     "Flag",
     "Gap",
     "Header",
+    "ImportRefused",
     "NoCalibration",
     "NoDevice",
     "NoSampleYet",

@@ -15,6 +15,7 @@ from trio_mpu import __version__, logs
 from trio_mpu.errors import TrioMpuError, UsageError
 from trio_mpu.settings import (
     CalibrateSettings,
+    ImportSettings,
     Parser,
     ProducerSettings,
     RecordSettings,
@@ -33,6 +34,15 @@ examples:
 
 Each option can also be set in the environment: TRIO_MPU_PORT for --port, and so on.
 ./start.sh takes the same options."""
+
+IMPORT_HELP: Final = """\
+A column is named as in the log's header, or numbered from 1. Nothing is guessed: what is not said or
+not certain is refused. See docs/import.md.
+
+examples:
+  trio-mpu import walk.csv --preset phyphox --output walk-ours.csv
+  trio-mpu import log.csv --time ms:t --accel mss:ax,ay,az --gyro rads:gx,gy,gz --temp none --output o.csv
+  trio-mpu import raw.txt --time us:1 --accel lsb:16384:2,3,4 --gyro lsb:131:5,6,7 --temp none --output o.csv"""
 
 Argv = Sequence[str]
 Environ = Mapping[str, str]
@@ -133,7 +143,22 @@ def record(argv: Argv, environ: Environ) -> int:
     return lifecycle.run("record", settings.log_level, program, settings.supervisor)
 
 
-COMMANDS: Final = (start, producer, server, calibrate, record)
+def import_(argv: Argv, environ: Environ) -> int:
+    """Make a recording of another program's log."""
+    from trio_mpu.importing.run import run_import
+
+    settings = parse(ImportSettings, "import", str(import_.__doc__), argv, environ, IMPORT_HELP)
+    logs.fill_standard_descriptors()
+    run_import(settings)
+    return 0
+
+
+COMMANDS: Final = (start, producer, server, calibrate, record, import_)
+
+
+def name_of(command: Callable[[Argv, Environ], int]) -> str:
+    """Return a sub-command's name; a function can't be called `import`."""
+    return command.__name__.removesuffix("_")
 
 
 def run(command: Callable[[Argv, Environ], int], argv: Argv, environ: Environ) -> int:
@@ -144,7 +169,7 @@ def run(command: Callable[[Argv, Environ], int], argv: Argv, environ: Environ) -
     try:
         return command(argv, environ)
     except TrioMpuError as error:
-        return logs.failed(command.__name__, error)
+        return logs.failed(name_of(command), error)
 
 
 def main() -> int:
@@ -157,12 +182,12 @@ def main() -> int:
     parser.add_argument("--version", action="version", version=f"trio-mpu {__version__}")
     names = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in COMMANDS:
-        names.add_parser(command.__name__, help=command.__doc__, add_help=False)
+        names.add_parser(name_of(command), help=command.__doc__, add_help=False)
     try:
         chosen = parser.parse_args(sys.argv[1:2]).command
     except UsageError as error:
         return logs.failed("trio-mpu", error)
-    (command,) = (each for each in COMMANDS if each.__name__ == chosen)
+    (command,) = (each for each in COMMANDS if name_of(each) == chosen)
     return run(command, sys.argv[2:], os.environ)
 
 

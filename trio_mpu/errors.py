@@ -63,6 +63,13 @@ class StoreError(TrioMpuError):
     """The file with the history can't be used, or can't be written now."""
 
 
+# -- logs of other programs ----------------------------------------------------------
+
+
+class ImportRefused(TrioMpuError):
+    """Another program's log is not understood for certain, or the recording can't be written."""
+
+
 # -- the network --------------------------------------------------------------------
 
 

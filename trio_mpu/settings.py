@@ -107,9 +107,22 @@ def _option(default: T, convert: Callable[[str], Any], text: str) -> T:
     return value
 
 
+def _of_one_run(convert: Callable[[str], Any], text: str) -> str:
+    """An option that has no variable: what one file is like says nothing of the next."""
+    metadata = {"convert": convert, "help": text, "of_one_run": True}
+    value: str = field(default="", metadata=metadata)
+    return value
+
+
 def _switch(text: str) -> bool:
     """An option without a value and without a variable: it is of one run."""
     value: bool = field(default=False, metadata={"help": text})
+    return value
+
+
+def _positional(text: str) -> str:
+    """A file that is named without an option, and only on the command line."""
+    value: str = field(default="", metadata={"positional": True, "convert": _file, "help": text})
     return value
 
 
@@ -204,9 +217,30 @@ class StartSettings(ServerSettings, RecordSettings, ProducerSettings):
     """The settings of all programs that are started together."""
 
 
+@dataclass(frozen=True)
+class ImportSettings:
+    """The settings of an import: a log of another program, and what its columns mean."""
+
+    log: str = _positional("the log to import")
+    output: str = _of_one_run(_file, "the recording to write, compressed if it ends in .gz")
+    preset: str = _of_one_run(str, "a form that is known: see docs/import.md")
+    time: str = _of_one_run(str, "FORM:COLUMN; s, ms, us, ns, iso, mdy, dmy or hms; or rate:HZ")
+    accel: str = _of_one_run(str, "UNIT:X,Y,Z; g, mg, mss (m/s²), mmss or lsb:COUNTS for 1 g")
+    gyro: str = _of_one_run(str, "UNIT:X,Y,Z; dps (°/s), rads or lsb:COUNTS for 1 °/s; or none")
+    temp: str = _of_one_run(str, "UNIT:COLUMN; c or f; or none")
+    start: str = _of_one_run(str, "when the first row was measured, as in 2026-11-30T09:05:00Z")
+    accept_units: bool = _switch("write although gravity, the rates or the times look wrong")
+    irregular: bool = _switch("the log has no fixed rate: long steps are no gaps")
+    force: bool = _switch("overwrite the recording if it exists")
+
+
 def options_of(kind: type) -> list[str]:
     """Return the names of the options that are for people, without their dashes."""
-    return [_name(each) for each in fields(kind) if each.metadata["help"] != argparse.SUPPRESS]
+    return [
+        _name(each)
+        for each in fields(kind)
+        if each.metadata["help"] != argparse.SUPPRESS and not each.metadata.get("positional")
+    ]
 
 
 def _name(each: "Field[Any]") -> str:
@@ -234,11 +268,17 @@ def parse(
         if "convert" not in each.metadata:
             parser.add_argument(f"--{name}", action="store_true", help=text)
             continue
+        if each.metadata.get("positional"):
+            convert = each.metadata["convert"]
+            parser.add_argument(
+                name, metavar=name.upper(), type=convert, nargs="?", default="", help=text
+            )
+            continue
         shown = text if text is argparse.SUPPRESS or not each.default else f"{text} (%(default)s)"
         parser.add_argument(
             f"--{name}", type=each.metadata["convert"], default=each.default, help=shown
         )
-        if text is not argparse.SUPPRESS:
+        if text is not argparse.SUPPRESS and not each.metadata.get("of_one_run"):
             variables["TRIO_MPU_" + each.name.upper()] = name
     for variable, name in variables.items():
         if value := environ.get(variable):

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from tests.helpers.messages import ROOT, all_messages, is_of_a_sensor, pattern
+from tests.helpers.messages import ROOT, all_messages, is_of_a_sensor, is_of_an_import, pattern
 from tests.helpers.pages import messages
 
 TEXT: Final = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
@@ -11,7 +11,11 @@ TEXT: Final = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 
 def found() -> set[str]:
     """The texts that belong into a table of this page, any of them."""
-    return {message.text for message in all_messages() if not is_of_a_sensor(message)}
+    return {
+        message.text
+        for message in all_messages()
+        if not is_of_a_sensor(message) and not is_of_an_import(message)
+    }
 
 
 def test_each_message_has_a_row() -> None:

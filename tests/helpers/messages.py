@@ -57,9 +57,14 @@ def all_strings() -> Iterator[tuple[str, str]]:
 
 def is_of_a_sensor(message: Message) -> bool:
     """Whether docs/sensors.md has it, not docs/operations.md; that has all of a calibration."""
-    if "Calibration" in message.kind:
+    if "Calibration" in message.kind or is_of_an_import(message):
         return False
     return message.path.startswith("trio_mpu/sensors/") or message.kind in SENSOR_ERRORS
+
+
+def is_of_an_import(message: Message) -> bool:
+    """Whether docs/import.md has it."""
+    return message.path.startswith("trio_mpu/importing/")
 
 
 def pattern(row: str) -> re.Pattern[str]:

@@ -58,15 +58,21 @@ def whole(name: str, cell: object, limit: int, mark: str = ".") -> int:
     """Return the whole number below `limit` in the column `name`, also where a program has made a
     decimal of it. Raises DeviceError."""
     value = number(name, cell, mark)
-    exponent = value.as_tuple().exponent
-    assert isinstance(exponent, int)  # it is finite
-    if exponent > 0 and not ("e" in str(cell) and value >= _PYTHON_EXPONENT):
+    if is_rounded(value, cell):
         raise DeviceError(f"{name} is {shown(cell)}: a spreadsheet has rounded it")
     if value != value.to_integral_value():
         raise DeviceError(f"{name} is {shown(cell)}, which is not a whole number")
     if not 0 <= value < limit:
         raise DeviceError(f"{name} is {shown(cell)}, which is out of range")
     return int(value)
+
+
+def is_rounded(value: Decimal, cell: object) -> bool:
+    """Return whether the number in a cell has lost its last digits, as in 1.40364E+18. Python too
+    writes large numbers with an exponent, but all their digits."""
+    exponent = value.as_tuple().exponent
+    assert isinstance(exponent, int)  # it is finite
+    return exponent > 0 and not ("e" in str(cell) and value >= _PYTHON_EXPONENT)
 
 
 def time_ns(cell: object, mark: str = ".") -> int:

@@ -35,7 +35,7 @@ class Table:
         for line in lines:
             if _is_preamble(line.text):
                 continue
-            cells = _cells(line.text, self._separator)
+            cells = cells_of(line.text, self._separator)
             place = f"line {line.number}"
             if cells is not None and not any(cells):
                 continue  # an empty row of a spreadsheet
@@ -65,7 +65,7 @@ def table_of(lines: Sequence[Line]) -> Table:
     first = next((line for line in lines if not _is_preamble(line.text)), lines[0]).text
     nearest: list[str] = []
     for separator in _SEPARATORS:
-        names = _cells(first, separator) or []
+        names = cells_of(first, separator) or []
         if len(set(names) & _USED) > len(set(nearest) & _USED):
             nearest = names
         if not lacking(names):
@@ -91,7 +91,7 @@ def _is_preamble(text: str) -> bool:
     return not text.strip() or text.startswith("#TYPE ") or text.lower().startswith("sep=")
 
 
-def _cells(text: str, separator: str) -> list[str] | None:
+def cells_of(text: str, separator: str) -> list[str] | None:
     """Return the cells of a line, or None if its quotes do not match."""
     try:
         rows = list(csv.reader([text], delimiter=separator, strict=True, skipinitialspace=True))
@@ -104,7 +104,7 @@ def _mark(lines: Sequence[Line], separator: str, names: Sequence[str]) -> str:
     """Return the decimal mark that most of the measured numbers have."""
     points = commas = 0
     for line in lines:
-        for name, cell in zip(names, _cells(line.text, separator) or (), strict=False):
+        for name, cell in zip(names, cells_of(line.text, separator) or (), strict=False):
             if name in AXES or name in SI_NAMES:
                 points += "." in cell
                 commas += "," in cell

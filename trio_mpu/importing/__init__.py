@@ -1,0 +1,1 @@
+"""Logs of other programs, turned into recordings of ours. Nothing is guessed."""
