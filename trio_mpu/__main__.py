@@ -39,6 +39,8 @@ IMPORT_HELP: Final = """\
 A column is named as in the log's header, or numbered from 1. Nothing is guessed: what is not said or
 not certain is refused. See docs/import.md.
 
+presets: {presets}
+
 examples:
   trio-mpu import walk.csv --preset phyphox --output walk-ours.csv
   trio-mpu import log.csv --time ms:t --accel mss:ax,ay,az --gyro rads:gx,gy,gz --temp none --output o.csv
@@ -145,9 +147,11 @@ def record(argv: Argv, environ: Environ) -> int:
 
 def import_(argv: Argv, environ: Environ) -> int:
     """Make a recording of another program's log."""
+    from trio_mpu.importing.presets import PRESETS
     from trio_mpu.importing.run import run_import
 
-    settings = parse(ImportSettings, "import", str(import_.__doc__), argv, environ, IMPORT_HELP)
+    epilog = IMPORT_HELP.format(presets=", ".join(PRESETS))
+    settings = parse(ImportSettings, "import", str(import_.__doc__), argv, environ, epilog)
     logs.fill_standard_descriptors()
     run_import(settings)
     return 0

@@ -223,7 +223,7 @@ class ImportSettings:
 
     log: str = _positional("the log to import")
     output: str = _of_one_run(_file, "the recording to write, compressed if it ends in .gz")
-    preset: str = _of_one_run(str, "a form that is known: see docs/import.md")
+    preset: str = _of_one_run(str, "a form of log that is known; see below")
     time: str = _of_one_run(str, "FORM:COLUMN; s, ms, us, ns, iso, mdy, dmy or hms; or rate:HZ")
     accel: str = _of_one_run(str, "UNIT:X,Y,Z; g, mg, mss (m/s²), mmss or lsb:COUNTS for 1 g")
     gyro: str = _of_one_run(str, "UNIT:X,Y,Z; dps (°/s), rads or lsb:COUNTS for 1 °/s; or none")

@@ -208,6 +208,7 @@ REFUSED: Final = [
         logs.phyphox_with_commas().replace("0;", ".5;", 3),
         "--preset phyphox",
     ),
+    case("decimal commas between commas", logs.commas_only(), BY_NUMBER.replace("lsb:16384", "g")),
     case(
         "thousands or decimals",
         "t;x;y;z\n" + "".join(f"{row}0;1,002;1,003;9,812\n" for row in range(99)),

@@ -209,6 +209,17 @@ def adafruit() -> str:
     )
 
 
+def commas_only() -> str:
+    """What a printer of decimal commas makes of a table with commas."""
+    return table(
+        "",
+        lambda t: [
+            str(t.t_ns // 10**6),
+            *(each.replace(".", ",") for each in numbers((*t.accel, *t.gyro), 1, "%.2f")),
+        ],
+    )
+
+
 def plotter() -> str:
     names = ("ax", "ay", "az", "gx", "gy", "gz")
     return table(

@@ -76,6 +76,7 @@ def test_numbered_columns_need_no_header(
         ("t,x,y\n", "g:x,y,2", "'x' and '2' are the same column"),
         ('t,x,y,z\n1,2.5,3,4\n1,2,"3,5",4', "g:x,y,z", "commas and points, as in '3,5' and '2.5'"),
         ("t;x;y;z\n1;1,002;-9,812;3", "g:x,y,z", "'1,002' can be a thousand times as much"),
+        ("10,0,05,1,02", "g:1,2,3", "'05' is no whole number: its decimal commas are like its"),
         ("a,b\nc", "g:2,3,4", "has numbers in the columns 2, 3, 4; line 1 is 'a,b'"),
         ("1;2;3,9", "g:4,5,6", "has numbers in the columns 4, 5, 6"),
         ("x;x;x;1;2;3;q,9,9,4,5,6", "g:4,5,6", "in several ways: comma and semicolon"),
@@ -99,6 +100,13 @@ def test_decimals_that_are_no_thousands_are_commas() -> None:
     assert found("t;x;y;z\n1;1,002;0,123;3").mark == ","
     assert found("t;x;y;z\n1;1,002;1,25;3").mark == ","
     assert found("t;x;y;z\n1,5;1;2;3").mark == ","  # the time alone
+
+
+def test_a_zero_before_a_number_is_no_harm_beside_decimals() -> None:
+    """Nor where a comma separates nothing."""
+    assert found("007,1.5,2,3", "g:2,3,4", "s:1").mark == "."
+    assert found("007;1;02;3", "g:2,3,4", "s:1").mark == "."
+    assert found("7,1,0,0", "g:2,3,4", "s:1").mark == "."
 
 
 def test_a_name_in_another_encoding_is_the_one_that_it_can_only_be() -> None:

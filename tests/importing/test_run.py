@@ -2,21 +2,24 @@
 
 import gzip
 import io
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.processes import ROOT, python
 from tests.importing import logs
 from tests.importing.logs import motion
 from trio_mpu.__main__ import import_, run
 from trio_mpu.importing import output
+from trio_mpu.importing.presets import PRESETS
 from trio_mpu.importing.run import run_import
 from trio_mpu.sample import Flag
 from trio_mpu.sensors.replay.recording import Recording
 from trio_mpu.sensors.replay.rows import Row
-from trio_mpu.settings import ImportSettings
+from trio_mpu.settings import ImportSettings, options_of
 
 OPTIONS = {
     "time": "ms:ms",
@@ -266,3 +269,39 @@ def test_ctrl_c_leaves_nothing_behind(folder: Folder, monkeypatch: pytest.Monkey
     monkeypatch.setattr("os.fsync", interrupted)
     line = folder.refusal(str(folder.log), *ARGV, "--output", str(folder.output))
     assert line == "interrupted: nothing was written"
+
+
+def test_help_lists_options_presets_and_examples(capfd: pytest.CaptureFixture[str]) -> None:
+    """And nothing is imported."""
+    with pytest.raises(SystemExit) as caught:
+        run(import_, ["--help"], {})
+    assert caught.value.code == 0
+    shown = capfd.readouterr().out
+    for name in options_of(ImportSettings):
+        assert f"\n  --{name} " in shown
+    assert f"presets: {', '.join(PRESETS)}\n" in shown
+    assert shown.count("\n  trio-mpu import ") == 3
+
+
+def test_a_real_process_says_the_same(folder: Folder) -> None:
+    """Its name is `import`, whatever the function is called; a full disk for its output is a line."""
+    command = ["-m", "trio_mpu", "import", str(folder.log), *ARGV, "--output", str(folder.output)]
+    with python(*command) as process:
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+    assert out.endswith(f"written: {folder.output}, 300 samples\n")
+    with python(*command) as process:
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (1, "")
+    assert err == f"import: {folder.output} exists already; --force overwrites it\n"
+    with Path("/dev/full").open("w") as full:
+        full_disk = subprocess.run(
+            [sys.executable, *command, "--force"],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+        )
+    assert full_disk.returncode == 1
+    assert full_disk.stderr == "import: can't print what was understood: No space left on device\n"

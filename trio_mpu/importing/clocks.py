@@ -79,9 +79,10 @@ class Numbers(_Clock):
         value = number("time", cells[0], mark)
         if is_rounded(value, cells[0]):
             raise DeviceError(f"time is {shown(cells[0])}: a spreadsheet has rounded it")
-        if not 0 <= value * self._unit_ns < MAX_TIME_S * 10**9:
+        time_ns = value * self._unit_ns
+        if not 0 <= time_ns < MAX_TIME_S * 10**9:
             raise DeviceError(f"time is {shown(cells[0])}, which is out of range")
-        return round(value * self._unit_ns)
+        return round(time_ns)
 
 
 class Counted(_Clock):

@@ -21,6 +21,7 @@ SEPARATORS: Final = {",": "comma", ";": "semicolon", "\t": "tab", " ": "blanks"}
 _UNREADABLE: Final = "\ufffd"  # what a reader of text puts in the place of other encodings
 _COMMENT: Final = ("#", "%")
 _MAX_SHOWN: Final = 120  # characters of a line in a message
+_FRACTION: Final = re.compile(r"[+-]?0\d+", re.ASCII)  # a whole number has no 0 before it
 # What a program may have made of 1234 for people to read; 1.234 is then written 1,234 too.
 _THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+", re.ASCII)
 
@@ -204,6 +205,7 @@ def _mark(rows: Sequence[Line], layout: Layout, columns: Sequence[str]) -> str:
     """Return the decimal mark of the measured values. Raises ImportRefused if that is not clear."""
     commas: list[str] = []
     points: list[str] = []
+    fractions: list[str] = []
     for line in rows:
         try:
             cells = layout.cells(line.text)
@@ -212,9 +214,14 @@ def _mark(rows: Sequence[Line], layout: Layout, columns: Sequence[str]) -> str:
         values = [cells[layout.places[column]] for column in columns]
         commas += [cell for cell in values if "," in cell]
         points += [cell for cell in values if "." in cell]
+        fractions += [cell for cell in values if _FRACTION.fullmatch(cell.strip())]
     if commas and points:
         raise ImportRefused(
             f"its numbers have commas and points, as in {shown(commas[0])} and {shown(points[0])}"
+        )
+    if layout.separator == "," and fractions and not points and not commas:
+        raise ImportRefused(
+            f"{shown(fractions[0])} is no whole number: its decimal commas are like its separators"
         )
     if commas and all(map(_THOUSANDS.fullmatch, commas)):
         raise ImportRefused(f"{shown(commas[0])} can be a thousand times as much")
