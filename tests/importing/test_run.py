@@ -104,7 +104,7 @@ def test_what_was_understood_is_printed_before_it_is_written(folder: Folder) -> 
     lines = ["made by me", *text.splitlines(), "# end", text.splitlines()[0], "1,2", ""]
     folder.log.write_text("\n".join(lines), "utf-8")
     folder.imported()
-    layout = "separated by comma, decimal points, header in line 2, 1 lines before it, 1 comments"
+    layout = "separated by comma, decimal points, header in line 2, lines before it: 1, comments: 1"
     undated = "(no date in the log: see --start)"
     assert folder.out.splitlines() == [
         f"log.csv: 305 lines, {layout}",

@@ -57,8 +57,8 @@ def _layout(log: Log) -> str:
         header = "a name in each cell"
     before = layout.header - bool(layout.header_text)
     text = f"separated by {SEPARATORS[layout.separator]}, {mark}, {header}"
-    text += f", {before} lines before it" if before > 0 else ""
-    return text + (f", {log.comments:,} comments" if log.comments else "")
+    text += f", lines before it: {before}" if before > 0 else ""
+    return text + (f", comments: {log.comments:,}" if log.comments else "")
 
 
 def _time(time: Time, log: Log) -> str:
