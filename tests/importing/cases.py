@@ -61,6 +61,7 @@ TIME_150: Final = ROW_150.split(",")[0]
 AX_150: Final = ROW_150.split(",")[1]
 
 FOREIGN: Final = [
+    Case("a compressed log", gzip.compress(GENERIC.encode(), mtime=0), NAMED),
     case("phyphox", logs.phyphox(), "--preset phyphox"),
     case("phyphox, semicolons and commas", logs.phyphox_with_commas(), "--preset phyphox"),
     case("Physics Toolbox", logs.physics_toolbox(), "--preset physics-toolbox"),
@@ -138,6 +139,7 @@ DAMAGED: Final = [
 ]
 
 TRUNCATED: Final = [
+    Case("a compressed log that was cut", gzip.compress(GENERIC.encode(), mtime=0)[:-2000], NAMED),
     case("cut within the last number", GENERIC[:-4], NAMED),
     case("cut within a row", GENERIC[:-30], NAMED),
     case("cut within an unused column", logs.phyphox()[:-2], "--preset phyphox"),
@@ -215,7 +217,6 @@ REFUSED: Final = [
         "--time ms:t --accel mss:x,y,z --gyro none --temp none",
     ),
     case("another program's JSON", '{"t": 1, "ax": 0.1}\n' * 50, NAMED),
-    Case("a compressed log", gzip.compress(GENERIC.encode(), mtime=0), NAMED),
     Case("a picture", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" * 99, NAMED),
     case(
         "irregular times",

@@ -12,7 +12,7 @@ from trio_mpu.importing.plan import Plan
 from trio_mpu.importing.rows import Reader, Refused
 from trio_mpu.importing.timeline import Timeline
 from trio_mpu.sensors.replay.rows import Line
-from trio_mpu.sensors.replay.text import encoding_of, lines_of
+from trio_mpu.sensors.replay.text import Text
 
 # A log of which more can't be read is another one than the options say.
 MAX_LEFT_OUT: Final = 0.1
@@ -41,7 +41,7 @@ class Log(NamedTuple):
 def head_of(path: Path) -> list[Line]:
     """Return the first lines. Raises ImportRefused and OSError."""
     try:
-        return list(itertools.islice(lines_of(path, encoding_of(path)), HEAD_LINES))
+        return list(itertools.islice(Text(path).lines(), HEAD_LINES))
     except UsageError as error:
         raise ImportRefused(str(error)) from error
 
@@ -52,8 +52,8 @@ def read_log(path: Path, plan: Plan) -> Log:
     clock, timeline = clock_of(plan.time), Timeline()
     reader = Reader(plan, layout, clock)
     left_out: dict[str, tuple[Refused, int]] = {}
-    number = 0
-    for line in lines_of(path, encoding_of(path)):
+    number, text = 0, Text(path)
+    for line in text.lines():
         number = line.number
         if number <= layout.header:
             continue
@@ -70,6 +70,8 @@ def read_log(path: Path, plan: Plan) -> Log:
         for each in refused:
             first, count = left_out.get(each.kind, (each, 0))
             left_out[each.kind] = first, count + 1
+    if text.damage:
+        left_out[text.damage] = Refused(number, text.damage, text.damage), 1
     timeline.finish()
     log = Log(layout, clock, timeline, left_out, number, reader.comments, reader.header_lines)
     _check(log, plan)
