@@ -83,7 +83,7 @@ async def _answer(request: Request, app: App, asked: History) -> Answer | Pieces
         hub, stored = app.hub, app.stored
         selection, left_out = await newest_stretch(hub, stored, selection, address)
         headers = (*headers, ("Samples-Left-Out", str(left_out)))
-        make = partial(stretch_pieces, hub, stored, selection, export, address)
+        make = partial(stretch_pieces, app, selection, export, address)
     else:
         make = partial(row_pieces, app, asked, selection, address)
     kind = TYPES[asked.format]

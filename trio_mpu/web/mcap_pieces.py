@@ -6,7 +6,7 @@ from typing import Final
 from trio_mpu.web.app import App
 from trio_mpu.web.mcap import McapFile
 from trio_mpu.web.past import Selection
-from trio_mpu.web.reader import Reader, Settings
+from trio_mpu.web.reader import Piece, Reader, Settings
 
 PIECE_SAMPLES: Final = 64  # encoded in 1 ms
 
@@ -20,25 +20,21 @@ async def mcap_pieces(
     are given has to be the same each time. Raises RequestError for times that ROS 2 can't express,
     RingError and StoreError.
     """
-    file, settings = McapFile(), None
-    reader = Reader(app.hub, app.stored, selection, address)
-    while True:
-        await reader.fetch()
-        async with app.hub.turns.slice(address):
-            piece = await reader.next(PIECE_SAMPLES)
-            if piece is None:
-                break
-            if piece.records and piece.settings != settings:
-                settings = piece.settings
-                file.begin(settings)
-            gap = piece.gap
-            for record in piece.records:
-                file.add(record, gap)
-                gap = None
-        if taken := file.taken():
-            yield taken
-    if settings is None:
-        file.begin(Settings.of_ring(app.hub))
+    file, settings = McapFile(), Settings(0, "")
+
+    def encode(piece: Piece) -> bytes:
+        nonlocal settings
+        if piece.settings != settings:
+            settings = piece.settings
+            file.begin(settings)
+        gap = piece.gap
+        for record in piece.records:
+            file.add(record, gap)
+            gap = None
+        return file.taken()
+
+    async for data in Reader(app, selection, address).encoded(PIECE_SAMPLES, encode):
+        yield data
     async with app.hub.turns.slice(address):
         file.end(app.ledger() if with_ledger else None)
     yield file.taken()

@@ -19,7 +19,7 @@ from trio_mpu.web.app import App
 from trio_mpu.web.asked import History
 from trio_mpu.web.past import Selection, select
 from trio_mpu.web.pieces import PIECE_SAMPLES
-from trio_mpu.web.reader import Reader
+from trio_mpu.web.reader import Piece, Reader
 
 # Bound "samples that points are made of, most".
 MAX_SAMPLES: Final = 100_000  # read in half a second; of more, windows of a second do
@@ -86,15 +86,14 @@ async def _filled(app: App, asked: History, times: Times, address: str) -> Grid:
         question = partial(_from_pyramid, asked.points, times, selection)
         if (found := await stored.ask(address, question)) is not None:
             grid, selection = found
-    reader = Reader(app.hub, stored, selection, address)
-    while True:
-        await reader.fetch()
-        async with app.hub.turns.slice(address):
-            piece = await reader.next(PIECE_SAMPLES)
-            if piece is None:
-                return grid
-            if piece.records:
-                grid.add(piece.records, piece.gap)
+
+    def add(piece: Piece) -> bytes:
+        grid.add(piece.records, piece.gap)
+        return b""
+
+    async for _ in Reader(app, selection, address).encoded(PIECE_SAMPLES, add):
+        pass
+    return grid
 
 
 def _from_pyramid(

@@ -5,6 +5,7 @@ overwritten what it has not read yet: by then the store has that, and it is read
 """
 
 from collections import deque
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -16,8 +17,9 @@ from trio_mpu.sample import Gap
 from trio_mpu.store import spans
 from trio_mpu.store.archive import Archive, Held, Session
 from trio_mpu.store.spans import Span
+from trio_mpu.web.app import App
 from trio_mpu.web.past import Selection
-from trio_mpu.web.stored import READ_SAMPLES, Stored
+from trio_mpu.web.stored import READ_SAMPLES
 
 
 class Piece(NamedTuple):
@@ -61,19 +63,12 @@ NOTHING: Final = Piece(Settings(0, ""), [], None)
 
 
 class Reader:
-    """Reads a selection once. To be used as
+    """Reads a selection once."""
 
-    while True:
-        await reader.fetch()            # may wait for the disk
-        async with turns.slice(…):
-            piece = await reader.next(most)   # does not
-            if piece is None: break
-    """
-
-    def __init__(self, hub: Hub, stored: Stored | None, selection: Selection, address: str) -> None:
-        self.left = selection.limit  # samples that may still be given; None: any number
-        self._hub, self._stored, self._address = hub, stored, address
-        self._source, self._settings = hub.record_source, Settings.of_ring(hub)
+    def __init__(self, app: App, selection: Selection, address: str) -> None:
+        self._left = selection.limit  # samples that may still be given; None: any number
+        self._hub, self._stored, self._address = app.hub, app.stored, address
+        self._source, self._settings = app.hub.record_source, Settings.of_ring(app.hub)
         self._generation, self._after, self._end = (
             selection.generation,
             selection.after,
@@ -86,9 +81,27 @@ class Reader:
         self._is_lapped = False  # the ring has lost what is next
         self._is_lost = False  # …and the store does not have it either
 
-    async def fetch(self) -> None:
-        """Get what comes next from the store, if it is to come from there. Raises StoreError."""
-        if self._stored is None or self.left == 0:
+    async def encoded(
+        self, most: int, encode: Callable[[Piece], bytes]
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield what `encode` makes of each piece of at most so many records, unless it is b"".
+
+        To read the ring and to encode is done in this address's turn, to read the store before it.
+        Raises RingError when the ring is replaced, or can't be read, and StoreError.
+        """
+        while True:
+            await self._fetch()
+            async with self._hub.turns.slice(self._address):
+                piece = await self._next(most)
+                if piece is None:
+                    return
+                data = encode(piece) if piece.records else b""
+            if data:
+                yield data
+
+    async def _fetch(self) -> None:
+        """Get what comes next from the store, if it is to come from there."""
+        if self._stored is None or self._left == 0:
             return
         if self._is_lapped:
             self._is_lapped = False
@@ -106,21 +119,18 @@ class Reader:
                 self._spans.popleft()
                 self._chunk_id = 0
 
-    async def next(self, most: int) -> Piece | None:
-        """Return the next records, `most` at most; None if there are no more, and none at all in
-        them if there is something to fetch first.
-
-        Raises RingError when the ring is replaced, or can't be read.
-        """
-        if self.left is not None:
-            most = min(most, self.left)
+    async def _next(self, most: int) -> Piece | None:
+        """Return the next records, `most` at most; None if there are no more, and NOTHING if there
+        is something to fetch first."""
+        if self._left is not None:
+            most = min(most, self._left)
         if not most:
             return None
         piece = self._from_store(most) if self._held else await self._from_ring(most)
         if piece is None or not piece.records:
             return piece
-        if self.left is not None:
-            self.left -= len(piece.records)
+        if self._left is not None:
+            self._left -= len(piece.records)
         self._last = piece.settings.generation, piece.records[-1].seq
         return piece
 

@@ -9,7 +9,7 @@ from trio_mpu.web.app import App
 from trio_mpu.web.asked import History
 from trio_mpu.web.past import Selection
 from trio_mpu.web.pieces import PIECE_SAMPLES
-from trio_mpu.web.reader import Reader
+from trio_mpu.web.reader import Piece, Reader
 
 
 async def row_pieces(
@@ -22,22 +22,19 @@ async def row_pieces(
     RingError when the ring is replaced in the middle, or can't be read, and StoreError.
     """
     opening, between, closing = _frame(asked, selection.newest_generation(app.hub))
-    reader = Reader(app.hub, app.stored, selection, address)
-    text, separator = opening, ""
-    while True:
-        await reader.fetch()
-        async with app.hub.turns.slice(address):
-            piece = await reader.next(PIECE_SAMPLES)
-            if piece is None:
-                break
-            gap = piece.gap
-            for record in piece.records:
-                text += separator + _row(asked, record, piece.origin, gap)
-                separator, gap = between, None
-        if text:
-            yield text.encode()
-            text = ""
-    yield (text + closing).encode()
+    before = opening
+
+    def encode(piece: Piece) -> bytes:
+        nonlocal before
+        text, gap = "", piece.gap
+        for record in piece.records:
+            text += before + _row(asked, record, piece.origin, gap)
+            before, gap = between, None
+        return text.encode()
+
+    async for data in Reader(app, selection, address).encoded(PIECE_SAMPLES, encode):
+        yield data
+    yield ((before if before is opening else "") + closing).encode()
 
 
 def _frame(asked: History, generation: int) -> tuple[str, str, str]:

@@ -16,13 +16,15 @@ from trio_mpu.record import Record
 from trio_mpu.store import spans
 from trio_mpu.store.archive import Archive
 from trio_mpu.store.spans import Span
+from trio_mpu.web.app import App
 from trio_mpu.web.exports import Export
 from trio_mpu.web.past import Selection
 from trio_mpu.web.pieces import PIECE_SAMPLES
-from trio_mpu.web.reader import Reader
+from trio_mpu.web.reader import Piece, Reader
 from trio_mpu.web.stored import Stored
 
 MIN_SAMPLES: Final = 2  # one sample has no rate
+LOST: Final = "the ring has overwritten samples before they were sent"
 
 
 async def newest_stretch(
@@ -116,7 +118,7 @@ def _in_store(asked: list[Span], joins: bool, archive: Archive) -> tuple[list[Sp
 
 
 async def stretch_pieces(
-    hub: Hub, stored: Stored | None, stretch: Selection, export: Export, address: str
+    app: App, stretch: Selection, export: Export, address: str
 ) -> AsyncGenerator[bytes, None]:
     """Yield the stretch as a file, piece by piece.
 
@@ -124,22 +126,19 @@ async def stretch_pieces(
     later, or can't be read, and StoreError: an answer that breaks off is better than one with a
     hidden gap.
     """
-    reader, first = Reader(hub, stored, stretch, address), None
-    while True:
-        await reader.fetch()
-        async with hub.turns.slice(address):
-            piece = await reader.next(PIECE_SAMPLES)
-            if piece is None:
-                break
-            if not piece.records:
-                continue
-            if first is not None and piece.gap is not None:
-                raise RingError("the ring has overwritten samples before they were sent")
-            text = ""
-            if first is None:
-                first = piece.records[0]
-                text = export.opening(first)
-            text += "".join([export.row(record, first) for record in piece.records])
-        yield text.encode()
+    first: Record | None = None
+
+    def encode(piece: Piece) -> bytes:
+        nonlocal first
+        text = ""
+        if first is None:
+            first = piece.records[0]
+            text = export.opening(first)
+        elif piece.gap is not None:
+            raise RingError(LOST)
+        return (text + "".join([export.row(record, first) for record in piece.records])).encode()
+
+    async for data in Reader(app, stretch, address).encoded(PIECE_SAMPLES, encode):
+        yield data
     if first is None:
-        raise RingError("the ring has overwritten samples before they were sent")
+        raise RingError(LOST)
