@@ -6,6 +6,7 @@ import pytest
 
 from trio_mpu.__main__ import run, start
 from trio_mpu.settings import StartSettings
+from trio_mpu.shm import segment
 from trio_mpu.supervisor import start as start_module
 from trio_mpu.supervisor.program import Program
 from trio_mpu.supervisor.start import run_start
@@ -16,6 +17,7 @@ class Kept:
 
     programs: Sequence[Program] = ()
     is_hopeless: Callable[[Program], bool]
+    at_end: Callable[[], None]
 
     def by_name(self, name: str) -> Program:
         """The program of this name."""
@@ -41,7 +43,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> Kept:
             is_hopeless: Callable[[Program], bool],
             at_end: Callable[[], None],
         ) -> None:
-            kept.programs, kept.is_hopeless = programs, is_hopeless
+            kept.programs, kept.is_hopeless, kept.at_end = programs, is_hopeless, at_end
 
         def run(self) -> int:
             return 0
@@ -98,3 +100,21 @@ def test_a_wrong_bound_is_refused_before_anything_runs(
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith(message)
     assert kept.programs == ()
+
+
+@pytest.mark.parametrize(("status", "stays"), [(0, False), (1, True), (-9, True)])
+def test_the_ring_stays_if_the_recorder_has_not_ended_well(
+    kept: Kept,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+    stays: bool,
+) -> None:
+    """What is not in the file is still there; the next recorder finds it."""
+    removed: list[str] = []
+    monkeypatch.setattr(segment, "remove", removed.append)
+    run_start(StartSettings(store="a.db", ring="mine"), [])
+    kept.by_name("record").status = status
+    kept.at_end()
+    assert removed == ([] if stays else ["mine"])
+    assert ("ring mine stays" in caplog.text) == stays

@@ -110,3 +110,27 @@ def test_file_and_bound_can_come_from_the_environment(ring_name: str, tmp_path: 
     with started(ring_name, tmp_path, environ=environ) as (script, _):
         eventually(lambda: newest(tmp_path / "h.db") > 0, "nothing recorded")
         stop(script)
+
+
+def test_what_could_not_be_written_is_recorded_at_the_next_start(
+    ring_name: str, tmp_path: Path
+) -> None:
+    """The ring stays for that, with all numbers; and is removed when all is in the file."""
+    file = tmp_path / "history.db"
+    file.mkdir()
+    with (
+        started(ring_name, tmp_path, f"--store={file}") as (script, _),
+        RingReader(ring_name) as reader,
+    ):
+        reader.bell.close()
+        eventually(lambda: "trying again" in said(tmp_path).read_text(), "no complaint")
+        stop(script)
+        reached = head(reader)
+    assert f"ring {ring_name} stays" in said(tmp_path).read_text()
+    file.rmdir()
+    with started(ring_name, tmp_path, f"--store={file}") as (script, _):
+        eventually(lambda: newest(file) > reached, "nothing recorded")
+        stop(script)
+    kept = numbers(file)
+    assert kept == [*range(1, kept[-1] + 1)]
+    assert left_behind(ring_name) == []

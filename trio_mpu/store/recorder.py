@@ -38,8 +38,9 @@ async def run_recorder(
 ) -> None:
     """Record the ring until `stop`, and then what it still holds.
 
-    Raises UsageError. If the file can't be used at the start, StoreError is raised; under a
-    supervisor, whose other programs are of use without it, it is tried again instead.
+    Raises UsageError, and StoreError if something could not be written in the end. If the file
+    can't be used at the start, StoreError is raised too; under a supervisor, whose other programs
+    are of use without it, it is tried again instead.
     """
     keep = parse_keep(settings.keep)
     if not settings.store:
@@ -48,9 +49,6 @@ async def run_recorder(
     writer = Writer(path, keep, Backlog())
     is_patient = settings.supervisor is not None
     ends = await (writer.open_patiently(stop) if is_patient else writer.open())
-    if ends is None:
-        task_status.started()
-        return
     log.info("recording ring %s into %s", settings.ring, path)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(writer.run)

@@ -33,16 +33,18 @@ class Writer:
         """Open the file; return the newest number of each generation in it. Raises StoreError."""
         return await trio.to_thread.run_sync(self._open)
 
-    async def open_patiently(self, stop: trio.Event) -> dict[str, int] | None:
-        """As `open`, but try again for as long as that fails; return None if `stop` is set."""
-        while not stop.is_set():
+    async def open_patiently(self, stop: trio.Event) -> dict[str, int]:
+        """As `open`, but try again for as long as that fails, until `stop`: then StoreError is
+        raised."""
+        while True:
             try:
                 return await self.open()
             except StoreError as error:
                 self._failed(error)
+                if stop.is_set():
+                    raise
             with trio.move_on_after(RETRY_S):
                 await stop.wait()
-        return None
 
     def more(self) -> None:
         """Say that something was added to the backlog."""
@@ -54,7 +56,10 @@ class Writer:
         self._more.set()
 
     async def run(self) -> None:
-        """Write until `end`. Cancellation waits for the transaction in progress."""
+        """Write until `end`; raise StoreError if something could not be written then.
+
+        Cancellation waits for the transaction in progress.
+        """
         try:
             while True:
                 await self._more.wait()
@@ -65,8 +70,7 @@ class Writer:
                     if await self._write():
                         continue
                     if is_last_try:
-                        log.error("%d samples are not in the file", self.backlog.samples())
-                        return
+                        raise StoreError(f"{self.backlog.samples()} samples are not in the file")
                     with trio.move_on_after(RETRY_S):
                         await self._ended.wait()
                     is_last_try = self._ended.is_set()

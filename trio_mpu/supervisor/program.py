@@ -59,6 +59,7 @@ class Program:
     _begun_s: float = 0.0
     _runs: int = 0
     was_asked: bool = False  # to stop
+    status: int = 0  # with which it ended last, negative for a signal
     ready_fd: int = -1  # where it says that it is ready; -1: it has, or does not run
     _pauses: Pauses = field(default_factory=Pauses)
 
@@ -98,7 +99,8 @@ class Program:
         self._close()
         self.pid = 0
         self.ended()
-        return os.waitstatus_to_exitcode(status)
+        self.status = os.waitstatus_to_exitcode(status)
+        return self.status
 
     def hear(self) -> None:
         """Take note if it has said that it is ready."""
@@ -110,7 +112,8 @@ class Program:
     def kill(self) -> None:
         """Kill it, and wait for its end."""
         self.signal(signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+        _, status = os.waitpid(self.pid, 0)
+        self.status = os.waitstatus_to_exitcode(status)
         self._close()
         self.pid = 0
         self.ended()

@@ -1,5 +1,6 @@
 """`trio-mpu start`: producer, server and recorder together, and nothing left behind."""
 
+import logging
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -13,6 +14,8 @@ from trio_mpu.settings import (
 )
 from trio_mpu.supervisor.keeper import Supervisor
 from trio_mpu.supervisor.program import Program, our_command
+
+log = logging.getLogger(__name__)
 
 HEAD_START_S: Final = 1.0  # arbitrary: a sensor that takes longer does not keep the page away
 # Bound "time before start kills a program, s".
@@ -42,6 +45,12 @@ def run_start(settings: StartSettings, argv: Sequence[str]) -> int:
         return program is not recorder and not program.was_ready
 
     def remove_ring() -> None:
+        if recorder.status:
+            log.warning(
+                "ring %s stays: what is not in the file can be recorded from it at the next start",
+                settings.ring,
+            )
+            return
         # Not before: it loads much, and the supervisor is to be small while everything runs.
         from trio_mpu.shm.segment import remove  # noqa: PLC0415
 
