@@ -18,7 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Final
@@ -71,23 +71,26 @@ def oldest_id(port: int) -> str:
     return f"{generation}-{max(1, int(seq) - CAPACITY + 10)}"
 
 
-def be_greedy(port: int, load: str, seconds: float) -> None:
-    """Ask for all of a load, and read whatever comes as fast as it comes."""
+def be_greedy(
+    port: int, wanted: Iterable[tuple[str, bool]], addresses: Sequence[str], seconds: float
+) -> None:
+    """Ask for all that is wanted, by these addresses in turn, and read whatever comes as fast as it
+    comes."""
     oldest, selector = oldest_id(port), selectors.DefaultSelector()
+    next_address = itertools.cycle(addresses)
 
     def ask(path: str, again: bool) -> None:
         with contextlib.suppress(OSError):
             client = socket.create_connection(
-                ("127.0.0.1", port), TIMEOUT_S, source_address=(GREEDY, 0)
+                ("127.0.0.1", port), TIMEOUT_S, source_address=(next(next_address), 0)
             )
             target = path.replace("{oldest}", oldest)
             client.sendall(f"GET {target} HTTP/1.0\r\nHost: x\r\n\r\n".encode())
             client.setblocking(False)
             selector.register(client, selectors.EVENT_READ, (path, again))
 
-    for wanted in LOADS[load]:
-        for path, again in wanted():
-            ask(path, again)
+    for path, again in wanted:
+        ask(path, again)
     end_s = time.monotonic() + seconds
     while (left_s := end_s - time.monotonic()) > 0:
         for key, _ in selector.select(min(left_s, 0.5)):
@@ -148,8 +151,9 @@ def measure(_: str, load: str, seconds: float) -> Row:
     fill(ring_of_ours())
     with serving("ours", Feed(RATE_HZ, capacity=CAPACITY)) as server:
         begun = server.cpu_s()[0]
+        wanted = [each for part in LOADS[load] for each in part()]
         greedy = multiprocessing.Process(
-            target=be_greedy, args=(server.port, load, seconds + SETTLE_S + 1)
+            target=be_greedy, args=(server.port, wanted, [GREEDY], seconds + SETTLE_S + 1)
         )
         pipes = [multiprocessing.Pipe(duplex=False) for _ in range(2)]
         watchers = [

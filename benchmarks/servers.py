@@ -39,6 +39,7 @@ class Feed:
     rate_hz: float = 100
     flush_ms: int = 0
     capacity: int = 65_536  # of our ring; the others have none
+    store: str = ""  # a recorder's file that our server reads
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,15 @@ class Server:
         """Return the memory of the server itself (proc(5): resident)."""
         statm = Path(f"/proc/{self.pids[0]}/statm").read_text()
         return int(statm.split()[1]) * _PAGE_BYTES / 1024
+
+    def forget_peak(self) -> None:
+        """Let `peak_kb` begin anew (proc(5): clear_refs)."""
+        Path(f"/proc/{self.pids[0]}/clear_refs").write_text("5")
+
+    def peak_kb(self) -> float:
+        """Return the most memory of the server itself since then (proc(5): VmHWM)."""
+        status = Path(f"/proc/{self.pids[0]}/status").read_text()
+        return float(status.partition("VmHWM:")[2].split()[0])
 
     def descriptors(self) -> int:
         """Return how many files the server itself has open."""
@@ -79,11 +89,12 @@ def _floor(port: int, _: str, feed: Feed) -> list[Command]:
 
 def _ours(port: int, ring: str, feed: Feed) -> list[Command]:
     server = f"server_main.py --host 127.0.0.1 --port {port} --max-clients {MAX_CLIENTS}"
+    stored = ["--store", feed.store] if feed.store else []
     producer = f"producer_main.py --device sim:seed=1 --rate {feed.rate_hz:g}"
     producer += f" --capacity {feed.capacity}"
     return [
-        [sys.executable, *program_line.split(), "--ring", ring]
-        for program_line in (server, producer)
+        [sys.executable, *server.split(), *stored, "--ring", ring],
+        [sys.executable, *producer.split(), "--ring", ring],
     ]
 
 
