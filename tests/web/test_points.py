@@ -17,6 +17,7 @@ from tests.web.test_past import ORIGIN, RESTART
 from trio_mpu.formats import SI_NAMES
 from trio_mpu.record import Record
 from trio_mpu.sample import AXES, Flag, Gap
+from trio_mpu.store import summary
 from trio_mpu.store.chunk import chunks_of
 from trio_mpu.store.database import Database
 from trio_mpu.store.keep import Keep
@@ -184,6 +185,17 @@ async def test_too_many_samples_are_taken_from_the_pyramid(
     bounds = {"from": str(begin_s), "to": str(begin_s + 200)}
     window_s, found = await points_of(path, points="1000", **bounds)
     assert (window_s, len(found)) == (1, 200)
+
+
+async def test_too_many_windows_are_taken_from_the_next_level(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fewer and longer windows than were asked for; where they are not too many, nothing changes."""
+    monkeypatch.setattr(summary, "MAX_WINDOWS", 5000)
+    window_s, found = await points_of(path, points="7000")
+    assert (window_s, sum(row["n"] for row in found)) == (60, len(SAMPLES))
+    window_s, _ = await points_of(path, points="1000", **{"from": str(BEGUN_S + 3600)})
+    assert window_s == 4
 
 
 async def test_windows_outlive_their_samples(path: Path, tmp_path: Path) -> None:

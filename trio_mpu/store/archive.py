@@ -24,7 +24,11 @@ _SESSIONS: Final = (
     "SELECT id, generation, source, chip, calibration, period_ns, correction_ns, first_chunk_id, "
     "lead(first_chunk_id) OVER (ORDER BY id) FROM sessions JOIN clocks ON session_id = id"
 )
-_ENDS: Final = "SELECT min(id), max(id) FROM chunks HAVING count(*) > 0"
+# Not min() and max() together: SQLite would read the whole table for that.
+_ENDS: Final = (
+    "SELECT * FROM (SELECT id FROM chunks ORDER BY id LIMIT 1), "
+    "(SELECT id FROM chunks ORDER BY id DESC LIMIT 1)"
+)
 _CHUNKS: Final = (
     "SELECT id, first_seq, count, format, data FROM chunks WHERE id BETWEEN ? AND ? ORDER BY id"
 )

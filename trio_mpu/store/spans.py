@@ -170,12 +170,21 @@ def _first_at(archive: Archive, session: Session, chunk_id: int, time_ns: int) -
 def _first(archive: Archive, span: Span, column: str, value: int) -> int:
     """Return the first chunk of a span whose `column`, which rises, is at least `value`; one
     beyond the last if there is none."""
-    statement = f"SELECT {column} FROM chunks WHERE id = ?"  # noqa: S608 - of our own columns
+    statement = f"SELECT {column} >= ? FROM chunks WHERE id = ?"  # noqa: S608 - of our own columns
+
+    def is_there(chunk_id: int) -> bool:
+        ((found,),) = archive.rows(statement, value, chunk_id)
+        return bool(found)
+
     low, high = span.first_chunk_id, span.last_chunk_id + 1
+    # The ends first: most sessions are wholly before or after it.
+    if is_there(low):
+        return low
+    if not is_there(high - 1):
+        return high
     while low < high:
         middle = (low + high) // 2
-        ((found,),) = archive.rows(statement, middle)
-        low, high = (low, middle) if found >= value else (middle + 1, high)
+        low, high = (low, middle) if is_there(middle) else (middle + 1, high)
     return low
 
 

@@ -12,6 +12,8 @@ from trio_mpu.store.pyramid import LEVELS_S
 from trio_mpu.store.schema import SETTLED
 from trio_mpu.store.spans import Span
 
+# Bound "windows that points are made of, most".
+MAX_WINDOWS: Final = 200_000  # summed in half a second; more than 3,333 points may need more
 _NS_PER_S: Final = 10**9
 _AXES: Final = len(AXES)
 
@@ -36,10 +38,15 @@ _GAPS: Final = (
 _CLOCKS: Final = (
     "SELECT json_group_array(session_id), correction_ns FROM clocks GROUP BY correction_ns"
 )
-# Not min(): SQLite stops at the first one.
+# Not min(): SQLite stops at the first one. Sessions of another clock may begin late in the table: the
+# windows of an hour, which are few and the last to be deleted, say where to look.
 _OLDEST: Final = (
-    "SELECT start_s FROM pyramid WHERE level_s = ? "
-    "AND session_id IN (SELECT value FROM json_each(?)) ORDER BY start_s LIMIT 1"
+    "SELECT start_s FROM pyramid WHERE level_s = ?1 "  # noqa: S608 - of names above
+    "AND session_id IN (SELECT value FROM json_each(?2)) AND start_s >= ("
+    f"SELECT start_s FROM pyramid WHERE level_s = {LEVELS_S[-1]} "
+    "AND session_id IN (SELECT value FROM json_each(?2)) AND start_s + level_s > ("
+    "SELECT start_s FROM pyramid WHERE level_s = ?1 ORDER BY start_s LIMIT 1"
+    ") ORDER BY start_s LIMIT 1) ORDER BY start_s LIMIT 1"
 )
 
 
@@ -84,10 +91,16 @@ def summed(archive: Archive, plan: Plan, to_ns: int) -> tuple[Grid, list[Span]]:
     return grid, spans.between(archive, unsettled, plan.start_ns, to_ns)
 
 
-def level_for(archive: Archive, needed_ns: int, from_ns: int) -> int:
-    """Return the coarsest level whose windows are no longer than `needed_ns`; a coarser one, or 1,
-    if those that begin before `from_ns` have been deleted already."""
-    level_s = max([each for each in LEVELS_S if each * _NS_PER_S <= needed_ns], default=LEVELS_S[0])
+def level_for(archive: Archive, needed_ns: int, from_ns: int, to_ns: int) -> int:
+    """Return the coarsest level whose windows are no longer than `needed_ns`, or 1; a coarser one
+    where those would be more than MAX_WINDOWS from `from_ns` to `to_ns`, or have been deleted
+    already at the beginning of that."""
+    finest_s = max([each for each in LEVELS_S if each * _NS_PER_S <= needed_ns], default=1)
+    least_ns = (to_ns - from_ns) / MAX_WINDOWS
+    level_s = next(
+        (each for each in LEVELS_S if each >= finest_s and each * _NS_PER_S >= least_ns),
+        LEVELS_S[-1],
+    )
     oldest = {each: _oldest(archive, each) for each in LEVELS_S if each >= level_s}
     for coarser in LEVELS_S:
         if coarser <= level_s:

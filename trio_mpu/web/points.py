@@ -112,7 +112,7 @@ def _from_pyramid(
         )
         if samples <= MAX_SAMPLES and has_all:
             return None
-    level_s = summary.level_for(archive, needed_ns, times.from_ns)
+    level_s = summary.level_for(archive, needed_ns, *times)
     level_ns = level_s * _NS_PER_S
     start_ns = times.from_ns // level_ns * level_ns
     width_ns = math.ceil((times.to_ns - start_ns) / (level_ns * points)) * level_ns
