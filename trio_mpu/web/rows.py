@@ -26,9 +26,9 @@ async def row_pieces(
 
     def encode(piece: Piece) -> bytes:
         nonlocal before
-        text, gap = "", piece.gap
+        text, gap, origin = "", piece.gap, piece.origin
         for record in piece.records:
-            text += before + _row(asked, record, piece.origin, gap)
+            text += before + _row(asked, record, origin, gap)
             before, gap = between, None
         return text.encode()
 

@@ -17,7 +17,7 @@ from trio_mpu.store.archive import Archive
 T = TypeVar("T")
 
 # Bound "samples read from the store at a time".
-READ_SAMPLES: Final = 1024  # some ms, of which decompression leaves half to others
+READ_SAMPLES: Final = 256  # 0.2 MB for each reader; with 1024, a tenth faster and four times that
 
 
 class Stored:
