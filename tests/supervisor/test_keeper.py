@@ -4,6 +4,7 @@ import contextlib
 import errno
 import logging
 import os
+import re
 import select
 import signal
 import threading
@@ -24,6 +25,8 @@ PROLOGUE = """
     descriptors=${1#--supervisor=}
     ready() { eval "echo >&${descriptors%:*}"; }
     until_lifeline() { eval "read -r _ <&${descriptors#*:}"; }
+"""
+BEGUN = """
     echo $$ >>"$LOG"
 """
 
@@ -44,8 +47,11 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def shell(name: str, script: str) -> Program:
-    """A program that is a shell script."""
-    return Program(name, ["/bin/bash", "-c", PROLOGUE + script, name], _pauses=Pauses(0.01))
+    """A program that is a shell script. Its traps are set before it says that it runs: a signal that
+    came earlier would just kill it."""
+    traps = re.findall("trap '[^']*' TERM", script)
+    begun = "\n".join([PROLOGUE, *traps]) + BEGUN
+    return Program(name, ["/bin/bash", "-c", begun + script, name], _pauses=Pauses(0.01))
 
 
 WAITS = "ready; trap 'exit 0' TERM; while :; do sleep 0.01; done"
@@ -246,7 +252,7 @@ def test_a_second_signal_is_handed_on_and_leaves_less_time(
 def test_one_that_outlives_another_is_asked_to_stop_after_that_ones_end(log: Path) -> None:
     """It finds all that the other one did, and is asked once."""
     last_act = "trap 'sleep 0.05; echo 1 >>\"$LOG\"; exit 0' TERM"
-    first = shell("first", f"ready; {last_act}; while :; do sleep 0.01; done")
+    first = shell("first", f"{last_act}; ready; while :; do sleep 0.01; done")
     second = shell("second", f"{WAITS.replace('exit 0', 'echo 2 >>$LOG; sleep 0.05; exit 0')}")
     second.outlives = first
     with meanwhile(lambda: wait_for(log, 2)):

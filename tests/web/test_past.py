@@ -342,6 +342,9 @@ def test_times_are_unix_seconds_or_iso(name: str) -> None:
     ):
         asked = History.of(Request("GET", "/history", {name: text}))
         assert (asked.from_ns if name == "from" else asked.to_ns) == ns
+    for text, ns in (("9999999999", 2**62), ("9999-12-31", 2**62), ("0001-01-01", 0)):
+        asked = History.of(Request("GET", "/history", {name: text}))
+        assert (asked.from_ns if name == "from" else asked.to_ns) == ns
     for text in ("", "yesterday", "2025-13-01", "1e9", "-5"):
         with pytest.raises(RequestError, match=f"{name} is Unix seconds, or ISO 8601 such as"):
             History.of(Request("GET", "/history", {name: text}))

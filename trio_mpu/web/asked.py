@@ -16,6 +16,7 @@ PARAMETERS: Final = ("format", *BOUNDS, "points", *NOTATION)
 FORMATS: Final = ("json", "csv", "ndjson", *EXPORTS, "mcap")
 # Bound "seconds=, most".
 MAX_SECONDS: Final = 10**8  # three years; before that there is from=
+MAX_TIME_NS: Final = 2**62  # in 2116: later ones count as this one, earlier ones than 1970 as that
 # Bound "points=, most".
 MAX_POINTS: Final = 10_000  # more than any screen has
 
@@ -88,7 +89,7 @@ def _time(request: Request, name: str) -> int | None:
         raise RequestError(
             400, f"{name} is Unix seconds, or ISO 8601 such as 2026-11-27T20:53:36Z (or +01:00)"
         )
-    return time_ns
+    return min(max(0, time_ns), MAX_TIME_NS)
 
 
 def _whole(request: Request, name: str, low: int, high: int) -> int | None:

@@ -1,6 +1,7 @@
 """The samples of the history as MCAP."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final
 
 from trio_mpu.web.app import App
@@ -33,8 +34,9 @@ async def mcap_pieces(
             gap = None
         return file.taken()
 
-    async for data in Reader(app, selection, address).encoded(PIECE_SAMPLES, encode):
-        yield data
+    async with aclosing(Reader(app, selection, address).encoded(PIECE_SAMPLES, encode)) as pieces:
+        async for data in pieces:
+            yield data
     async with app.hub.turns.slice(address):
         file.end(app.ledger() if with_ledger else None)
     yield file.taken()

@@ -6,6 +6,7 @@ samples themselves. What the pyramid does not have yet is added from chunks and 
 
 import math
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -91,8 +92,9 @@ async def _filled(app: App, asked: History, times: Times, address: str) -> Grid:
         grid.add(piece.records, piece.gap)
         return b""
 
-    async for _ in Reader(app, selection, address).encoded(PIECE_SAMPLES, add):
-        pass
+    async with aclosing(Reader(app, selection, address).encoded(PIECE_SAMPLES, add)) as pieces:
+        async for _ in pieces:
+            pass
     return grid
 
 

@@ -87,7 +87,8 @@ class Reader:
         """Yield what `encode` makes of each piece of at most so many records, unless it is b"".
 
         To read the ring and to encode is done in this address's turn, to read the store before it.
-        Raises RingError when the ring is replaced, or can't be read, and StoreError.
+        Raises RingError when the ring is replaced, or can't be read, and StoreError. To be closed
+        by the caller, as by contextlib.aclosing.
         """
         while True:
             await self._fetch()

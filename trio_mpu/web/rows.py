@@ -1,6 +1,7 @@
 """The samples of the history as rows of JSON and CSV."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from trio_mpu.formats import Origin, row_csv, row_json
 from trio_mpu.record import Record
@@ -32,8 +33,9 @@ async def row_pieces(
             before, gap = between, None
         return text.encode()
 
-    async for data in Reader(app, selection, address).encoded(PIECE_SAMPLES, encode):
-        yield data
+    async with aclosing(Reader(app, selection, address).encoded(PIECE_SAMPLES, encode)) as pieces:
+        async for data in pieces:
+            yield data
     yield ((before if before is opening else "") + closing).encode()
 
 

@@ -5,6 +5,7 @@ would shift all frequencies.
 """
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -138,7 +139,8 @@ async def stretch_pieces(
             raise RingError(LOST)
         return (text + "".join([export.row(record, first) for record in piece.records])).encode()
 
-    async for data in Reader(app, stretch, address).encoded(PIECE_SAMPLES, encode):
-        yield data
+    async with aclosing(Reader(app, stretch, address).encoded(PIECE_SAMPLES, encode)) as pieces:
+        async for data in pieces:
+            yield data
     if first is None:
         raise RingError(LOST)
