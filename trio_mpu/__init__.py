@@ -14,7 +14,8 @@ in pyproject.toml hold all of it to this, and `lint-imports` checks them.
     server        the task tree, its workers                → supervisor, http, web, fanout,
                                                               metrics, ring
     http          one connection                            → web, fanout, metrics
-    web           requests → answers                        → store, to read it; fanout, metrics
+    web           requests → answers                        → history, fanout, metrics
+    history       ring and store as one, in all formats     → store, to read it; fanout, metrics
     fanout        newest samples → every subscriber         → metrics
     metrics       what is counted, and how it is shown      → (nothing)
 

@@ -17,6 +17,8 @@ from tests.web.test_app import HEADER
 from trio_mpu import formats
 from trio_mpu.fanout.snapshot import Snapshot
 from trio_mpu.formats import Origin
+from trio_mpu.history import mcap, ros_messages
+from trio_mpu.history.reader import Settings
 from trio_mpu.metrics import counters
 from trio_mpu.metrics.counters import COUNTERS
 from trio_mpu.record import LEDGER, MAX_CAPACITY, MIN_CAPACITY, Header, Record, State, oldest_seq
@@ -25,11 +27,10 @@ from trio_mpu.sample import AXES, Flag, Gap
 from trio_mpu.server.follower import CHECK_S
 from trio_mpu.shm import layout, semaphore
 from trio_mpu.shm.doorbell import BELLS, address
-from trio_mpu.web import cors, history, mcap, ros_messages
+from trio_mpu.web import cors, history
 from trio_mpu.web.answer import Answer
 from trio_mpu.web.page import Page
 from trio_mpu.web.pieces import Pieces
-from trio_mpu.web.reader import Settings
 from trio_mpu.web.request import NOTATION, Request
 from trio_mpu.web.routes import ROUTES
 

@@ -9,7 +9,7 @@ from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
 
 from tests.helpers.fakes import GENERATION, FakeRecords, Served, make_app, serving
-from tests.web.test_past import EARLIER, World, time_of, world
+from tests.history.test_past import EARLIER, World, time_of, world
 from trio_mpu.web import history
 from trio_mpu.web.history import TYPES
 from trio_mpu.web.pieces import Pieces
@@ -21,7 +21,7 @@ WINDOW = f"from={time_of((EARLIER, 50)) // 10**9}&to={time_of((GENERATION, 950))
 
 def serve(served: Served, it: World) -> None:
     """Let a real server have the ring and the file of a world."""
-    served.app.stored = it.app.stored
+    served.app.past.stored = it.app.past.stored
     served.app.hub.begin(it.ring.origin, it.ring.records.values())
 
 

@@ -15,14 +15,14 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from tests.helpers.fakes import GENERATION, FakeRecords, make_app, serving
 from trio_mpu.fanout import forms
 from trio_mpu.formats import COLUMNS, SI_COLUMNS
+from trio_mpu.history.asked import History
+from trio_mpu.history.past import select
+from trio_mpu.history.rows import row_pieces
 from trio_mpu.sample import Flag
 from trio_mpu.web import history
 from trio_mpu.web.app import App
-from trio_mpu.web.asked import History
 from trio_mpu.web.event_stream import HEARTBEAT_S, events
-from trio_mpu.web.past import select
 from trio_mpu.web.request import Request
-from trio_mpu.web.rows import row_pieces
 
 
 @pytest.fixture(autouse=True)
@@ -60,8 +60,8 @@ async def growing(app: App, **query: str) -> AsyncIterator[Growing]:
 async def of_history(app: App, kind: str, after: int = 0) -> str:
     """What the history has of the same samples."""
     asked = History(kind, (GENERATION, after))
-    selection = await select(app.hub, app.stored, asked, "")
-    return b"".join([piece async for piece in row_pieces(app, asked, selection, "")]).decode()
+    selection = await select(app.past, asked, "")
+    return b"".join([piece async for piece in row_pieces(app.past, asked, selection, "")]).decode()
 
 
 def ring(count: int, capacity: int = 1000) -> FakeRecords:

@@ -13,14 +13,15 @@ import pytest
 from tests.helpers.fakes import GENERATION, PERIOD_NS, FakeRecords, make_app
 from trio_mpu.errors import RingError
 from trio_mpu.formats import COLUMNS, SI_COLUMNS, Notation
+from trio_mpu.history.asked import History
+from trio_mpu.history.past import select
+from trio_mpu.history.reader import PIECE_SAMPLES
+from trio_mpu.history.rows import row_pieces
 from trio_mpu.sample import Flag
 from trio_mpu.web import history
 from trio_mpu.web.app import App
-from trio_mpu.web.asked import History
-from trio_mpu.web.past import select
-from trio_mpu.web.pieces import PIECE_SAMPLES, Pieces
+from trio_mpu.web.pieces import Pieces
 from trio_mpu.web.request import Request
-from trio_mpu.web.rows import row_pieces
 
 
 def app_of(record_source: FakeRecords) -> App:
@@ -40,8 +41,8 @@ async def text_of(
 ) -> list[str]:
     """Return all pieces of an answer; `between` is called after each."""
     pieces = []
-    selection = await select(app.hub, app.stored, asked, "")
-    async for piece in row_pieces(app, asked, selection, ""):
+    selection = await select(app.past, asked, "")
+    async for piece in row_pieces(app.past, asked, selection, ""):
         pieces.append(piece.decode())
         between()
     return pieces

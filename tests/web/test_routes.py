@@ -12,13 +12,14 @@ from trio_mpu.errors import RequestError
 from trio_mpu.fanout.encoder import StreamOptions
 from trio_mpu.fanout.snapshot import WAITING, Snapshot
 from trio_mpu.formats import Notation, Origin
+from trio_mpu.history.asked import History
 from trio_mpu.metrics.counters import LEDGER
 from trio_mpu.sample import Flag
 from trio_mpu.web import cors
 from trio_mpu.web.answer import Answer, error_answer
 from trio_mpu.web.app import Reply
-from trio_mpu.web.asked import History
 from trio_mpu.web.event_stream import last_event_id, stream_options
+from trio_mpu.web.history_query import history_of
 from trio_mpu.web.page import Page
 from trio_mpu.web.pieces import Deferred, Pieces
 from trio_mpu.web.request import Request
@@ -314,7 +315,7 @@ def test_the_page_accepts_any_query(path: str) -> None:
 )
 def test_a_history_is_asked_for(query: dict[str, str], expected: History) -> None:
     """Each field of the query, and what it means."""
-    assert History.of(Request("GET", "/history", query)) == expected
+    assert history_of(Request("GET", "/history", query)) == expected
     assert isinstance(replied("/history", query), Deferred)
 
 

@@ -22,6 +22,7 @@ from typing import Final
 import trio
 
 from trio_mpu.fanout.hub import Hub
+from trio_mpu.history.stored import Stored
 from trio_mpu.home import with_home
 from trio_mpu.metrics.counters import Metrics
 from trio_mpu.server.acceptor import Acceptor
@@ -33,7 +34,6 @@ from trio_mpu.web import cors
 from trio_mpu.web.app import App
 from trio_mpu.web.page import Page
 from trio_mpu.web.routes import respond
-from trio_mpu.web.stored import Stored
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@
 - A program fails (with an exit status) before it was ever ready: that won't get better by itself
   (no sensor, port taken), so all are stopped, and its exit status is that of the supervisor.
 - SIGINT, SIGTERM or SIGHUP: each program gets SIGTERM, one that outlives another after that one's
-  end; what is left `stop_s` later is killed. One that had to wait for that has LEAVE_S. A second signal is handed on to all, and leaves them
-  LEAVE_S. SIGHUP stays ignored under nohup(1).
+  end; what is left `stop_s` later is killed. One that had to wait for that has LEAVE_S. A second
+  signal is handed on to all, and leaves them LEAVE_S. SIGHUP stays ignored under nohup(1).
 - The supervisor is killed: the kernel closes its end of the lifeline, a pipe whose other end each
   program watches (lifecycle.py). (PR_SET_PDEATHSIG would tell of the death of a thread.)
 

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 import trio
 
@@ -12,6 +12,8 @@ from trio_mpu.errors import RequestError
 from trio_mpu.fanout.encoder import EVERY_SAMPLE, StreamOptions
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.fanout.subscription import Subscription, subscribe
+from trio_mpu.history.past import Past
+from trio_mpu.history.stored import Stored
 from trio_mpu.metrics.counters import LEDGER, Metrics
 from trio_mpu.metrics.scoreboard import Slot, Workers, alone
 from trio_mpu.web.answer import Answer, Headers
@@ -22,7 +24,6 @@ from trio_mpu.web.request import Request
 from trio_mpu.web.request_cache import RequestCache
 from trio_mpu.web.responses import whole_answer
 from trio_mpu.web.spools import Spools
-from trio_mpu.web.stored import Stored
 
 Reply = Answer | Pieces | Deferred
 
@@ -41,13 +42,14 @@ class App:
     metrics: Metrics
     handle: Callable[[Request, "App"], Reply]
     common_headers: Headers = ()
-    stored: Stored | None = None
+    stored: InitVar[Stored | None] = None
     slot: Slot = field(default_factory=alone)
     stopping: bool = False
     request_cache: RequestCache = field(default_factory=RequestCache)
     _idle: set[trio.CancelScope] = field(default_factory=set)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, stored: Stored | None) -> None:
+        self.past = Past(self.hub, stored)
         self.idle_connections = IdleConnections(self._known_answer)
         self.spools = Spools(self.metrics)
 
@@ -84,8 +86,8 @@ class App:
     def close(self) -> None:
         """Give everything back, when no connection is left."""
         self.idle_connections.close()
-        if self.stored is not None:
-            self.stored.close()
+        if self.past.stored is not None:
+            self.past.stored.close()
         self.spools.close()
 
     # -- requests -----------------------------------------------------------------------

@@ -11,20 +11,21 @@ import trio
 
 from trio_mpu.errors import RequestError
 from trio_mpu.fanout.group import Chunk
-from trio_mpu.web import mcap
+from trio_mpu.history import mcap
+from trio_mpu.history.asked import History
+from trio_mpu.history.exports import EXPORTS
+from trio_mpu.history.mcap_pieces import mcap_pieces
+from trio_mpu.history.past import Selection, count, select
+from trio_mpu.history.points import point_pieces
+from trio_mpu.history.rows import row_pieces
+from trio_mpu.history.stretch import newest_stretch, stretch_pieces
 from trio_mpu.web.answer import Answer, Headers
 from trio_mpu.web.app import App
-from trio_mpu.web.asked import History
-from trio_mpu.web.exports import EXPORTS
+from trio_mpu.web.history_query import history_of
 from trio_mpu.web.known_file import canonical, known_file
-from trio_mpu.web.mcap_pieces import mcap_pieces
-from trio_mpu.web.past import Selection, count, select
 from trio_mpu.web.pieces import Deferred, Pieces
-from trio_mpu.web.points import point_pieces
 from trio_mpu.web.request import Request, accepts_gzip
-from trio_mpu.web.rows import row_pieces
 from trio_mpu.web.spool import MAX_SPOOL_BYTES
-from trio_mpu.web.stretch import newest_stretch, stretch_pieces
 
 TYPES: Final = {
     "json": "application/json",
@@ -56,8 +57,8 @@ class Compressor(Protocol):
 
 def past(request: Request, app: App) -> Deferred:
     """`/history`: what ring and store hold. Raises RequestError, also before the first sample."""
-    asked = History.of(request)
-    if app.hub.snapshot.record is None and app.stored is None:
+    asked = history_of(request)
+    if app.hub.snapshot.record is None and app.past.stored is None:
         raise RequestError(503, app.hub.snapshot.reason)
     return Deferred(partial(_answer, request, app, asked))
 
@@ -67,7 +68,7 @@ async def _answer(request: Request, app: App, asked: History) -> Answer | Pieces
     address = request.address
     if asked.format == "mcap":
         await trio.to_thread.run_sync(mcap.load_library)
-    selection = await select(app.hub, app.stored, asked, address)
+    selection = await select(app.past, asked, address)
     headers = _headers(app, asked, selection)
     # A part is of the bytes as they are: what is compressed is given as a whole.
     compresses = accepts_gzip(request) and "range" not in request.headers
@@ -76,16 +77,15 @@ async def _answer(request: Request, app: App, asked: History) -> Answer | Pieces
     known = known and await _fits(app, asked, selection, address)
     make: Make
     if asked.points is not None:
-        make = partial(point_pieces, app, asked, address)
+        make = partial(point_pieces, app.past, asked, address)
     elif asked.format == "mcap":
-        make = partial(mcap_pieces, app, selection, address, with_ledger=not known)
+        make = partial(mcap_pieces, app.past, selection, address, None if known else app.ledger)
     elif (export := EXPORTS.get(asked.format)) is not None:
-        hub, stored = app.hub, app.stored
-        selection, left_out = await newest_stretch(hub, stored, selection, address)
+        selection, left_out = await newest_stretch(app.past, selection, address)
         headers = (*headers, ("Samples-Left-Out", str(left_out)))
-        make = partial(stretch_pieces, app, selection, export, address)
+        make = partial(stretch_pieces, app.past, selection, export, address)
     else:
-        make = partial(row_pieces, app, asked, selection, address)
+        make = partial(row_pieces, app.past, asked, selection, address)
     kind = TYPES[asked.format]
     if known:
         # A client may keep it, and ask whether it is still the same.
@@ -134,7 +134,7 @@ async def _fits(app: App, asked: History, selection: Selection, address: str) ->
     sample_bytes = mcap.sample_bytes() if asked.format == "mcap" else _BYTES[asked.format]
     if asked.format not in EXPORTS:
         sample_bytes += selection.longest_source(app.hub)
-    samples = await count(app.stored, selection, address)
+    samples = await count(app.past, selection, address)
     return samples * sample_bytes <= MAX_SPOOL_BYTES
 
 

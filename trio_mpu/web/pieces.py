@@ -12,7 +12,6 @@ from trio_mpu.fanout.group import Chunk
 from trio_mpu.web.answer import Answer, Headers
 from trio_mpu.web.transport import Transport
 
-PIECE_SAMPLES: Final = 128  # some 30 kB, encoded in 1 ms: streams are not kept waiting
 # Bound "bytes sent into a stream".
 MAX_EXTRA_BYTES: Final = 65_536  # arbitrary: who sends more here speaks another protocol
 

@@ -8,7 +8,7 @@ from trio_mpu.errors import RequestError
 from trio_mpu.web import cors, event_stream, history, state
 from trio_mpu.web.answer import ALLOW
 from trio_mpu.web.app import App, Reply
-from trio_mpu.web.asked import PARAMETERS
+from trio_mpu.web.history_query import PARAMETERS
 from trio_mpu.web.request import NOTATION, Request, check_parameters, shown
 
 

@@ -20,11 +20,11 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from tests.helpers.fakes import GENERATION, PERIOD_NS, make_record
 from trio_mpu.errors import RequestError
+from trio_mpu.history import mcap, ros_messages
+from trio_mpu.history.mcap import McapFile
+from trio_mpu.history.reader import Settings
 from trio_mpu.record import Record
 from trio_mpu.sample import Flag, Gap
-from trio_mpu.web import mcap, ros_messages
-from trio_mpu.web.mcap import McapFile
-from trio_mpu.web.reader import Settings
 
 SESSION: Final = Settings(GENERATION, "sim:rest", "MPU-6050 ±2 g", "2026-11-30-1", PERIOD_NS)
 G: Final = 9.80665

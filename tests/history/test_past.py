@@ -14,17 +14,18 @@ from hypothesis import strategies as st
 from tests.helpers.fakes import GENERATION, PERIOD_NS, FakeRecords, make_app, make_record, serving
 from trio_mpu.errors import RequestError, StoreError
 from trio_mpu.formats import event_id
+from trio_mpu.history.asked import History
+from trio_mpu.history.past import select
+from trio_mpu.history.rows import row_pieces
+from trio_mpu.history.stored import Stored
 from trio_mpu.sample import Flag, Gap
 from trio_mpu.store.chunk import Origin, chunks_of
 from trio_mpu.store.database import Database
 from trio_mpu.web import history
 from trio_mpu.web.app import App
-from trio_mpu.web.asked import History
-from trio_mpu.web.past import select
+from trio_mpu.web.history_query import history_of
 from trio_mpu.web.pieces import Pieces
 from trio_mpu.web.request import Request
-from trio_mpu.web.rows import row_pieces
-from trio_mpu.web.stored import Stored
 
 EARLIER = GENERATION - 1
 ORIGIN = Origin(f"{GENERATION:016x}", "fake", "chip", "cal", PERIOD_NS, "boot")
@@ -67,7 +68,7 @@ def world(
         database.store([*chunks_of(earlier, samples(151, 150), Gap(100, 151, 50, "lapped"), 0)])
         database.store([*chunks_of(ORIGIN, samples(1, stored, later_s=1000), RESTART, 0)])
         app = make_app(ring)
-        app.stored = Stored(str(path), app.metrics)
+        app.past.stored = Stored(str(path), app.metrics)
         held = min(ring.records) + 1 if written > capacity else 1
         ids = [
             *((EARLIER, seq) for seq in (*range(1, 101), *range(151, 301))),
@@ -82,8 +83,8 @@ async def rows_of(
 ) -> list[dict[str, Any]]:
     """The rows of an answer; `between` is called after each piece."""
     text = b""
-    selection = await select(app.hub, app.stored, asked, "")
-    async for piece in row_pieces(app, asked, selection, ""):
+    selection = await select(app.past, asked, "")
+    async for piece in row_pieces(app.past, asked, selection, ""):
         text += piece
         between()
     rows: list[dict[str, Any]] = json.loads(text)["samples"]
@@ -128,7 +129,7 @@ async def test_the_seam_between_file_and_ring_is_no_gap(tmp_path: Path) -> None:
 async def test_what_the_ring_has_is_not_read_from_the_file(tmp_path: Path) -> None:
     """A request for the last seconds needs no disk; without bounds it is what the ring holds."""
     with world(tmp_path / "h.db") as it:
-        it.app.stored = Stored(str(tmp_path / "none.db"), it.app.metrics)
+        it.app.past.stored = Stored(str(tmp_path / "none.db"), it.app.metrics)
         for asked in (
             History(),
             History(seconds=1),
@@ -250,7 +251,7 @@ async def test_without_a_ring_the_file_is_served(tmp_path: Path) -> None:
     """The producer has not been started yet."""
     with world(tmp_path / "h.db") as it:
         app = make_app(FakeRecords())
-        app.stored = it.app.stored
+        app.past.stored = it.app.past.stored
         assert app.hub.snapshot.record is None
         rows = await rows_of(app, History(seconds=0.5))
         assert [row["seq"] for row in rows] == [*range(650, 701)]
@@ -265,7 +266,7 @@ async def test_times_before_the_clock_was_set_are_put_right(tmp_path: Path) -> N
     with contextlib.closing(Database(path)) as database:
         database.store([*chunks_of(ORIGIN, early, None, 0), *chunks_of(ORIGIN, late, None, 0)])
     app = make_app(FakeRecords())
-    app.stored = Stored(path, app.metrics)
+    app.past.stored = Stored(path, app.metrics)
     rows = await rows_of(
         app, History(from_ns=time_of((EARLIER, 150)), to_ns=time_of((EARLIER, 250)))
     )
@@ -313,7 +314,7 @@ async def test_a_file_without_gaps_goes_back_to_the_newest_gap(
 async def test_a_store_that_cant_be_read_is_an_error(tmp_path: Path) -> None:
     """Never an answer that lacks what it has; and the next request tries again."""
     with world(tmp_path / "h.db") as it:
-        it.app.stored = Stored(str(tmp_path / "other.db"), it.app.metrics)
+        it.app.past.stored = Stored(str(tmp_path / "other.db"), it.app.metrics)
         with pytest.raises(StoreError):
             await rows_of(it.app, History(from_ns=0))
         assert it.app.metrics["store_errors"] == 1
@@ -326,7 +327,7 @@ async def test_a_store_that_cant_be_read_is_an_error(tmp_path: Path) -> None:
 async def test_that_is_answered_with_the_reason(tmp_path: Path, query: str) -> None:
     """Over a real connection, which stays."""
     async with serving(FakeRecords()) as served, served.connect() as client:
-        served.app.stored = Stored(str(tmp_path / "h.db"), served.app.metrics)
+        served.app.past.stored = Stored(str(tmp_path / "h.db"), served.app.metrics)
         answer = await client.get(f"/history?{query}")
         assert answer.status == 503
         assert "h.db: No such file or directory" in answer.body.decode()
@@ -340,14 +341,14 @@ def test_times_are_unix_seconds_or_iso(name: str) -> None:
         ("1764503616.5", 1764503616_500_000_000),
         ("2025-11-30T11:53:36Z", 1764503616 * 10**9),
     ):
-        asked = History.of(Request("GET", "/history", {name: text}))
+        asked = history_of(Request("GET", "/history", {name: text}))
         assert (asked.from_ns if name == "from" else asked.to_ns) == ns
     for text, ns in (("9999999999", 2**62), ("9999-12-31", 2**62), ("0001-01-01", 0)):
-        asked = History.of(Request("GET", "/history", {name: text}))
+        asked = history_of(Request("GET", "/history", {name: text}))
         assert (asked.from_ns if name == "from" else asked.to_ns) == ns
     for text in ("", "yesterday", "2025-13-01", "1e9", "-5"):
         with pytest.raises(RequestError, match=f"{name} is Unix seconds, or ISO 8601 such as"):
-            History.of(Request("GET", "/history", {name: text}))
+            history_of(Request("GET", "/history", {name: text}))
 
 
 @pytest.mark.parametrize(
@@ -364,5 +365,5 @@ def test_times_are_unix_seconds_or_iso(name: str) -> None:
 def test_bounds_that_do_not_go_together_are_refused(query: dict[str, str]) -> None:
     """In one line, with 400."""
     with pytest.raises(RequestError) as caught:
-        History.of(Request("GET", "/history", query))
+        history_of(Request("GET", "/history", query))
     assert caught.value.status == 400

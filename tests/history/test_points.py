@@ -13,19 +13,20 @@ from typing import Any
 import pytest
 
 from tests.helpers.fakes import FakeRecords, make_app, make_record
-from tests.web.test_past import ORIGIN, RESTART
+from tests.history.test_past import ORIGIN, RESTART
 from trio_mpu.formats import SI_NAMES
+from trio_mpu.history import points
+from trio_mpu.history.stored import Stored
 from trio_mpu.record import Record
 from trio_mpu.sample import AXES, Flag, Gap
 from trio_mpu.store import summary
 from trio_mpu.store.chunk import chunks_of
 from trio_mpu.store.database import Database
 from trio_mpu.store.keep import Keep
-from trio_mpu.web import history, points
+from trio_mpu.web import history
 from trio_mpu.web.app import App
 from trio_mpu.web.pieces import Pieces
 from trio_mpu.web.request import Request
-from trio_mpu.web.stored import Stored
 
 BEGUN_S = 3600 * 500 + 1234.5
 SETTLED, STORED, ALL = 70_000, 71_000, 71_500  # samples in the pyramid, in the file, in all
@@ -69,7 +70,7 @@ def app_of(path: Path | None) -> App:
     ring.head = ALL
     ring.records = {record.seq: record for record in SAMPLES[-2000:]}
     app = make_app(ring)
-    app.stored = Stored(str(path), app.metrics) if path is not None else None
+    app.past.stored = Stored(str(path), app.metrics) if path is not None else None
     return app
 
 
@@ -228,7 +229,7 @@ async def test_times_before_the_clock_was_set_are_put_right(tmp_path: Path) -> N
     with contextlib.closing(Database(str(path))) as database:
         database.store([*chunks_of(ORIGIN, early, None, 0), *chunks_of(ORIGIN, late, None, 0)])
     app = make_app(FakeRecords())
-    app.stored = Stored(str(path), app.metrics)
+    app.past.stored = Stored(str(path), app.metrics)
     reply = await history.past(Request("GET", "/history", {"points": "40"}), app).make()
     assert isinstance(reply, Pieces)
     text = b"".join([chunk.payload async for chunk in reply.generate(None)])

@@ -4,21 +4,21 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
-from trio_mpu.web.app import App
-from trio_mpu.web.mcap import McapFile
-from trio_mpu.web.past import Selection
-from trio_mpu.web.reader import Piece, Reader, Settings
+from trio_mpu.formats import Ledger
+from trio_mpu.history.mcap import McapFile
+from trio_mpu.history.past import Past, Selection
+from trio_mpu.history.reader import Piece, Reader, Settings
 
 PIECE_SAMPLES: Final = 64  # encoded in 1 ms
 
 
 async def mcap_pieces(
-    app: App, selection: Selection, address: str, *, with_ledger: bool
+    past: Past, selection: Selection, address: str, ledger: Ledger | None
 ) -> AsyncGenerator[bytes, None]:
     """Yield the file piece by piece. Each is made when it is this address's turn.
 
-    The loss ledger is part of it only `with_ledger`: its counters go on, and a file of which parts
-    are given has to be the same each time. Raises RequestError for times that ROS 2 can't express,
+    The loss ledger, if any, is part of it: its counters go on, so leave it out of a file that has
+    to be the same each time. Raises RequestError for times that ROS 2 can't express,
     RingError and StoreError.
     """
     file, settings = McapFile(), Settings(0, "")
@@ -34,9 +34,9 @@ async def mcap_pieces(
             gap = None
         return file.taken()
 
-    async with aclosing(Reader(app, selection, address).encoded(PIECE_SAMPLES, encode)) as pieces:
+    async with aclosing(Reader(past, selection, address).encoded(PIECE_SAMPLES, encode)) as pieces:
         async for data in pieces:
             yield data
-    async with app.hub.turns.slice(address):
-        file.end(app.ledger() if with_ledger else None)
+    async with past.hub.turns.slice(address):
+        file.end(ledger() if ledger is not None else None)
     yield file.taken()

@@ -10,12 +10,20 @@ from functools import partial
 
 from trio_mpu.errors import RingError
 from trio_mpu.fanout.hub import Hub
+from trio_mpu.history.asked import History
+from trio_mpu.history.stored import Stored
 from trio_mpu.record import Record
 from trio_mpu.store import spans
 from trio_mpu.store.archive import Archive
 from trio_mpu.store.spans import Span
-from trio_mpu.web.asked import History
-from trio_mpu.web.stored import Stored
+
+
+@dataclass
+class Past:
+    """Where samples are: the ring that the hub follows, and a recorder's file, if there is one."""
+
+    hub: Hub
+    stored: Stored | None = None
 
 
 @dataclass(frozen=True)
@@ -23,8 +31,8 @@ class Selection:
     """The samples of an answer: those of the spans, and then those of the ring of `generation`
     after `after` up to `end`; `limit` at most, the oldest of them.
 
-    `is_of_ring` is set if the store was not asked. `last` is the id of the sample right before them, if one was named: what is missing after it is
-    a gap.
+    `is_of_ring` is set if the store was not asked. `last` is the id of the sample right before
+    them, if one was named: what is missing after it is a gap.
     """
 
     generation: int
@@ -47,28 +55,28 @@ class Selection:
         return max(len(source.encode()) for source in sources)
 
 
-async def count(stored: Stored | None, selection: Selection, address: str) -> int:
+async def count(past: Past, selection: Selection, address: str) -> int:
     """Return how many samples a selection has: at most, since the ring goes on. Raises
     StoreError."""
     in_store = 0
     if selection.spans:
-        assert stored is not None
-        in_store = await stored.ask(address, partial(spans.count, spans=selection.spans))
+        assert past.stored is not None
+        in_store = await past.stored.ask(address, partial(spans.count, spans=selection.spans))
     samples = in_store + selection.end - selection.after
     return samples if selection.limit is None else min(samples, selection.limit)
 
 
-async def select(hub: Hub, stored: Stored | None, asked: History, address: str) -> Selection:
+async def select(past: Past, asked: History, address: str) -> Selection:
     """Find the samples that are asked for. Raises RingError and StoreError.
 
     The reads take turns with others, as those of `address`.
     """
-    ring = _Ring(hub)
-    async with hub.turns.slice(address):
+    ring = _Ring(past.hub)
+    async with past.hub.turns.slice(address):
         selection = await ring.select(asked)
-    if stored is None or ring.has_all(selection, asked):
+    if past.stored is None or ring.has_all(selection, asked):
         return replace(selection, is_of_ring=True)
-    return await stored.ask(address, partial(_with_store, asked, selection, ring))
+    return await past.stored.ask(address, partial(_with_store, asked, selection, ring))
 
 
 class _Ring:

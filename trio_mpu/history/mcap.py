@@ -14,11 +14,11 @@ from typing import IO, TYPE_CHECKING, Final, cast
 
 from trio_mpu.errors import RequestError
 from trio_mpu.formats import gap_of
+from trio_mpu.history import ros_messages
+from trio_mpu.history.reader import Settings
+from trio_mpu.history.ros_messages import GAP, IMU, SAMPLE, TEMPERATURE
 from trio_mpu.record import Record
 from trio_mpu.sample import Gap
-from trio_mpu.web import ros_messages
-from trio_mpu.web.reader import Settings
-from trio_mpu.web.ros_messages import GAP, IMU, SAMPLE, TEMPERATURE
 
 if TYPE_CHECKING:
     from mcap.writer import Writer

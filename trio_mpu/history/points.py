@@ -13,14 +13,12 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from trio_mpu.formats import Notation, time_csv, time_json, values_csv, values_json
+from trio_mpu.history.asked import History
+from trio_mpu.history.past import Past, Selection, select
+from trio_mpu.history.reader import PIECE_SAMPLES, Piece, Reader
 from trio_mpu.store import spans, summary
 from trio_mpu.store.archive import Archive
 from trio_mpu.store.grid import Cell, Grid
-from trio_mpu.web.app import App
-from trio_mpu.web.asked import History
-from trio_mpu.web.past import Selection, select
-from trio_mpu.web.pieces import PIECE_SAMPLES
-from trio_mpu.web.reader import Piece, Reader
 
 # Bound "samples that points are made of, most".
 MAX_SAMPLES: Final = 100_000  # read in half a second; of more, windows of a second do
@@ -34,15 +32,15 @@ class Times(NamedTuple):
     to_ns: int
 
 
-async def point_pieces(app: App, asked: History, address: str) -> AsyncGenerator[bytes, None]:
+async def point_pieces(past: Past, asked: History, address: str) -> AsyncGenerator[bytes, None]:
     """Yield the answer piece by piece. Raises RingError and StoreError."""
     grid = Grid(0, _NS_PER_S)
-    if (times := await _times(app, asked, address)) is not None:
-        grid = await _filled(app, asked, times, address)
+    if (times := await _times(past, asked, address)) is not None:
+        grid = await _filled(past, asked, times, address)
     opening, between, closing = _frame(asked, grid)
     windows, text, separator = grid.windows(), opening, ""
     for begin in range(0, len(windows), PIECE_SAMPLES):
-        async with app.hub.turns.slice(address):
+        async with past.hub.turns.slice(address):
             for start_ns, cell in windows[begin : begin + PIECE_SAMPLES]:
                 text += separator + _row(asked, start_ns, cell)
                 separator = between
@@ -51,9 +49,9 @@ async def point_pieces(app: App, asked: History, address: str) -> AsyncGenerator
     yield (text + closing).encode()
 
 
-async def _times(app: App, asked: History, address: str) -> Times | None:
+async def _times(past: Past, asked: History, address: str) -> Times | None:
     """Return which window is asked for: by default all that there is, which may be nothing."""
-    newest, stored = app.hub.snapshot.record, app.stored
+    newest, stored = past.hub.snapshot.record, past.stored
     to_ns = asked.to_ns if asked.to_ns is not None else newest and newest.time_ns + 1
     if to_ns is None and stored is not None:
         newest_ns = await stored.ask(address, spans.newest_time_ns)
@@ -66,19 +64,19 @@ async def _times(app: App, asked: History, address: str) -> Times | None:
     if from_ns is None and stored is not None:
         from_ns = await stored.ask(address, summary.oldest_ns)
     if from_ns is None and newest is not None:
-        async with app.hub.turns.slice(address):
-            batch = await app.hub.record_source.read(app.hub.origin.generation, 0, 1)
+        async with past.hub.turns.slice(address):
+            batch = await past.hub.record_source.read(past.hub.origin.generation, 0, 1)
         from_ns = batch.records[0].time_ns if batch.records else None
     if from_ns is None or from_ns >= to_ns:
         return None
     return Times(from_ns, to_ns)
 
 
-async def _filled(app: App, asked: History, times: Times, address: str) -> Grid:
+async def _filled(past: Past, asked: History, times: Times, address: str) -> Grid:
     """Return the grid with all that there is."""
-    stored = app.stored
+    stored = past.stored
     samples = replace(asked, from_ns=times.from_ns, to_ns=times.to_ns, seconds=None)
-    selection = await select(app.hub, stored, samples, address)
+    selection = await select(past, samples, address)
     assert asked.points is not None
     length_ns = times.to_ns - times.from_ns
     grid = Grid(times.from_ns, -(-length_ns // asked.points))
@@ -92,7 +90,7 @@ async def _filled(app: App, asked: History, times: Times, address: str) -> Grid:
         grid.add(piece.records, piece.gap)
         return b""
 
-    async with aclosing(Reader(app, selection, address).encoded(PIECE_SAMPLES, add)) as pieces:
+    async with aclosing(Reader(past, selection, address).encoded(PIECE_SAMPLES, add)) as pieces:
         async for _ in pieces:
             pass
     return grid

@@ -13,24 +13,19 @@ from typing import Final
 from trio_mpu.errors import RequestError, RingError
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.formats import gap_of
+from trio_mpu.history.exports import Export
+from trio_mpu.history.past import Past, Selection
+from trio_mpu.history.reader import PIECE_SAMPLES, Piece, Reader
 from trio_mpu.record import Record
 from trio_mpu.store import spans
 from trio_mpu.store.archive import Archive
 from trio_mpu.store.spans import Span
-from trio_mpu.web.app import App
-from trio_mpu.web.exports import Export
-from trio_mpu.web.past import Selection
-from trio_mpu.web.pieces import PIECE_SAMPLES
-from trio_mpu.web.reader import Piece, Reader
-from trio_mpu.web.stored import Stored
 
 MIN_SAMPLES: Final = 2  # one sample has no rate
 LOST: Final = "the ring has overwritten samples before they were sent"
 
 
-async def newest_stretch(
-    hub: Hub, stored: Stored | None, asked: Selection, address: str
-) -> tuple[Selection, int]:
+async def newest_stretch(past: Past, asked: Selection, address: str) -> tuple[Selection, int]:
     """Return the newest part of a selection that has no gap, found from its end, and how many
     samples before it are left out.
 
@@ -39,16 +34,16 @@ async def newest_stretch(
     """
     kept, in_store, left_out = list[Span](), 0, 0
     if asked.limit is not None:
-        asked = await _limited(hub, stored, asked, address)
-    after, first, is_gap = await _first_in_ring(hub, asked, address)
+        asked = await _limited(past, asked, address)
+    after, first, is_gap = await _first_in_ring(past.hub, asked, address)
     in_ring, left_out = asked.end + 1 - first, first - 1 - after
     if asked.spans:
-        assert stored is not None
+        assert past.stored is not None
         last = asked.spans[-1]
         end = int(last.session.generation, 16), last.until_seq
         joins = not in_ring or (not is_gap and end == (asked.generation, first - 1))
         question = partial(_in_store, asked.spans, joins)
-        kept, in_store, left_out_there = await stored.ask(address, question)
+        kept, in_store, left_out_there = await past.stored.ask(address, question)
         left_out += left_out_there
     if (samples := in_ring + in_store) < MIN_SAMPLES:
         raise RequestError(
@@ -59,23 +54,23 @@ async def newest_stretch(
     return replace(asked, after=first - 1, spans=kept, last=None, limit=None), left_out
 
 
-async def _limited(hub: Hub, stored: Stored | None, asked: Selection, address: str) -> Selection:
+async def _limited(past: Past, asked: Selection, address: str) -> Selection:
     """Return the selection without its limit, ending where that is reached."""
     assert asked.limit is not None
     limit, kept = asked.limit, asked.spans
     if kept:
-        assert stored is not None
+        assert past.stored is not None
 
         def oldest(archive: Archive) -> tuple[list[Span], int]:
             found = spans.oldest(archive, asked.spans, limit)
             return found, spans.count(archive, found)
 
-        kept, held = await stored.ask(address, oldest)
+        kept, held = await past.stored.ask(address, oldest)
         limit -= held
     # A limit counts from the oldest sample that there is.
     after = asked.after
-    async with hub.turns.slice(address):
-        for record in await _held(hub, asked, after, 1):
+    async with past.hub.turns.slice(address):
+        for record in await _held(past.hub, asked, after, 1):
             after = record.seq - 1
     return replace(asked, spans=kept, limit=None, end=min(asked.end, after + limit))
 
@@ -119,7 +114,7 @@ def _in_store(asked: list[Span], joins: bool, archive: Archive) -> tuple[list[Sp
 
 
 async def stretch_pieces(
-    app: App, stretch: Selection, export: Export, address: str
+    past: Past, stretch: Selection, export: Export, address: str
 ) -> AsyncGenerator[bytes, None]:
     """Yield the stretch as a file, piece by piece.
 
@@ -139,7 +134,7 @@ async def stretch_pieces(
             raise RingError(LOST)
         return (text + "".join([export.row(record, first) for record in piece.records])).encode()
 
-    async with aclosing(Reader(app, stretch, address).encoded(PIECE_SAMPLES, encode)) as pieces:
+    async with aclosing(Reader(past, stretch, address).encoded(PIECE_SAMPLES, encode)) as pieces:
         async for data in pieces:
             yield data
     if first is None:

@@ -4,17 +4,15 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from trio_mpu.formats import Origin, row_csv, row_json
+from trio_mpu.history.asked import History
+from trio_mpu.history.past import Past, Selection
+from trio_mpu.history.reader import PIECE_SAMPLES, Piece, Reader
 from trio_mpu.record import Record
 from trio_mpu.sample import Gap
-from trio_mpu.web.app import App
-from trio_mpu.web.asked import History
-from trio_mpu.web.past import Selection
-from trio_mpu.web.pieces import PIECE_SAMPLES
-from trio_mpu.web.reader import Piece, Reader
 
 
 async def row_pieces(
-    app: App, asked: History, selection: Selection, address: str
+    past: Past, asked: History, selection: Selection, address: str
 ) -> AsyncGenerator[bytes, None]:
     """Yield the answer piece by piece. Each is made when it is this address's turn.
 
@@ -22,7 +20,7 @@ async def row_pieces(
     the first row after it, even where that row is one of those measured meanwhile. Raises
     RingError when the ring is replaced in the middle, or can't be read, and StoreError.
     """
-    opening, between, closing = _frame(asked, selection.newest_generation(app.hub))
+    opening, between, closing = _frame(asked, selection.newest_generation(past.hub))
     before = opening
 
     def encode(piece: Piece) -> bytes:
@@ -33,7 +31,7 @@ async def row_pieces(
             before, gap = between, None
         return text.encode()
 
-    async with aclosing(Reader(app, selection, address).encoded(PIECE_SAMPLES, encode)) as pieces:
+    async with aclosing(Reader(past, selection, address).encoded(PIECE_SAMPLES, encode)) as pieces:
         async for data in pieces:
             yield data
     yield ((before if before is opening else "") + closing).encode()

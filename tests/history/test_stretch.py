@@ -11,10 +11,11 @@ from trio.testing import wait_all_tasks_blocked
 
 from tests.helpers.fakes import GENERATION, PERIOD_NS, FakeRecords, make_app, serving
 from trio_mpu.errors import RequestError, RingError
+from trio_mpu.history.reader import PIECE_SAMPLES
 from trio_mpu.sample import Flag
 from trio_mpu.web import history
 from trio_mpu.web.app import App
-from trio_mpu.web.pieces import PIECE_SAMPLES, Pieces
+from trio_mpu.web.pieces import Pieces
 from trio_mpu.web.request import Request
 
 FIRST_LINE = "#time,accel_x,accel_y,accel_z"

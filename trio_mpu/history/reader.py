@@ -12,14 +12,15 @@ from typing import Final, NamedTuple
 from trio_mpu.errors import RingError
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.formats import Origin
+from trio_mpu.history.past import Past, Selection
+from trio_mpu.history.stored import READ_SAMPLES
 from trio_mpu.record import Record
 from trio_mpu.sample import Gap
 from trio_mpu.store import spans
 from trio_mpu.store.archive import Archive, Held, Session
 from trio_mpu.store.spans import Span
-from trio_mpu.web.app import App
-from trio_mpu.web.past import Selection
-from trio_mpu.web.stored import READ_SAMPLES
+
+PIECE_SAMPLES: Final = 128  # some 30 kB, encoded in 1 ms: streams are not kept waiting
 
 
 class Piece(NamedTuple):
@@ -65,10 +66,10 @@ NOTHING: Final = Piece(Settings(0, ""), [], None)
 class Reader:
     """Reads a selection once."""
 
-    def __init__(self, app: App, selection: Selection, address: str) -> None:
+    def __init__(self, past: Past, selection: Selection, address: str) -> None:
         self._left = selection.limit  # samples that may still be given; None: any number
-        self._hub, self._stored, self._address = app.hub, app.stored, address
-        self._source, self._settings = app.hub.record_source, Settings.of_ring(app.hub)
+        self._hub, self._stored, self._address = past.hub, past.stored, address
+        self._source, self._settings = past.hub.record_source, Settings.of_ring(past.hub)
         self._generation, self._after, self._end = (
             selection.generation,
             selection.after,

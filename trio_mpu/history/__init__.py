@@ -1,0 +1,1 @@
+"""The past: ring and store as one, and what can be made of its samples."""
