@@ -49,17 +49,18 @@ def questions(file: str) -> dict[str, str]:
         generation, seq, middle_ns = database.execute(
             "SELECT generation, first_seq, first_time_ns FROM chunks "
             "JOIN sessions ON sessions.id = session_id WHERE chunks.id = ?",
-            (newest // 2,),
+            (newest * 3 // 7,),  # amid a session
         ).fetchone()
     middle_s, newest_s = middle_ns // 10**9, newest_ns // 10**9
 
     def window(span_s: float) -> str:
         from_s = max(newest_s - MONTH_S, middle_s - span_s / 2)
-        return f"from={from_s:.0f}&to={min(newest_s, from_s + span_s):.0f}"
+        return f"from={from_s:.1f}&to={min(newest_s, from_s + span_s):.1f}"
 
     found = {"points=2000, all": "points=2000"}
     for name, span_s in SPANS_S.items():
         found[f"points=2000, {name}"] = f"points=2000&{window(span_s)}"
+    found["points=10000, a day"] = f"points=10000&{window(DAY_S)}"
     since = f"since={generation}-{seq}"
     return found | {
         "csv, an hour": f"format=csv&{window(HOUR_S)}",

@@ -4,16 +4,15 @@ $ python -m benchmarks.month ~/month.db --days 30
 
 The script, whatever the number of days: the computer is started 30 times, each time with a new ring.
 In the middle of each run the producer is restarted with another calibration. In the second run the
-clock is 40 days slow at first, in the sixteenth 20 minutes. Within these 62 sessions there are 660 gaps: mostly of three samples
-that the device missed, every sixth one of 500 that the recorder missed. The newest sample is from
-now.
+clock is 40 days slow at first, in the sixteenth 20 minutes. Within these 62 sessions there are 660
+gaps: most of three samples that the device missed, every sixth one of 500 that the recorder missed.
+The newest sample is from when the program was started.
 
 numpy makes the records of a minute at a time, in the bytes of the ring's record, with the simulator's
 motion and noise. Processes compress them, and sum them up to the windows of all three levels. One
 writes the rows with the recorder's own statements, in its order, so that the pages lie in the file
 as it would have put them. `--level` is zlib's: 1 takes a fifth of the time of the recorder's 6, for a
-tenth more bytes. tests/store/test_month.py
-compares the rows with the recorder's.
+tenth more bytes. tests/store/test_month.py compares the rows with the recorder's.
 """
 
 import argparse
@@ -90,7 +89,7 @@ def script(days: float, begin_ns: int) -> Iterator[Block]:
     session_id, now_ns = 0, begin_ns
     for start in range(STARTS):
         boot_ns, t_ns, seq = now_ns, 20 * _NS_PER_S, 1
-        gap: Gap | None = Gap(0, 1, None, "restart")
+        gap = Gap(0, 1, None, "restart") if start else None
         for part in range(2 * STRETCHES):
             late_ns = LATE_NS.get(start, 0) if part == 0 else 0
             is_set = part == 1 and start in LATE_NS
