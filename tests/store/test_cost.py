@@ -10,7 +10,7 @@ import pytest
 from tests.store.test_chunk import MS, ORIGIN, cut, series
 from tests.store.test_database import opened
 from trio_mpu.sample import Flag
-from trio_mpu.store import spans, summary
+from trio_mpu.store import schema, spans, summary
 from trio_mpu.store.archive import Archive
 
 SHORT, LONG = 100, 1600  # chunks
@@ -32,6 +32,11 @@ def about_all(name: str, *values: object) -> Question:
     return lambda archive: getattr(spans, name)(archive, spans.everything(archive), *values)
 
 
+def unsettled(archive: Archive) -> object:
+    """What a recorder reads when it opens the file."""
+    return archive.rows(schema.UNSETTLED, *archive.rows(schema.SETTLED)[0])
+
+
 QUESTIONS: dict[str, Question] = {
     "everything": spans.everything,
     "newest_time_ns": spans.newest_time_ns,
@@ -43,6 +48,8 @@ QUESTIONS: dict[str, Question] = {
     "after": lambda archive: spans.after(archive, *middle(archive)[:2]),
     "between": lambda archive: about_all("between", middle(archive)[2], None)(archive),
     "oldest_ns": summary.oldest_ns,
+    "unsettled": unsettled,
+    "oldest_chunks": lambda archive: archive.rows(schema.OLDEST, 50),
     "level_for": lambda archive: summary.level_for(archive, 10**9, 0, 10**12),
 }
 

@@ -52,10 +52,11 @@ ADD_CHUNK: Final = "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 ADD_GAP: Final = "INSERT INTO gaps VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)"
 SET_END: Final = "INSERT OR REPLACE INTO ends VALUES (?, ?, ?)"
 SETTLED: Final = "SELECT coalesce(max(chunk_id), 0) FROM ends"
+# The newest chunk, too. Not as an OR of two conditions: SQLite would read the whole table for that.
 UNSETTLED: Final = (
     "SELECT chunks.id, session_id, generation, first_seq, count, format, data "
     "FROM chunks JOIN sessions ON sessions.id = session_id "
-    "WHERE chunks.id > ?1 OR chunks.id = (SELECT max(id) FROM chunks) ORDER BY chunks.id"
+    "WHERE chunks.id > min(?1, (SELECT max(id) - 1 FROM chunks)) ORDER BY chunks.id"
 )
 # By the clock as it was set last: what was measured before that isn't older than it is.
 OLDEST: Final = (
