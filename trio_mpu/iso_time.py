@@ -8,6 +8,8 @@ these years always have as many days.
 import re
 from typing import Final
 
+MAX_MOMENT_NS: Final = 2**33 * 10**9  # in the year 2242: with some to spare, it fits into 64 bits
+
 _FORM: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{6})Z", re.ASCII)
 # Up to the year 2286: a number that is longer is of milliseconds or even smaller units.
 _UNIX: Final = re.compile(r"(\d{1,10})(?:\.(\d{1,9}))?", re.ASCII)

@@ -242,7 +242,7 @@ async def test_times_before_the_clock_was_set_are_put_right(tmp_path: Path) -> N
 
 async def test_nothing_is_an_empty_list() -> None:
     """A window in the future, or one that ends before it begins."""
-    for bounds in ({"from": "9999999999"}, {"from": "200", "to": "100"}, {"to": "5"}):
+    for bounds in ({"from": "7999999999"}, {"from": "200", "to": "100"}, {"to": "5"}):
         assert (await points_of(None, points="10", **bounds))[1] == []
 
 

@@ -7,12 +7,11 @@ from fractions import Fraction
 from typing import Final, NamedTuple
 
 from trio_mpu.errors import UsageError
-from trio_mpu.iso_time import iso, moment
+from trio_mpu.iso_time import MAX_MOMENT_NS, iso, moment
 
 FORM: Final = "replay:FILE[,loop][,speed=NUMBER][,from=TIME][,to=TIME]"
 MIN_SPEED: Final = Fraction("0.01")
 MAX_SPEED: Final = Fraction(1000)
-MAX_TIME_NS: Final = 2**33 * 10**9  # in the year 2242: no recording has later times
 
 _VALUED: Final = ("speed", "from", "to")
 
@@ -84,7 +83,7 @@ def _time_ns(key: str, values: Mapping[str, str]) -> int | None:
     if key not in values:
         return None
     time_ns = moment(values[key])
-    if time_ns is None or not 0 <= time_ns < MAX_TIME_NS:
+    if time_ns is None or not 0 <= time_ns < MAX_MOMENT_NS:
         raise UsageError(
             f"{key}={values[key]} is no time such as 2026-11-27T20:53:36Z, nor seconds since 1970"
         )
