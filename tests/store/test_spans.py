@@ -61,6 +61,11 @@ def numbers(archive: Archive, found: list[Span]) -> list[int]:
     return seqs
 
 
+def places(found: list[Span]) -> list[tuple[int, ...]]:
+    """Spans without their sessions."""
+    return [span[1:] for span in found]
+
+
 FIRST = [*range(1, 401), *range(501, 701)]
 SECOND = [*range(1, 501)]
 
@@ -189,6 +194,44 @@ def test_what_was_deleted_is_not_there(path: str) -> None:
             database._execute("DELETE FROM chunks")
             assert spans.everything(archive) == []
             assert spans.after(archive, OTHER.generation, 0) is None
+
+
+def test_spans_of_which_something_was_deleted_meanwhile_are_what_is_left(path: str) -> None:
+    """A later question may be asked with the spans of an earlier one."""
+    with opened(path) as database, contextlib.closing(Archive(path)) as archive:
+        database.store(cut(timed(series(1, 400), 1000)))
+        database.store([each._replace(origin=OTHER) for each in cut(timed(series(1, 400), 2000))])
+        before = spans.everything(archive)
+        database._execute("DELETE FROM chunks WHERE id <= 1")
+        assert spans.first_time_ns(archive, before) == 1001_500_000_000
+        left = spans.remaining(archive, before)
+        assert places(left) == places(spans.everything(archive))
+        assert numbers(archive, spans.oldest(archive, left, 100)) == [*range(151, 251)]
+        database._execute("DELETE FROM chunks WHERE id <= 4")
+        assert spans.first_time_ns(archive, before[:1]) is None
+        left = spans.remaining(archive, before)
+        assert places(left) == places(spans.everything(archive))
+        for find in (spans.newest, spans.oldest):
+            for samples in (1, 100, 300, 500):  # they may find too few, as a count is of what was
+                found = find(archive, before, samples)
+                held = [each for span in found for each in spans.read(archive, span, 0, 10**6)]
+                assert all(each.records[0].seq > 150 for each in held)
+        database._execute("DELETE FROM chunks")
+        assert spans.remaining(archive, before) == []
+        assert spans.without_gap(archive, before[1:]) == before[1:]
+
+
+def test_another_rings_samples_in_a_file_that_was_replaced_are_not_taken_for_these(
+    path: str,
+) -> None:
+    """The recorder makes a new file where it was deleted, and numbers its chunks anew."""
+    with opened(path) as database, contextlib.closing(Archive(path)) as archive:
+        database.store(cut(timed(series(1, 400), 1000)))
+        (before,) = spans.everything(archive)
+    Path(path).unlink()
+    with opened(path) as database, contextlib.closing(Archive(path)) as archive:
+        database.store([each._replace(origin=OTHER) for each in cut(timed(series(1, 400), 2000))])
+        assert spans.read(archive, before, before.first_chunk_id, 10**6) == []
 
 
 def test_a_snapshot_stays_as_it_is(path: str) -> None:

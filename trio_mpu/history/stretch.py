@@ -62,7 +62,7 @@ async def _limited(past: Past, asked: Selection, address: str) -> Selection:
         assert past.stored is not None
 
         def oldest(archive: Archive) -> tuple[list[Span], int]:
-            found = spans.oldest(archive, asked.spans, limit)
+            found = spans.oldest(archive, spans.remaining(archive, asked.spans), limit)
             return found, spans.count(archive, found)
 
         kept, held = await past.stored.ask(address, oldest)
@@ -108,9 +108,10 @@ async def _held(hub: Hub, asked: Selection, after: int, count: int) -> list[Reco
 def _in_store(asked: list[Span], joins: bool, archive: Archive) -> tuple[list[Span], int, int]:
     """Return what is kept of the store's part, how many samples that are, and how many are left
     out; nothing is kept unless it `joins` what comes after it."""
-    kept = spans.without_gap(archive, asked) if joins else []
+    held = spans.remaining(archive, asked)
+    kept = spans.without_gap(archive, held) if joins else []
     samples = spans.count(archive, kept)
-    return kept, samples, spans.count(archive, asked) - samples
+    return kept, samples, spans.count(archive, held) - samples
 
 
 async def stretch_pieces(

@@ -29,8 +29,10 @@ _ENDS: Final = (
     "SELECT * FROM (SELECT id FROM chunks ORDER BY id LIMIT 1), "
     "(SELECT id FROM chunks ORDER BY id DESC LIMIT 1)"
 )
+# In a file that has replaced the one of which these chunks are, others have their numbers.
 _CHUNKS: Final = (
-    "SELECT id, first_seq, count, format, data FROM chunks WHERE id BETWEEN ? AND ? ORDER BY id"
+    "SELECT id, first_seq, count, format, data FROM chunks WHERE id BETWEEN ? AND ? "
+    "AND (SELECT generation FROM sessions WHERE id = session_id) = ? ORDER BY id"
 )
 # What the reader of the ring found missing. What the producer noted is in the records themselves.
 _FOUND: Final = (
@@ -139,7 +141,7 @@ class Archive:
         or there are no more."""
         found: list[Held] = []
         with translated(self._path):
-            cursor = self._connection.execute(_CHUNKS, (first_id, last_id))
+            cursor = self._connection.execute(_CHUNKS, (first_id, last_id, session.generation))
             while samples > 0 and (row := cursor.fetchone()) is not None:
                 chunk_id, first, count, form, data = row
                 records = self._decoded(first, count, form, data, session.correction_ns)

@@ -1,7 +1,8 @@
 """Which samples of an archive are asked for: by time, by number, or so many of the newest.
 
 Within a session times and numbers rise, so that either is found by halving. All here blocks and
-raises StoreError; call it within one snapshot of the archive.
+raises StoreError; call it within one snapshot of the archive. Spans may be from an earlier snapshot:
+what was deleted since is left out.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import Final, NamedTuple
 
 from trio_mpu.store.archive import Archive, Held, Session
 
+_OLDEST: Final = "SELECT id, first_seq FROM chunks ORDER BY id LIMIT 1"
 _LAST_GAP: Final = (
     "SELECT before_seq FROM gaps WHERE chunk_id BETWEEN ? AND ? AND before_seq BETWEEN ? AND ? "
     "ORDER BY chunk_id DESC, before_seq DESC LIMIT 1"
@@ -59,9 +61,9 @@ def newest_time_ns(archive: Archive) -> int | None:
 def first_time_ns(archive: Archive, spans: Sequence[Span]) -> int | None:
     """Return the time of the first of these samples, by the clock as it was set last; None if there
     are none."""
-    for span in spans[:1]:
-        (held, *_) = read(archive, span, span.first_chunk_id, 1)
-        return held.records[0].time_ns
+    for span in spans:
+        for held in read(archive, span, span.first_chunk_id, 1):
+            return held.records[0].time_ns
     return None
 
 
@@ -76,6 +78,21 @@ def after(archive: Archive, generation: str, seq: int) -> list[Span] | None:
         if whole[place].until_seq > seq:
             return [_from(archive, whole[place], seq), *whole[place + 1 :]]
     return whole[of_it[-1] + 1 :]
+
+
+def remaining(archive: Archive, spans: Sequence[Span]) -> list[Span]:
+    """Return spans that were found in an earlier snapshot without what was deleted since."""
+    return [
+        span._replace(
+            first_chunk_id=max(span.first_chunk_id, chunk_id),
+            after_seq=max(span.after_seq, first - 1)
+            if span.first_chunk_id < chunk_id
+            else span.after_seq,
+        )
+        for chunk_id, first in archive.rows(_OLDEST)
+        for span in spans
+        if chunk_id <= span.last_chunk_id
+    ]
 
 
 def newest(archive: Archive, spans: Sequence[Span], samples: int) -> list[Span]:
@@ -169,12 +186,11 @@ def _first_at(archive: Archive, session: Session, chunk_id: int, time_ns: int) -
 
 def _first(archive: Archive, span: Span, column: str, value: int) -> int:
     """Return the first chunk of a span whose `column`, which rises, is at least `value`; one
-    beyond the last if there is none."""
+    beyond the last if there is none. Those that were deleted were the oldest."""
     statement = f"SELECT {column} >= ? FROM chunks WHERE id = ?"  # noqa: S608 - of our own columns
 
     def is_there(chunk_id: int) -> bool:
-        ((found,),) = archive.rows(statement, value, chunk_id)
-        return bool(found)
+        return any(found for (found,) in archive.rows(statement, value, chunk_id))
 
     low, high = span.first_chunk_id, span.last_chunk_id + 1
     # The ends first: most sessions are wholly before or after it.
@@ -200,8 +216,10 @@ def _from(archive: Archive, span: Span, seq: int) -> Span:
     if seq <= span.after_seq:
         return span
     chunk_id = _first(archive, span, "first_seq + count - 1", seq + 1)
-    ((first,),) = archive.rows("SELECT first_seq FROM chunks WHERE id = ?", chunk_id)
-    return span._replace(first_chunk_id=chunk_id, after_seq=max(seq, first - 1))
+    after_seq = span.until_seq  # nothing, unless the chunk is there
+    for (first,) in archive.rows("SELECT first_seq FROM chunks WHERE id = ?", chunk_id):
+        after_seq = max(seq, first - 1)
+    return span._replace(first_chunk_id=chunk_id, after_seq=after_seq)
 
 
 def _newest(archive: Archive, span: Span, samples: int) -> Span:
