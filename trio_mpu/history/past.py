@@ -31,8 +31,8 @@ class Selection:
     """The samples of an answer: those of the spans, and then those of the ring of `generation`
     after `after` up to `end`; `limit` at most, the oldest of them.
 
-    `is_of_ring` is set if the store was not asked. `last` is the id of the sample right before
-    them, if one was named: what is missing after it is a gap.
+    `is_of_ring` is set if the store was not asked. `last` is the id of the sample right before them,
+    if one was named or is known: what is missing after it is a gap.
     """
 
     generation: int
@@ -74,7 +74,11 @@ async def select(past: Past, asked: History, address: str) -> Selection:
     ring = _Ring(past.hub)
     async with past.hub.turns.slice(address):
         selection = await ring.select(asked)
-    if past.stored is None or ring.has_all(selection, asked):
+    if ring.has_all(selection, asked):
+        # What the ring loses of it before it is read is a gap.
+        last = None if asked.is_unbounded else (selection.generation, selection.after)
+        return replace(selection, is_of_ring=True, last=selection.last or last)
+    if past.stored is None:
         return replace(selection, is_of_ring=True)
     return await past.stored.ask(address, partial(_with_store, asked, selection, ring))
 
