@@ -254,10 +254,10 @@ async def test_what_the_ring_loses_before_the_first_sample_is_read_from_the_file
     """Others may have their turn between the choice of the samples and the first read."""
     with world(tmp_path / "h.db", stored=1000) as it:
         asked = History(from_ns=time_of((GENERATION, 900)))
-        selection = await select(it.app.hub, it.app.stored, asked, "")
+        selection = await select(it.app.past, asked, "")
         assert selection.is_of_ring
         it.ring.write(200)
-        text = b"".join([piece async for piece in row_pieces(it.app, asked, selection, "")])
+        text = b"".join([piece async for piece in row_pieces(it.app.past, asked, selection, "")])
     rows = json.loads(text)["samples"]
     assert [row["seq"] for row in rows] == [*range(900, 1001)]
     assert all("gap" not in row for row in rows)
@@ -266,11 +266,11 @@ async def test_what_the_ring_loses_before_the_first_sample_is_read_from_the_file
 async def test_without_a_file_that_is_a_gap(tmp_path: Path) -> None:
     """Samples that were there when the answer began are missing in it."""
     with world(tmp_path / "h.db") as it:
-        it.app.stored = None
+        it.app.past.stored = None
         asked = History(from_ns=time_of((GENERATION, 900)))
-        selection = await select(it.app.hub, None, asked, "")
+        selection = await select(it.app.past, asked, "")
         it.ring.write(200)
-        text = b"".join([piece async for piece in row_pieces(it.app, asked, selection, "")])
+        text = b"".join([piece async for piece in row_pieces(it.app.past, asked, selection, "")])
     rows = json.loads(text)["samples"]
     assert [row["seq"] for row in rows] == [*range(952, 1001)]
     assert rows[0]["gap"] == {"from": 899, "to": 952, "lost": 52, "reason": "lapped"}

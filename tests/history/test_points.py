@@ -201,10 +201,7 @@ async def test_too_many_windows_are_taken_from_the_next_level(
 
 async def test_windows_outlive_their_samples(path: Path, tmp_path: Path) -> None:
     """Where chunks, or windows of a second, have been deleted, coarser windows answer."""
-    copy = tmp_path / "history.db"
-    for name in ("", "-wal"):
-        with contextlib.suppress(FileNotFoundError):
-            Path(f"{copy}{name}").write_bytes(Path(f"{path}{name}").read_bytes())
+    copy = copy_of(path, tmp_path)
     bounds = {"from": str(BEGUN_S + 1000), "to": str(BEGUN_S + 1100)}
     with contextlib.closing(Database(str(copy))) as database:
         database._execute("DELETE FROM chunks WHERE id <= 3000")
@@ -218,6 +215,37 @@ async def test_windows_outlive_their_samples(path: Path, tmp_path: Path) -> None
         database._execute(delete, (60, limit))
         window_s, found = await points_of(copy, points="1000", **bounds)
         assert (window_s, len(found)) == (3600, 1)
+
+
+def copy_of(path: Path, folder: Path) -> Path:
+    """A copy of the file, to be changed."""
+    copy = folder / "history.db"
+    for name in ("", "-wal"):
+        with contextlib.suppress(FileNotFoundError):
+            Path(f"{copy}{name}").write_bytes(Path(f"{path}{name}").read_bytes())
+    return copy
+
+
+@pytest.mark.parametrize("settles", [False, True])
+async def test_what_is_recorded_meanwhile_is_counted_once(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, settles: bool
+) -> None:
+    """Between the question which samples there are and the one for their windows, the recorder
+    writes what the ring has too, with or without its windows."""
+    copy = copy_of(path, tmp_path)
+    with contextlib.closing(Database(str(copy))) as database:
+
+        def record(*asked: Any) -> Any:  # noqa: ANN401 - whatever the question answers
+            rest = [record for record in SAMPLES if record.seq > STORED]
+            database.store([*chunks_of(ORIGIN._replace(period_ns=10**8), rest, None, 0)])
+            if settles:
+                database.prune(Keep())
+            return from_pyramid(*asked)
+
+        from_pyramid = points._from_pyramid
+        monkeypatch.setattr(points, "_from_pyramid", record)
+        _, found = await points_of(copy, points="100")
+    assert sum(row["n"] for row in found) == len(SAMPLES)
 
 
 async def test_times_before_the_clock_was_set_are_put_right(tmp_path: Path) -> None:

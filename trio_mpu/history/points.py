@@ -19,6 +19,7 @@ from trio_mpu.history.reader import PIECE_SAMPLES, Piece, Reader
 from trio_mpu.store import spans, summary
 from trio_mpu.store.archive import Archive
 from trio_mpu.store.grid import Cell, Grid
+from trio_mpu.store.spans import Span
 
 # Bound "samples that points are made of, most".
 MAX_SAMPLES: Final = 100_000  # read in half a second; of more, windows of a second do
@@ -118,7 +119,23 @@ def _from_pyramid(
     width_ns = math.ceil((times.to_ns - start_ns) / (level_ns * points)) * level_ns
     plan = summary.Plan(level_s, start_ns, width_ns)
     grid, unsettled = summary.summed(archive, plan, times.to_ns)
-    return grid, replace(selection, spans=unsettled)
+    return grid, _after_store(archive, selection, unsettled, start_ns)
+
+
+def _after_store(
+    archive: Archive, selection: Selection, unsettled: list[Span], from_ns: int
+) -> Selection:
+    """Return what the pyramid does not have of a selection. By now the store may have more of the
+    ring than when the selection was made."""
+    after, last = selection.after, None
+    for span in spans.everything(archive)[-1:]:
+        generation = int(span.session.generation, 16)
+        if generation == selection.generation:
+            after = max(after, min(span.until_seq, selection.end))
+        newest_ns = spans.newest_time_ns(archive)
+        if not unsettled and newest_ns is not None and newest_ns >= from_ns:
+            last = generation, span.until_seq  # what is missing after it is a gap
+    return replace(selection, spans=unsettled, after=after, last=last)
 
 
 # -- as text ----------------------------------------------------------------------------------
