@@ -218,17 +218,17 @@ def imu_yaml(home: Path) -> Path:
 def test_the_simulators_noise_is_what_kalibr_gets(
     output: Path, imu_yaml: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In 400 s σ at 1 s is known to 3.5 %, and the largest of three axes is some more. The simulator
+    """In 100 s σ at 1 s is known to 7 %, and the largest of three axes is some more. The simulator
     has no random walk: the file and the output call its numbers upper bounds."""
-    run(replace(PLAN, seconds=400, output=str(output), kalibr=str(imu_yaml)))
+    run(replace(PLAN, seconds=100, output=str(output), kalibr=str(imu_yaml)))
     assert load(output).identity == "sim:seed=3,still"
     text = imu_yaml.read_text("ascii")
     data = yaml.safe_load(text)
     accel, gyro = data["accelerometer_noise_density"], data["gyroscope_noise_density"]
     # What a single reading has, by Kalibr's own formula.
-    assert accel * math.sqrt(data["update_rate"]) == pytest.approx(0.004 * 9.80665, rel=0.1)
-    assert gyro * math.sqrt(data["update_rate"]) == pytest.approx(math.radians(0.05), rel=0.1)
-    assert text.count("UPPER BOUND: 400 s do not show the random walk") == 2
+    assert accel * math.sqrt(data["update_rate"]) == pytest.approx(0.004 * 9.80665, rel=0.2)
+    assert gyro * math.sqrt(data["update_rate"]) == pytest.approx(math.radians(0.05), rel=0.2)
+    assert text.count("UPPER BOUND: 100 s do not show the random walk") == 2
     assert '# Noise of "sim:seed=3,still" at rest' in text
     assert "missed" not in text
     shown = capsys.readouterr().out

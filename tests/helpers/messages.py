@@ -7,6 +7,7 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -32,6 +33,7 @@ class Message(NamedTuple):
     path: str
 
 
+@cache
 def all_messages() -> list[Message]:
     """What the programs can log, or end with."""
     paths = [*(ROOT / "trio_mpu").rglob("*.py"), *ROOT.glob("*_main.py")]
@@ -67,6 +69,7 @@ def is_of_an_import(message: Message) -> bool:
     return message.path.startswith("trio_mpu/importing/")
 
 
+@cache
 def pattern(row: str) -> re.Pattern[str]:
     """What fits a row's message, where `…` is anything."""
     return re.compile(".*".join(map(re.escape, row.split("…"))))

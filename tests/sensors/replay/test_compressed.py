@@ -21,10 +21,11 @@ from tests.sensors.replay.test_files_of_others import (
     written,
 )
 from trio_mpu.errors import DeviceError, UsageError
+from trio_mpu.sensors.replay import text as text_module
 from trio_mpu.sensors.replay.compressed import MAX_TIMES, Unpacked
 from trio_mpu.sensors.replay.device import Replay
 from trio_mpu.sensors.replay.options import Options
-from trio_mpu.sensors.replay.text import MAX_DOCUMENT_BYTES, SQLITE
+from trio_mpu.sensors.replay.text import SQLITE
 
 CUT = "its end: its compressed data ends too early: the file was cut"
 DAMAGED = "its end: its compressed data is damaged"
@@ -125,19 +126,20 @@ async def test_everything_else_is_refused(content: bytes, reason: str, tmp_path:
     assert reason in refusal(written(tmp_path / "recording", content))
 
 
-async def test_a_large_document_is_refused(tmp_path: Path) -> None:
+async def test_a_large_document_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By what it is when it is unpacked."""
+    monkeypatch.setattr(text_module, "MAX_DOCUMENT_BYTES", 2_000_000)
     filler = "".join(f'{{"{n}": {zlib.crc32(str(n).encode())}}}, ' for n in range(100_000))
-    text = "[\n" + filler * (MAX_DOCUMENT_BYTES // len(filler) + 1)
-    packed = gzip.compress(text.encode(), 1)
-    assert "more than 64 MB of JSON" in refusal(written(tmp_path / "recording", packed))
+    packed = gzip.compress(b"[\n" + filler.encode(), 1)
+    assert len(packed) < 2_000_000 < len(filler)
+    assert "more than 2 MB of JSON" in refusal(written(tmp_path / "recording", packed))
 
 
 async def test_what_unpacks_to_very_much_ends_early(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     """Memory and time are bounded by the size of the file."""
-    bomb = gzip.compress(LONG.encode() + b" " * 50_000_000)
+    bomb = gzip.compress(LONG.encode() + b" " * 5_000_000)
     path = written(tmp_path / "recording", bomb)
     samples, errors = await play(path)
     assert len(samples) == 2999
