@@ -1,6 +1,7 @@
 """Finding and reading what the file has."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -258,6 +259,21 @@ def test_a_file_that_is_not_ours_is_refused(path: str) -> None:
     rows(path, "CREATE TABLE mine (n)")
     with pytest.raises(StoreError, match="is a database of another program"):
         Archive(path)
+    Path(path).unlink()
+    os.mkfifo(path)
+    with pytest.raises(StoreError, match=f"{path} is no regular file"):
+        Archive(path)
+    with pytest.raises(StoreError, match=f"{Path(path).parent} is no regular file"):
+        Archive(str(Path(path).parent))
+
+
+def test_a_damaged_generation_is_found(path: str) -> None:
+    """It is the first half of each id."""
+    with opened(path) as database:
+        database.store(cut(series(1, 10)))
+        database._execute("UPDATE sessions SET generation = '000000000000g0ff'")
+        with Archive(path) as archive, pytest.raises(StoreError, match=f"{path} is damaged"):
+            archive.sessions()
 
 
 def test_a_damaged_chunk_is_named(path: str) -> None:

@@ -6,7 +6,9 @@ between. All here blocks: call it in a thread, from one at a time.
 
 import contextlib
 import os
+import re
 import sqlite3
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
@@ -18,6 +20,7 @@ from trio_mpu.sample import Gap
 from trio_mpu.store.chunk import FORMAT, decode
 from trio_mpu.store.connection import is_new, translated
 
+_GENERATION: Final = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _BUSY_S: Final = 2.0  # readers wait only while a recorder opens or closes the file
 
 _SESSIONS: Final = (
@@ -72,9 +75,12 @@ class Archive:
         """Open the file. Raises StoreError."""
         self._path = path
         try:
-            self._identity = _identity(path)
+            self._status = Path(path).stat()
         except OSError as error:
             raise StoreError(f"can't read {path}: {error.strerror}") from error
+        # To open a pipe would wait for somebody who writes into it.
+        if not stat.S_ISREG(self._status.st_mode):
+            raise StoreError(f"{path} is no regular file")
         # SQLite wants to write beside a file in WAL mode. Where we may not, take it as it is.
         options = "" if os.access(Path(path).parent, os.W_OK) else "&immutable=1"
         with translated(path):
@@ -106,7 +112,7 @@ class Archive:
     def is_current(self) -> bool:
         """Return whether the path still leads to this file."""
         try:
-            return _identity(self._path) == self._identity
+            return os.path.samestat(Path(self._path).stat(), self._status)
         except OSError:
             return False
 
@@ -130,6 +136,8 @@ class Archive:
         for oldest, newest in self.rows(_ENDS):
             for row in self.rows(_SESSIONS):
                 session = Session(*row)
+                if not _GENERATION.fullmatch(session.generation):
+                    raise StoreError(f"{self._path} is damaged; move the file away")
                 first_id = max(session.first_chunk_id, oldest)
                 last_id = (session.last_chunk_id or newest + 1) - 1
                 if first_id <= last_id:
@@ -171,8 +179,3 @@ class Archive:
         if not add_ns:
             return records
         return [record._replace(time_ns=record.time_ns + add_ns) for record in records]
-
-
-def _identity(path: str) -> tuple[int, int]:
-    status = Path(path).stat()
-    return status.st_dev, status.st_ino
