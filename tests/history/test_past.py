@@ -22,7 +22,7 @@ from trio_mpu.iso_time import moment
 from trio_mpu.sample import Flag, Gap
 from trio_mpu.store.chunk import Origin, chunks_of
 from trio_mpu.store.database import Database
-from trio_mpu.web import history
+from trio_mpu.web import history, spools
 from trio_mpu.web.app import App
 from trio_mpu.web.history_query import history_of
 from trio_mpu.web.pieces import Pieces
@@ -338,6 +338,58 @@ async def test_a_file_without_gaps_goes_back_to_the_newest_gap(
         assert (len(lines) - 1, left) == (given, left_out)
         times = [float(line.split(",")[0]) for line in lines[1:]]
         assert times[-1] - times[0] == pytest.approx((given - 1) * PERIOD_NS / 1e9)
+
+
+async def headers_of(app: App, asked: Request) -> dict[str, str]:
+    """The headers of an answer of which clients may ask for parts, or of one that has none."""
+    made = await history.past(asked, app).make()
+    assert isinstance(made, Pieces)
+    async for _ in made.generate(None):
+        pass
+    return dict(made.headers)
+
+
+@pytest.mark.parametrize(("to", "has_parts"), [("1001007", True), ("1001007.1", False)])
+async def test_without_a_ring_an_answer_ends_where_the_file_does(
+    tmp_path: Path, to: str, *, has_parts: bool
+) -> None:
+    """What is measured later would be missing in an answer that is kept."""
+    with world(tmp_path / "h.db") as it:
+        app = make_app(FakeRecords())
+        app.stored = it.app.stored
+        asked = Request("GET", "/history", {"from": "0", "to": to})
+        assert ("ETag" in await headers_of(app, asked)) == has_parts
+        app.spools.close()
+
+
+async def test_an_empty_file_has_no_end(tmp_path: Path) -> None:
+    """Nothing has been measured yet."""
+    path = str(tmp_path / "h.db")
+    Database(path).close()
+    app = make_app(FakeRecords())
+    app.stored = Stored(path, app.metrics)
+    asked = Request("GET", "/history", {"from": "0", "to": "5"})
+    assert "ETag" not in await headers_of(app, asked)
+    app.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "header", "is_refused"),
+    [("GET", "", False), ("HEAD", "", True), ("GET", "range", True), ("GET", "if-match", True)],
+)
+async def test_while_files_have_no_room_who_wants_all_is_given_it_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, header: str, *, is_refused: bool
+) -> None:
+    """Most clients never ask for parts: they would be refused for nothing."""
+    monkeypatch.setattr(spools, "MAX_SPOOLS", 0)
+    with world(tmp_path / "h.db") as it:
+        headers = {header: "bytes=0-5"} if header else {}
+        asked = Request(method, "/history", {"from": "0", "to": "1001000"}, headers)
+        if is_refused:
+            with pytest.raises(RequestError, match="other files"):
+                await headers_of(it.app, asked)
+        else:
+            assert "ETag" not in await headers_of(it.app, asked)
 
 
 async def test_a_store_that_cant_be_read_is_an_error(tmp_path: Path) -> None:

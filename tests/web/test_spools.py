@@ -346,11 +346,14 @@ async def test_what_is_in_use_makes_no_room(spools: Spools) -> None:
             nursery.start_soon(spools.find, "made", source)
             await trio.testing.wait_all_tasks_blocked()
             with file.in_use():
+                assert spools.has_room("made")
+                assert not spools.has_room("key")
                 assert await refused(spools, "key", Source()) == (
                     503,
                     "other files are being made and read: try again later",
                 )
             assert counted(spools) == (1, 1)
+            assert spools.has_room("key")
             await spools.find("key", Source())
             source.gate.set()
     assert is_closed(file)

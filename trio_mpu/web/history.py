@@ -19,6 +19,7 @@ from trio_mpu.history.past import Selection, count, select
 from trio_mpu.history.points import point_pieces
 from trio_mpu.history.rows import row_pieces
 from trio_mpu.history.stretch import newest_stretch, stretch_pieces
+from trio_mpu.store import spans
 from trio_mpu.web.answer import Answer, Headers
 from trio_mpu.web.app import App
 from trio_mpu.web.history_query import history_of
@@ -39,6 +40,8 @@ _BYTES: Final = {"json": 450, "csv": 300, "ndjson": 450, "klipper": 80, "gcsv": 
 _POINT_BYTES: Final = 1000
 GZIP_LEVEL: Final = 1  # a sixth of the bytes; higher levels gain a tenth for thrice the time
 _GZIP_FORMAT: Final = 31  # zlib: the largest window, and gzip's header
+
+_OF_FILE: Final = ("range", "if-match", "if-none-match")
 
 Make = Callable[[], AsyncGenerator[bytes, None]]
 
@@ -73,7 +76,7 @@ async def _answer(request: Request, app: App, asked: History) -> Answer | Pieces
     # A part is of the bytes as they are: what is compressed is given as a whole.
     compresses = accepts_gzip(request) and "range" not in request.headers
     compresses = compresses and asked.format != "mcap"
-    known = not compresses and _has_known_end(app, asked)
+    known = not compresses and await _has_known_end(app, asked, address)
     known = known and await _fits(app, asked, selection, address)
     make: Make
     if asked.points is not None:
@@ -87,10 +90,12 @@ async def _answer(request: Request, app: App, asked: History) -> Answer | Pieces
     else:
         make = partial(row_pieces, app.past, asked, selection, address)
     kind = TYPES[asked.format]
-    if known:
+    key = canonical(request)
+    # While other files take up the room, who wants all of it is given it without a file.
+    if known and (_needs_file(request) or app.spools.has_room(key)):
         # A client may keep it, and ask whether it is still the same.
         headers = (("Cache-Control", "no-cache"), *headers)
-        return await known_file(app, request, canonical(request), kind, headers, make)
+        return await known_file(app, request, key, kind, headers, make)
     headers = (("Cache-Control", "no-store"), *headers)
     if not compresses:
         return Pieces(kind, partial(_plain, make), headers)
@@ -116,15 +121,22 @@ def _file_name(asked: History) -> str:
     return f"trio-mpu-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(begin_s))}.{suffix}"
 
 
-def _has_known_end(app: App, asked: History) -> bool:
-    """Return whether all that is asked for has been measured by now."""
+async def _has_known_end(app: App, asked: History, address: str) -> bool:
+    """Return whether all that is asked for has been measured by now. Raises StoreError."""
     begins = (asked.from_ns, asked.seconds, asked.since)
-    newest = app.hub.snapshot.record
-    return (
-        asked.to_ns is not None
-        and any(begin is not None for begin in begins)
-        and (newest is None or asked.to_ns <= newest.time_ns)
-    )
+    if asked.to_ns is None or all(begin is None for begin in begins):
+        return False
+    newest_ns = None
+    if (newest := app.hub.snapshot.record) is not None:
+        newest_ns = newest.time_ns
+    elif app.stored is not None:  # there is no ring yet
+        newest_ns = await app.stored.ask(address, spans.newest_time_ns)
+    return newest_ns is not None and asked.to_ns <= newest_ns
+
+
+def _needs_file(request: Request) -> bool:
+    """Return whether only a file can be the answer: a part, its length, or whether it is the same."""
+    return request.method == "HEAD" or any(name in request.headers for name in _OF_FILE)
 
 
 async def _fits(app: App, asked: History, selection: Selection, address: str) -> bool:

@@ -89,6 +89,16 @@ class Spools:
                 return entry.spool
         return await self._produced(key, make)
 
+    def has_room(self, key: str) -> bool:
+        """Return whether `find` would not be refused because of other files."""
+        if key in self._entries:
+            return True
+        in_use = [entry for entry in self._entries.values() if entry.spool.users]
+        return (
+            len(in_use) < MAX_SPOOLS
+            and sum(entry.bytes for entry in in_use) + MAX_SPOOL_BYTES <= MAX_SPOOLS_BYTES
+        )
+
     async def _produced(self, key: str, make: MakePieces) -> Spool:
         try:
             self._make_room()
