@@ -392,13 +392,19 @@ async def test_while_files_have_no_room_who_wants_all_is_given_it_without_one(
             assert "ETag" not in await headers_of(it.app, asked)
 
 
-async def test_a_store_that_cant_be_read_is_an_error(tmp_path: Path) -> None:
-    """Never an answer that lacks what it has; and the next request tries again."""
+async def test_a_store_that_cant_be_read_is_an_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Never an answer that lacks what it has; and the next request tries again. The reason is
+    logged: an answer that breaks off can't say it."""
     with world(tmp_path / "h.db") as it:
         it.app.past.stored = Stored(str(tmp_path / "other.db"), it.app.metrics)
         with pytest.raises(StoreError):
             await rows_of(it.app, History(from_ns=0))
         assert it.app.metrics["store_errors"] == 1
+        assert caplog.messages == [
+            f"history: can't read {tmp_path / 'other.db'}: No such file or directory"
+        ]
         (tmp_path / "h.db").rename(tmp_path / "other.db")
         (tmp_path / "h.db-wal").rename(tmp_path / "other.db-wal")
         assert ids_of(await rows_of(it.app, History(from_ns=0))) == it.ids

@@ -279,9 +279,10 @@ def test_a_damaged_generation_is_found(path: str) -> None:
 def test_a_damaged_chunk_is_named(path: str) -> None:
     """And one of a later format is not taken for one of ours."""
     with opened(path) as database:
-        database.store(cut(timed(series(1, 300), 1000)))
+        database.store(cut(timed(series(1, 400), 1000)))
         database._execute("UPDATE chunks SET format = 9 WHERE id = 1")
         database._execute("UPDATE chunks SET data = x'00' WHERE id = 2")
+        database._execute("UPDATE chunks SET data = 'text' WHERE id = 3")
         with Archive(path) as archive:
             (span,) = spans.everything(archive)
             with pytest.raises(
@@ -292,6 +293,8 @@ def test_a_damaged_chunk_is_named(path: str) -> None:
                 StoreError, match=f"{path}: the chunk from sample 151 on is damaged"
             ):
                 spans.read(archive, span, 2, 1)
+            with pytest.raises(StoreError, match="the chunk from sample 301 on is damaged"):
+                spans.read(archive, span, 3, 1)
 
 
 def test_it_is_known_whether_the_path_leads_elsewhere(path: str) -> None:

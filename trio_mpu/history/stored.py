@@ -4,6 +4,7 @@ A question may wait for a slow disk, so it is asked in a thread. It does not tak
 who read the ring (fanout/turns.py), which must be passed on after a few milliseconds.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -13,6 +14,8 @@ from trio_mpu.errors import StoreError
 from trio_mpu.fanout.turns import Turns
 from trio_mpu.metrics.counters import Metrics
 from trio_mpu.store.archive import Archive
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -37,8 +40,10 @@ class Stored:
         async with self._turns.slice(address):
             try:
                 return await trio.to_thread.run_sync(self._answer, question)
-            except StoreError:
+            except StoreError as error:
                 self._metrics.count("store_errors")
+                # The client of an answer that breaks off is not given the reason.
+                log.warning("history: %s", error)
                 raise
 
     def close(self) -> None:

@@ -63,7 +63,7 @@ def decode(data: bytes, first: int, count: int) -> list[Record]:
     """Return the records of a chunk of this FORMAT. Raises StoreError if it has others."""
     try:
         copied = zlib.decompress(data)
-    except zlib.error as error:
+    except (zlib.error, TypeError) as error:  # where a bit has fallen over, data may be a text
         raise StoreError(f"the chunk from sample {first} on is damaged") from error
     records = layout.parse_records(copied[: len(copied) // RECORD_BYTES * RECORD_BYTES], first)
     if len(records) != count:
