@@ -1,7 +1,9 @@
 """Ring and store as one: over a ring in memory and a real file, held to a list of all samples."""
 
 import contextlib
+import errno
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -373,6 +375,11 @@ async def test_an_empty_file_has_no_end(tmp_path: Path) -> None:
     app.close()
 
 
+def full(**_: object) -> None:
+    """A folder without room."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 @pytest.mark.parametrize(
     ("method", "header", "is_refused"),
     [("GET", "", False), ("HEAD", "", True), ("GET", "range", True), ("GET", "if-match", True)],
@@ -381,15 +388,22 @@ async def test_while_files_have_no_room_who_wants_all_is_given_it_without_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, header: str, *, is_refused: bool
 ) -> None:
     """Most clients never ask for parts: they would be refused for nothing."""
-    monkeypatch.setattr(spools, "MAX_SPOOLS", 0)
-    with world(tmp_path / "h.db") as it:
-        headers = {header: "bytes=0-5"} if header else {}
-        asked = Request(method, "/history", {"from": "0", "to": "1001000"}, headers)
-        if is_refused:
-            with pytest.raises(RequestError, match="other files"):
-                await headers_of(it.app, asked)
-        else:
-            assert "ETag" not in await headers_of(it.app, asked)
+    headers = {header: "bytes=0-5"} if header else {}
+    asked = Request(method, "/history", {"from": "0", "to": "1001000"}, headers)
+
+    async def answer_is(refusal: str) -> None:
+        with world(tmp_path / "h.db") as it:
+            if is_refused:
+                with pytest.raises(RequestError, match=refusal):
+                    await headers_of(it.app, asked)
+            else:
+                assert "ETag" not in await headers_of(it.app, asked)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spools, "MAX_SPOOLS", 0)
+        await answer_is("other files")
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    await answer_is("can't keep the answer in a file: No space left")
 
 
 async def test_a_store_that_cant_be_read_is_an_error(

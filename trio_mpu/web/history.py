@@ -26,7 +26,7 @@ from trio_mpu.web.history_query import history_of
 from trio_mpu.web.known_file import canonical, known_file
 from trio_mpu.web.pieces import Deferred, Pieces
 from trio_mpu.web.request import Request, accepts_gzip
-from trio_mpu.web.spool import MAX_SPOOL_BYTES
+from trio_mpu.web.spool import MAX_SPOOL_BYTES, NO_ROOM_STATUS
 
 TYPES: Final = {
     "json": "application/json",
@@ -91,16 +91,27 @@ async def _answer(request: Request, app: App, asked: History) -> Answer | Pieces
         make = partial(row_pieces, app.past, asked, selection, address)
     kind = TYPES[asked.format]
     key = canonical(request)
-    # While other files take up the room, who wants all of it is given it without a file.
-    if known and (_needs_file(request) or app.spools.has_room(key)):
+    needs_file = _needs_file(request)
+    # While there is no room for a file, who wants all of it is given it without one.
+    if known and (needs_file or app.spools.has_room(key)):
         # A client may keep it, and ask whether it is still the same.
-        headers = (("Cache-Control", "no-cache"), *headers)
-        return await known_file(app, request, key, kind, headers, make)
+        of_file = (("Cache-Control", "no-cache"), *headers)
+        try:
+            return await known_file(app, request, key, kind, of_file, make)
+        except RequestError as error:
+            if needs_file or error.status != NO_ROOM_STATUS:
+                raise
     headers = (("Cache-Control", "no-store"), *headers)
-    if not compresses:
+    return _in_pieces(app, make, kind, headers, address if compresses else None)
+
+
+def _in_pieces(app: App, make: Make, kind: str, headers: Headers, gzips_as: str | None) -> Pieces:
+    """Return an answer that is sent as it is read; compressed, in this address's turn, if one is
+    given."""
+    if gzips_as is None:
         return Pieces(kind, partial(_plain, make), headers)
     compressor = zlib.compressobj(GZIP_LEVEL, wbits=_GZIP_FORMAT)
-    generate = partial(_compressed, app, make, address, compressor)
+    generate = partial(_compressed, app, make, gzips_as, compressor)
     return Pieces(kind, generate, (*headers, ("Content-Encoding", "gzip")))
 
 

@@ -18,6 +18,7 @@ from trio_mpu.errors import RequestError
 
 # Bound "file for ranges, bytes".
 MAX_SPOOL_BYTES: Final = 67_108_864  # an hour at 100 Hz as MCAP; in memory where /tmp is
+NO_ROOM_STATUS: Final = 507  # Insufficient Storage: RFC 4918, section 11.5
 WRITE_BYTES: Final = 262_144  # pieces are gathered to so many: a thread costs 0.1 ms each time
 READ_BYTES: Final = 65_536  # as much as one send takes; arbitrary
 _ETAG_BYTES: Final = 16  # as many as in a UUID: no two files have the same by chance
@@ -85,7 +86,7 @@ class Spool:
             await trio.to_thread.run_sync(self._write_all, data)
         except OSError as error:
             raise RequestError(
-                507,
+                NO_ROOM_STATUS,
                 f"can't keep the answer in a file: {error.strerror}; TMPDIR says in which folder",
             ) from error
         self.size += len(data)
