@@ -54,7 +54,7 @@ def shell(name: str, script: str) -> Program:
     return Program(name, ["/bin/bash", "-c", begun + script, name], _pauses=Pauses(0.01))
 
 
-WAITS = "ready; trap 'exit 0' TERM; while :; do sleep 0.01; done"
+WAITS = "trap 'exit 0' TERM; ready; while :; do sleep 0.01; done"
 
 
 @contextlib.contextmanager
