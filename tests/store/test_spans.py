@@ -317,6 +317,24 @@ def test_a_file_in_a_folder_that_is_not_ours_is_read(
     monkeypatch.setattr("os.access", lambda *_: False)
     with Archive(path) as archive:
         assert numbers(archive, spans.everything(archive)) == [*range(1, 11)]
+        assert archive.is_current()
+        with opened(path) as database:
+            database.store(cut(series(11, 10)))
+            assert not archive.is_current()
+
+
+def test_what_a_recorder_writes_in_a_folder_that_is_not_ours_is_read(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs as another user, and the newest samples are in its write-ahead log."""
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with opened(path) as database:
+        database.store(cut(series(1, 10)))
+        with Archive(path) as archive:
+            assert numbers(archive, spans.everything(archive)) == [*range(1, 11)]
+            database.store(cut(series(11, 10)))
+            assert numbers(archive, spans.everything(archive)) == [*range(1, 21)]
+            assert archive.is_current()
 
 
 def test_all_times_are_whole(archive: Archive) -> None:

@@ -81,8 +81,11 @@ class Archive:
         # To open a pipe would wait for somebody who writes into it.
         if not stat.S_ISREG(self._status.st_mode):
             raise StoreError(f"{path} is no regular file")
-        # SQLite wants to write beside a file in WAL mode. Where we may not, take it as it is.
-        options = "" if os.access(Path(path).parent, os.W_OK) else "&immutable=1"
+        # SQLite wants to write beside a file in WAL mode, unless somebody does. Where neither is so,
+        # take the file as it is: without a log, which would be overlooked.
+        can_write = os.access(Path(path).parent, os.W_OK)
+        self._is_immutable = not can_write and not self._has_log()
+        options = "&immutable=1" if self._is_immutable else ""
         with translated(path):
             self._connection = sqlite3.connect(
                 f"file:{quote(path)}?mode=ro{options}",
@@ -110,11 +113,12 @@ class Archive:
         self._connection.close()
 
     def is_current(self) -> bool:
-        """Return whether the path still leads to this file."""
+        """Return whether the path still leads to this file, and it can be read further as it is."""
         try:
-            return os.path.samestat(Path(self._path).stat(), self._status)
+            is_same = os.path.samestat(Path(self._path).stat(), self._status)
         except OSError:
             return False
+        return is_same and not (self._is_immutable and self._has_log())
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -165,6 +169,9 @@ class Archive:
             )
         }
         return [each._replace(gap=gaps.get(each.records[0].seq)) for each in found]
+
+    def _has_log(self) -> bool:
+        return Path(f"{self._path}-wal").exists()
 
     def _decoded(self, first: int, count: int, form: int, data: bytes, add_ns: int) -> list[Record]:
         if form != FORMAT:
