@@ -342,6 +342,19 @@ async def test_a_file_without_gaps_goes_back_to_the_newest_gap(
         assert times[-1] - times[0] == pytest.approx((given - 1) * PERIOD_NS / 1e9)
 
 
+async def test_what_the_ring_loses_before_a_file_without_gaps_begins_is_in_the_store(
+    tmp_path: Path,
+) -> None:
+    """As many samples are left out as the head says."""
+    with world(tmp_path / "h.db", stored=1000) as it:
+        asked = Request("GET", "/history", {"format": "klipper", "limit": "200"})
+        made = await history.past(asked, it.app).make()
+        assert isinstance(made, Pieces)
+        it.ring.write(100)
+        text = b"".join([chunk.payload async for chunk in made.generate(None)])
+        assert len(text.splitlines()) == 1 + 200
+
+
 async def headers_of(app: App, asked: Request) -> dict[str, str]:
     """The headers of an answer of which clients may ask for parts, or of one that has none."""
     made = await history.past(asked, app).make()
@@ -384,7 +397,7 @@ def full(**_: object) -> None:
     ("method", "header", "is_refused"),
     [("GET", "", False), ("HEAD", "", True), ("GET", "range", True), ("GET", "if-match", True)],
 )
-async def test_while_files_have_no_room_who_wants_all_is_given_it_without_one(
+async def test_without_room_for_a_file_all_of_an_answer_comes_without_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, header: str, *, is_refused: bool
 ) -> None:
     """Most clients never ask for parts: they would be refused for nothing."""

@@ -51,7 +51,9 @@ async def newest_stretch(past: Past, asked: Selection, address: str) -> tuple[Se
             f"it needs {MIN_SAMPLES} samples without a gap between them, and what was asked for ends "
             f"with {samples}",
         )
-    return replace(asked, after=first - 1, spans=kept, last=None, limit=None), left_out
+    # What the ring loses of it before it is read comes from the store.
+    before = None if kept else (asked.generation, first - 1)
+    return replace(asked, after=first - 1, spans=kept, last=before, limit=None), left_out
 
 
 async def _limited(past: Past, asked: Selection, address: str) -> Selection:
@@ -119,7 +121,7 @@ async def stretch_pieces(
 ) -> AsyncGenerator[bytes, None]:
     """Yield the stretch as a file, piece by piece.
 
-    What the ring loses before the first piece is left out. Raises RingError if it loses more
+    What ring and store lose before the first piece is left out. Raises RingError if it loses more
     later, or can't be read, and StoreError: an answer that breaks off is better than one with a
     hidden gap.
     """
@@ -130,6 +132,8 @@ async def stretch_pieces(
         text = ""
         if first is None:
             first = piece.records[0]
+            if piece.origin.generation == stretch.generation and first.seq > stretch.end:
+                raise RingError(LOST)  # nothing is left: the reader reports it in a later sample
             text = export.opening(first)
         elif piece.gap is not None:
             raise RingError(LOST)
