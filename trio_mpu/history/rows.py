@@ -16,7 +16,7 @@ async def row_pieces(
 ) -> AsyncGenerator[bytes, None]:
     """Yield the answer piece by piece. Each is made when it is this address's turn.
 
-    What is missing after `since`, and what the ring loses while a slow client reads, is told in
+    What is missing after `since`, and what the ring loses while a slow client reads, is reported in
     the first row after it, even where that row is one of those measured meanwhile. Raises
     RingError when the ring is replaced in the middle, or can't be read, and StoreError.
     """

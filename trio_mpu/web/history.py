@@ -92,7 +92,7 @@ async def _answer(request: Request, app: App, asked: History) -> Answer | Pieces
     kind = TYPES[asked.format]
     key = canonical(request)
     needs_file = _needs_file(request)
-    # While there is no room for a file, who wants all of it is given it without one.
+    # Without room for a file, all of an answer can still be sent.
     if known and (needs_file or app.spools.has_room(key)):
         # A client may keep it, and ask whether it is still the same.
         of_file = (("Cache-Control", "no-cache"), *headers)

@@ -1,9 +1,9 @@
 """The files of answers that clients read in parts, kept for a while: a small cache.
 
 A viewer opens a file by its address with a request for all of it, which it breaks off, and then asks
-for parts of it, dozens of times. So an answer is produced once, into a file; whoever asks for the
-same meanwhile waits for it. The one who came first produces it, within its own request: when that is
-cancelled, the next one who waits starts anew.
+for parts of it, dozens of times. So an answer is produced once, into a file. The first request
+produces it; others for the same answer wait. When the first one is cancelled, the next one that
+waits starts anew.
 
 Each file being made counts with as many bytes as it may get, so that it never fails in the middle
 because of others.
@@ -26,7 +26,7 @@ MAX_SPOOLS: Final = 4  # arbitrary
 MAX_SPOOLS_BYTES: Final = 134_217_728  # two of the largest
 # Bound "time a file for ranges is kept, s".
 KEEP_S: Final = 60.0  # arbitrary: longer than a viewer pauses between two reads
-LOOK_S: Final = 5.0  # how often it is looked for files that were kept long enough; arbitrary
+LOOK_S: Final = 5.0  # how often to look for files that were kept long enough; arbitrary
 
 MakePieces = Callable[[], AsyncGenerator[bytes, None]]
 
@@ -77,8 +77,8 @@ class Spools:
         """Return the file of this key, made of `make`'s pieces unless it is there already.
 
         The caller has to enter its `in_use` before the next checkpoint, if it reads from it. Raises
-        RequestError: 503 where too many others are in use, and whatever ended the production, which
-        all who wait for it get.
+        RequestError: 503 where too many others are in use, and, to all that wait, the error that ended
+        the production.
         """
         while (entry := self._entries.get(key)) is not None:
             with entry.spool.in_use():
