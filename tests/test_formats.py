@@ -261,6 +261,7 @@ def test_an_id_is_read_back(generation: int, seq: int) -> None:
         "0123456789abcdef- 1",
         "0123456789abcdef-1_0",
         "0123456789abcdef-" + "9" * 21,
+        f"0123456789abcdef-{2**64}",
         "0123456789abcde-1",
         "0123456789abcdef0-1",
         "0123456789abcdeg-1",

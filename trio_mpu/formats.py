@@ -55,6 +55,7 @@ _CSV: Final = {
 }
 _MEANS: Final = {False: _CELLS.replace("9", "7"), True: _CELLS}
 _EVENT_ID = re.compile("([0-9a-fA-F]{16})-([0-9]{1,20})")
+_MAX_SEQ: Final = 2**64 - 1  # a u64 of the ring
 _GAP_FLAGS: Final = int(Flag.DEVICE_GAP | Flag.RESTART_GAP)
 FLAG_NAMES: Final = {flag: str(flag.name).lower() for flag in Flag}
 
@@ -103,7 +104,9 @@ def event_id(generation: int, seq: int) -> str:
 def parse_event_id(text: str) -> tuple[int, int] | None:
     """Return the generation and sequence number of an id, or None for any other text."""
     found = _EVENT_ID.fullmatch(text)
-    return (int(found[1], 16), int(found[2])) if found else None
+    if not found or (seq := int(found[2])) > _MAX_SEQ:
+        return None
+    return int(found[1], 16), seq
 
 
 def gap_of(record: Record) -> Gap | None:
