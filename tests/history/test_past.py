@@ -371,7 +371,7 @@ async def test_without_a_ring_an_answer_ends_where_the_file_does(
     """What is measured later would be missing in an answer that is kept."""
     with world(tmp_path / "h.db") as it:
         app = make_app(FakeRecords())
-        app.stored = it.app.stored
+        app.past.stored = it.app.past.stored
         asked = Request("GET", "/history", {"from": "0", "to": to})
         assert ("ETag" in await headers_of(app, asked)) == has_parts
         app.spools.close()
@@ -382,7 +382,7 @@ async def test_an_empty_file_has_no_end(tmp_path: Path) -> None:
     path = str(tmp_path / "h.db")
     Database(path).close()
     app = make_app(FakeRecords())
-    app.stored = Stored(path, app.metrics)
+    app.past.stored = Stored(path, app.metrics)
     asked = Request("GET", "/history", {"from": "0", "to": "5"})
     assert "ETag" not in await headers_of(app, asked)
     app.close()

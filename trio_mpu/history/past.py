@@ -55,6 +55,13 @@ class Selection:
         return max(len(source.encode()) for source in sources)
 
 
+async def newest_time_ns(past: Past, address: str) -> int | None:
+    """Return the time of the newest sample of all; None if there is none. Raises StoreError."""
+    if (newest := past.hub.snapshot.record) is not None:
+        return newest.time_ns
+    return None if past.stored is None else await past.stored.ask(address, spans.newest_time_ns)
+
+
 async def count(past: Past, selection: Selection, address: str) -> int:
     """Return how many samples a selection has: at most, since the ring goes on. Raises
     StoreError."""

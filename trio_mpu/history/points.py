@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from trio_mpu.formats import Notation, time_csv, time_json, values_csv, values_json
 from trio_mpu.history.asked import History
-from trio_mpu.history.past import Past, Selection, select
+from trio_mpu.history.past import Past, Selection, newest_time_ns, select
 from trio_mpu.history.reader import PIECE_SAMPLES, Piece, Reader
 from trio_mpu.store import spans, summary
 from trio_mpu.store.archive import Archive
@@ -53,12 +53,11 @@ async def point_pieces(past: Past, asked: History, address: str) -> AsyncGenerat
 async def _times(past: Past, asked: History, address: str) -> Times | None:
     """Return which window is asked for: by default all that there is, which may be nothing."""
     newest, stored = past.hub.snapshot.record, past.stored
-    to_ns = asked.to_ns if asked.to_ns is not None else newest and newest.time_ns + 1
-    if to_ns is None and stored is not None:
-        newest_ns = await stored.ask(address, spans.newest_time_ns)
-        to_ns = newest_ns and newest_ns + 1
+    to_ns = asked.to_ns
     if to_ns is None:
-        return None
+        if (newest_ns := await newest_time_ns(past, address)) is None:
+            return None
+        to_ns = newest_ns + 1
     from_ns = asked.from_ns
     if asked.seconds is not None:
         from_ns = to_ns - round(asked.seconds * _NS_PER_S)

@@ -15,11 +15,10 @@ from trio_mpu.history import mcap
 from trio_mpu.history.asked import History
 from trio_mpu.history.exports import EXPORTS
 from trio_mpu.history.mcap_pieces import mcap_pieces
-from trio_mpu.history.past import Selection, count, select
+from trio_mpu.history.past import Selection, count, newest_time_ns, select
 from trio_mpu.history.points import point_pieces
 from trio_mpu.history.rows import row_pieces
 from trio_mpu.history.stretch import newest_stretch, stretch_pieces
-from trio_mpu.store import spans
 from trio_mpu.web.answer import Answer, Headers
 from trio_mpu.web.app import App
 from trio_mpu.web.history_query import history_of
@@ -137,11 +136,7 @@ async def _has_known_end(app: App, asked: History, address: str) -> bool:
     begins = (asked.from_ns, asked.seconds, asked.since)
     if asked.to_ns is None or all(begin is None for begin in begins):
         return False
-    newest_ns = None
-    if (newest := app.hub.snapshot.record) is not None:
-        newest_ns = newest.time_ns
-    elif app.stored is not None:  # there is no ring yet
-        newest_ns = await app.stored.ask(address, spans.newest_time_ns)
+    newest_ns = await newest_time_ns(app.past, address)
     return newest_ns is not None and asked.to_ns <= newest_ns
 
 
