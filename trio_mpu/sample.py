@@ -61,8 +61,8 @@ class Gap(NamedTuple):
 
     `lost` is how many; None if that is unknown. `reason` is one of `lapped` (the ring was
     overwritten before it was read), `slow` (the same, because the client took too long),
-    `restart` (a producer started over) and `device` (the sensor delivered nothing); in a recorder's
-    file also `store` (the file could not be written for too long).
+    `restart` (a producer started over), `device` (the sensor delivered nothing) and `store` (in a
+    recorder's file, and what is read from it: the file could not be written for too long).
     """
 
     after: int

@@ -313,7 +313,7 @@ def test_the_reasons_of_gaps_are_those_of_the_code() -> None:
     named = set(
         re.findall(r"^\| `(\w+)` \| [^|]+ \|$", section.partition("\n## ")[0], re.MULTILINE)
     )
-    known = re.findall(r"`(lapped|slow|restart|device)`", str(Gap.__doc__))
+    known = re.findall(r"`(lapped|slow|restart|device|store)`", str(Gap.__doc__))
     assert named == set(known)
 
 
