@@ -75,7 +75,9 @@ class Account(NamedTuple):
 
 
 def _is_within(gap: Gap, slow: float, spare: int) -> bool:
-    uncertain = spare + (gap.made + gap.skipped_of_late) * slow
+    # The chip's rate is taken from its latest samples: it seems as much lower as it skipped of these.
+    of_late = gap.skipped_of_late / (UNDECIDED + gap.skipped_of_late)
+    uncertain = spare + (gap.made + gap.skipped_of_late) * max(slow, of_late)
     return gap.made - uncertain <= gap.told <= gap.made + gap.skipped_of_late + uncertain
 
 
