@@ -108,7 +108,7 @@ def compare(truth: RingTruth, stored: Stored) -> Comparison:
 
 
 def _wrong_gap(gaps: list[StoredGap], generation: str, after: int, before: int) -> Iterator[str]:
-    """What is wrong with how these missing records are told."""
+    """What is wrong with the gaps that report these missing records."""
     lost = before - after - 1
     told = [gap for gap in gaps if gap[:3] == (generation, after, before)]
     if [gap.lost for gap in told] != [lost]:
@@ -116,7 +116,7 @@ def _wrong_gap(gaps: list[StoredGap], generation: str, after: int, before: int) 
 
 
 def _untrue(gaps: list[StoredGap], missing: int) -> Iterator[str]:
-    """A complaint if more is told to be missing than is."""
+    """A complaint if more is reported missing than is."""
     told = sum(gap.lost or 0 for gap in gaps if gap.reason in ("lapped", "store"))
     if told != missing:
-        yield f"{told} are told to be missing, but {missing} are"
+        yield f"{told} are reported missing, but {missing} are"

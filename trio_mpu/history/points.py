@@ -16,6 +16,7 @@ from trio_mpu.formats import Notation, time_csv, time_json, values_csv, values_j
 from trio_mpu.history.asked import History
 from trio_mpu.history.past import Past, Selection, newest_time_ns, select
 from trio_mpu.history.reader import PIECE_SAMPLES, Piece, Reader
+from trio_mpu.history.rows import frame
 from trio_mpu.store import spans, summary
 from trio_mpu.store.archive import Archive
 from trio_mpu.store.grid import Cell, Grid
@@ -38,7 +39,8 @@ async def point_pieces(past: Past, asked: History, address: str) -> AsyncGenerat
     grid = Grid(0, _NS_PER_S)
     if (times := await _times(past, asked, address)) is not None:
         grid = await _filled(past, asked, times, address)
-    opening, between, closing = _frame(asked, grid)
+    keys = f'"window_s":{grid.width_ns / _NS_PER_S:.9g},"points"'
+    opening, between, closing = frame(asked.format, _csv_header(asked.notation), keys)
     windows, text, separator = grid.windows(), opening, ""
     for begin in range(0, len(windows), PIECE_SAMPLES):
         async with past.hub.turns.slice(address):
@@ -138,15 +140,6 @@ def _after_store(
 
 
 # -- as text ----------------------------------------------------------------------------------
-
-
-def _frame(asked: History, grid: Grid) -> tuple[str, str, str]:
-    """Return what stands before the rows, between them and after them."""
-    if asked.format == "csv":
-        return _csv_header(asked.notation), "", ""
-    if asked.format == "ndjson":
-        return "", "", ""
-    return f'{{"window_s":{grid.width_ns / _NS_PER_S:.9g},"points":[\n', ",\n", "\n]}\n"
 
 
 def _csv_header(notation: Notation) -> str:

@@ -20,7 +20,10 @@ async def row_pieces(
     the first row after it, even where that row is one of those measured meanwhile. Raises
     RingError when the ring is replaced in the middle, or can't be read, and StoreError.
     """
-    opening, between, closing = _frame(asked, selection.newest_generation(past.hub))
+    generation = selection.newest_generation(past.hub)
+    opening, between, closing = frame(
+        asked.format, asked.notation.csv_header, f'"generation":"{generation:016x}","samples"'
+    )
     before = opening
 
     def encode(piece: Piece) -> bytes:
@@ -37,13 +40,14 @@ async def row_pieces(
     yield ((before if before is opening else "") + closing).encode()
 
 
-def _frame(asked: History, generation: int) -> tuple[str, str, str]:
-    """Return what stands before the rows, between them and after them."""
-    if asked.format == "csv":
-        return asked.notation.csv_header, "", ""
-    if asked.format == "ndjson":
+def frame(form: str, csv_header: str, keys: str) -> tuple[str, str, str]:
+    """Return what stands before the rows, between them and after them. `keys` are those of the JSON
+    object, up to that of the rows."""
+    if form == "csv":
+        return csv_header, "", ""
+    if form == "ndjson":
         return "", "", ""
-    return f'{{"generation":"{generation:016x}","samples":[\n', ",\n", "\n]}\n"
+    return f"{{{keys}:[\n", ",\n", "\n]}\n"
 
 
 def _row(asked: History, record: Record, origin: Origin, gap: Gap | None) -> str:

@@ -32,7 +32,7 @@ async def newest_stretch(past: Past, asked: Selection, address: str) -> tuple[Se
     The reads take turns with others, as those of `address`. Raises RequestError if it has fewer
     than two samples, RingError and StoreError.
     """
-    kept, in_store, left_out = list[Span](), 0, 0
+    kept, in_store = list[Span](), 0
     if asked.limit is not None:
         asked = await _limited(past, asked, address)
     after, first, is_gap = await _first_in_ring(past.hub, asked, address)

@@ -39,7 +39,7 @@ _CHUNKS: Final = (
 )
 # What the reader of the ring found missing. What the producer noted is in the records themselves.
 _FOUND: Final = (
-    "SELECT chunk_id, after_seq, before_seq, lost, reason FROM gaps WHERE chunk_id BETWEEN ? AND ? "
+    "SELECT after_seq, before_seq, lost, reason FROM gaps WHERE chunk_id BETWEEN ? AND ? "
     "AND (reason IN ('lapped', 'store') OR lost IS NULL)"
 )
 
@@ -164,7 +164,7 @@ class Archive:
             return []
         gaps = {
             before: Gap(after, before, lost, reason)
-            for _, after, before, lost, reason in self.rows(
+            for after, before, lost, reason in self.rows(
                 _FOUND, found[0].chunk_id, found[-1].chunk_id
             )
         }

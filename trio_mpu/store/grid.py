@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from trio_mpu.formats import gap_of
-from trio_mpu.record import Record, Values, values_of
+from trio_mpu.record import Record, Values
 from trio_mpu.sample import Gap
+from trio_mpu.store.pyramid import totals
 
 
 @dataclass
@@ -58,10 +59,7 @@ class Grid:
         for place, group in groupby(records, self._place):
             of_it = [*group]
             cell = self.cell(place)
-            axes = [*zip(*map(values_of, of_it), strict=True)]
-            cell.add(
-                len(of_it), tuple(map(min, axes)), tuple(map(sum, axes)), tuple(map(max, axes))
-            )
+            cell.add(*totals(of_it))
             for record in of_it:
                 for each in (gap, gap_of(record)):
                     if each is not None:

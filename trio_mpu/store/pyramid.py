@@ -32,18 +32,18 @@ def windows_of(records: Sequence[Record]) -> list[Window]:
     return found
 
 
+def totals(records: Iterable[Record]) -> tuple[int, Values, Values, Values]:
+    """Return how many records these are, and each axis's minimum, sum and maximum; of at least
+    one."""
+    axes = [*zip(*map(values_of, records), strict=True)]
+    return len(axes[0]), tuple(map(min, axes)), tuple(map(sum, axes)), tuple(map(max, axes))
+
+
 def _seconds(records: Sequence[Record]) -> Iterator[Window]:
     for start_s, group in groupby(records, lambda record: record.time_ns // _NS_PER_S):
-        axes = [*zip(*map(values_of, group), strict=True)]
-        count = len(axes[0])
-        yield Window(
-            LEVELS_S[0],
-            start_s,
-            count,
-            tuple(map(min, axes)),
-            tuple(sum(axis) / count for axis in axes),
-            tuple(map(max, axes)),
-        )
+        count, lows, sums, highs = totals(group)
+        means = tuple(total / count for total in sums)
+        yield Window(LEVELS_S[0], start_s, count, lows, means, highs)
 
 
 def _coarser(windows: Iterable[Window], level_s: int) -> Iterator[Window]:

@@ -274,7 +274,7 @@ async def test_a_single_sample_is_played_in_a_loop(
 async def test_what_is_deleted_before_its_turn_is_missing(
     path: str, database: Database, autojump_clock: MockClock
 ) -> None:
-    """The recorder keeps its bounds, whoever plays."""
+    """The recorder keeps its bounds while the file is played."""
     store(database, timed(1, 900, 1000))
     player = Replay(parse_options(path))
     samples = [(await player.read())[0] for _ in range(10)]
