@@ -20,6 +20,7 @@ from trio_mpu.server import run as server_run
 from trio_mpu.server.listeners import open_listeners
 from trio_mpu.settings import ServerSettings
 from trio_mpu.web.page import Page
+from trio_mpu.web.request import Request
 
 # -- listening ----------------------------------------------------------------------
 
@@ -94,7 +95,9 @@ async def test_dead_peers_are_found_by_the_kernel() -> None:
 
 def test_the_page_is_there() -> None:
     """From the package itself."""
-    assert Page.load().files["/"].body.lstrip().lower().startswith(b"<!doctype html>")
+    page = Page.load().answer(Request("GET", "/"))
+    assert page is not None
+    assert page.body.lstrip().lower().startswith(b"<!doctype html>")
 
 
 async def test_hundreds_may_connect_at_once() -> None:

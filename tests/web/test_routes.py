@@ -1,5 +1,6 @@
 """Requests → answers: the whole table."""
 
+import gzip
 import json
 import time
 
@@ -28,7 +29,16 @@ from trio_mpu.web.routes import ROUTES
 AVERAGE = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 FRESH = Snapshot("ok", "", Origin(GENERATION, "fake"), make_record(42), AVERAGE)
 EMPTY = Snapshot(WAITING, "no sample yet: the sensor has given none")
-PAGE = Page.of({"index.html": b"<!doctype html>", "page.js": b"let x", "a.css": b"", "x.bin": b""})
+LONG_SCRIPT = b"let x = 1;\n" * 100
+PAGE = Page.of(
+    {
+        "index.html": b"<!doctype html>",
+        "page.js": b"let x",
+        "a.css": b"",
+        "x.bin": b"",
+        "net/long.js": LONG_SCRIPT,
+    }
+)
 LEDGER_NOW = {**dict.fromkeys(LEDGER, 0), "slow_lost": 9}
 ID = f"{GENERATION:016x}-7"
 
@@ -437,6 +447,7 @@ def test_a_validator_in_any_form_is_understood(form: str) -> None:
         ("/static/page.js", "text/javascript", b"let x"),
         ("/static/a.css", "text/css", b""),
         ("/static/x.bin", "application/octet-stream", b""),
+        ("/static/net/long.js", "text/javascript", LONG_SCRIPT),
     ],
 )
 def test_the_page_is_served_as_what_it_is(path: str, kind: str, body: bytes) -> None:
@@ -445,7 +456,7 @@ def test_the_page_is_served_as_what_it_is(path: str, kind: str, body: bytes) -> 
     assert (answer.status, answer.body) == (200, body)
     assert answer.content_type == f"{kind}; charset=utf-8"
     headers = dict(answer.headers)
-    assert headers["Content-Security-Policy"].startswith("default-src 'self'")
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'; ")
     assert headers["Cache-Control"] == "no-cache"
     assert headers["X-Content-Type-Options"] == "nosniff"
 
@@ -457,3 +468,31 @@ def test_a_page_that_the_browser_has_is_not_sent_again() -> None:
     assert (again.status, again.body, dict(again.headers)["ETag"]) == (304, b"", etag)
     assert answered("/", if_none_match='"other"').status == 200
     assert dict(answered("/static/page.js").headers)["ETag"] != etag
+
+
+def test_a_file_of_the_page_is_compressed_for_those_who_accept_it() -> None:
+    """Under a validator of its own: the other one is that of other bytes."""
+    plain, gzipped = (
+        answered("/static/net/long.js", accept_encoding=coding)
+        for coding in ("gzip;q=0", "br, gzip")
+    )
+    assert "Content-Encoding" not in dict(plain.headers)
+    assert dict(gzipped.headers)["Content-Encoding"] == "gzip"
+    assert gzip.decompress(gzipped.body) == plain.body == LONG_SCRIPT
+    for answer, other in ((plain, gzipped), (gzipped, plain)):
+        assert dict(answer.headers)["Vary"] == "Accept-Encoding"
+        etag, others = (dict(each.headers)["ETag"] for each in (answer, other))
+        coding = "gzip" if answer is gzipped else "identity"
+        path = "/static/net/long.js"
+        again = answered(path, accept_encoding=coding, if_none_match=etag)
+        assert (again.status, again.body, dict(again.headers)["ETag"]) == (304, b"", etag)
+        assert dict(again.headers)["Vary"] == "Accept-Encoding"
+        assert "Content-Encoding" not in dict(again.headers)
+        assert answered(path, accept_encoding=coding, if_none_match=others).status == 200
+
+
+def test_a_file_that_gzip_makes_no_smaller_is_sent_as_it_is() -> None:
+    """Nothing is gained by a detour."""
+    answer = answered("/static/page.js", accept_encoding="gzip")
+    assert answer.body == b"let x"
+    assert "Content-Encoding" not in dict(answer.headers)
