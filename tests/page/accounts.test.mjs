@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { describeGap, paintAccounts } from "../../trio_mpu/web/static/accounts.js";
-import { Ledger } from "../../trio_mpu/web/static/ledger.js";
+import { AccountsView, describeGap } from "../../trio_mpu/web/static/view/accounts.js";
+import { Ledger } from "../../trio_mpu/web/static/model/ledger.js";
 import { page } from "./browser.mjs";
 
+const paint = (ledger, hz) => new AccountsView({ ledger, state: { hz } }).paint();
 const event = (seq, gap) => ({ id: `0123456789abcdef-${seq}`, seq, time: 50_000, ...(gap ? { gap } : {}) });
 
 test("a gap is described by its time, its size and its reason", () => {
@@ -25,7 +26,7 @@ test("the figures are shown for people and, in plain digits, for programs", () =
   ledger.take(event(1));
   ledger.take(event(5002, { from: 1, to: 5002, lost: 5000, reason: "slow" }));
   ledger.take(event(5002));
-  paintAccounts(ledger, 99.97);
+  paint(ledger, 99.97);
   assert.deepEqual(["rate", "received", "gaps", "lost"].map((id) => element(id).textContent), ["100.0", "2", "1", "5,000"]);
   assert.match(element("last-gap").textContent, /slow/);
   const { received, repeats, lost, firstSeq, lastId, gaps } = element("accounts").dataset;
@@ -38,16 +39,16 @@ test("a sum that is a lower bound is shown as one", () => {
   const ledger = new Ledger();
   ledger.take(event(1));
   ledger.take(event(9, { from: 1, to: 9, lost: null, reason: "lapped" }));
-  paintAccounts(ledger, 0);
+  paint(ledger, 0);
   assert.equal(element("lost").textContent, "unknown");
   ledger.take(event(12));
-  paintAccounts(ledger, 0);
+  paint(ledger, 0);
   assert.match(element("lost").textContent, /^≥\s?2$/u);
 });
 
 test("before the first sample there is no rate and no id", () => {
   const element = page();
-  paintAccounts(new Ledger(), null);
+  paint(new Ledger(), null);
   assert.equal(element("rate").textContent, "–");
   assert.equal(element("accounts").dataset.lastId, "");
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { ask } from "../../trio_mpu/web/static/answer.js";
+import { ask } from "../../trio_mpu/web/static/net/answer.js";
 import { response, server } from "./browser.mjs";
 
 test("a good answer has its object and no reason", async () => {

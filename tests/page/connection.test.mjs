@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { paintConnection, stateOf } from "../../trio_mpu/web/static/connection.js";
-import { backoff } from "../../trio_mpu/web/static/stream.js";
+import { ConnectionView, stateOf } from "../../trio_mpu/web/static/view/connection.js";
+import { backoff } from "../../trio_mpu/web/static/net/stream.js";
 import { page } from "./browser.mjs";
 
 test("an open stream has the status of its samples; without one the link decides", () => {
@@ -18,12 +18,15 @@ test("an open stream that has said nothing yet is still connecting", () => {
 
 test("the state, its reason and the next attempt are shown", () => {
   const element = page();
-  paintConnection({ link: "offline", status: null, reason: "the network is down", retryAt: 5300 }, 1000);
+  const state = { link: "offline", status: null, reason: "the network is down", retryAt: Date.now() + 4300 };
+  const view = new ConnectionView({ state });
+  view.paint();
   assert.equal(element("connection").dataset.state, "offline");
   assert.equal(element("connection-word").textContent, "Offline");
   assert.equal(element("connection-reason").textContent, "the network is down");
   assert.equal(element("retry").textContent, "next attempt in 5 s");
-  paintConnection({ link: "open", status: "ok", reason: "", retryAt: null }, 2000);
+  Object.assign(state, { link: "open", status: "ok", reason: "", retryAt: null });
+  view.paint();
   assert.equal(element("connection").dataset.state, "live");
   assert.equal(document.documentElement.dataset.state, "live");
   assert.notEqual(element("connection-reason").textContent, "");

@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { AXES, Readings, clock, format } from "../../trio_mpu/web/static/readings.js";
+import { ReadingsView, clock, format } from "../../trio_mpu/web/static/view/readings.js";
 import { page } from "./browser.mjs";
 
 const sample = { ax: 0.5, ay: -0.25, az: 1, gx: -12.5, gy: 0, gz: 250, temp: 26.101 };
+const KEYS = ["ax", "ay", "az", "gx", "gy", "gz", "temp"];
 const event = (more = {}) => ({ seq: 1234, time: 50_000, source: "/dev/mpu6050", flags: [], sample, average: sample, ...more });
+
+/** Paints this as the newest event. */
+function paint(newest) {
+  new ReadingsView({ state: { newest, hz: 100 } }).paint(0);
+}
 
 test("a figure has fixed decimals and a true minus sign", () => {
   assert.equal(format(1.23456, 3, false), "1.235");
@@ -25,11 +31,10 @@ test("the time of day has 24 hours", () => {
 
 test("each of the seven axes has its newest value, and its mean with one digit more", () => {
   const element = page();
-  new Readings().paint(event(), 0, 100);
-  assert.deepEqual(AXES.map(({ key }) => key), ["ax", "ay", "az", "gx", "gy", "gz", "temp"]);
-  assert.deepEqual(AXES.map(({ key }) => element(`value-${key}`).textContent),
+  paint(event());
+  assert.deepEqual(KEYS.map((key) => element(`value-${key}`).textContent),
     ["+0.500", "−0.250", "+1.000", "−12.50", "0.00", "+250.00", "26.10"]);
-  assert.deepEqual(AXES.map(({ key }) => element(`mean-${key}`).textContent),
+  assert.deepEqual(KEYS.map((key) => element(`mean-${key}`).textContent),
     ["+0.5000", "−0.2500", "+1.0000", "−12.500", "0.000", "+250.000", "26.101"]);
   assert.equal(element("source").textContent, "/dev/mpu6050");
   assert.equal(element("newest").textContent, "no. 1,234 at 13:53:20");
@@ -37,10 +42,8 @@ test("each of the seven axes has its newest value, and its mean with one digit m
 
 test("each badge stands exactly while the newest sample was simulated, or replayed", () => {
   const element = page();
-  const readings = new Readings();
   for (const flags of [["simulated"], [], ["clipped", "simulated"], ["replayed"], ["simulated", "replayed"]]) {
-    readings.note(event({ flags }), 0);
-    readings.paint(event({ flags }), 0, 100);
+    paint(event({ flags }));
     assert.equal(element("badge-simulated").hidden, !flags.includes("simulated"));
     assert.equal(element("badge-replayed").hidden, !flags.includes("replayed"));
   }
@@ -48,15 +51,15 @@ test("each badge stands exactly while the newest sample was simulated, or replay
 
 test("a flag stays for two seconds, also that of a sample between two paintings", () => {
   const element = page();
-  const readings = new Readings();
+  const readings = new ReadingsView({ state: { newest: event(), hz: 100 } });
   const shown = (now_ms) => {
-    readings.paint(event(), now_ms, 100);
+    readings.paint(now_ms);
     return element("flags").textContent;
   };
   assert.equal(shown(0), "none");
-  readings.note(event({ flags: ["stale_repeat"] }), 1000);
-  readings.note(event({ flags: ["clipped"] }), 2000);
-  readings.note(event(), 2010);
+  readings.note(event({ flags: ["stale_repeat"] }), 100, 1000);
+  readings.note(event({ flags: ["clipped"] }), 101, 2000);
+  readings.note(event(), 102, 2010);
   assert.equal(shown(2020), "clipped, stale_repeat");
   assert.equal(shown(3500), "clipped");
   assert.equal(shown(4500), "none");
@@ -64,6 +67,6 @@ test("a flag stays for two seconds, also that of a sample between two paintings"
 
 test("text from a device is shown as text", () => {
   const element = page();
-  new Readings().paint(event({ source: "<b>&amp;" }), 0, 100);
+  paint(event({ source: "<b>&amp;" }));
   assert.equal(element("source").textContent, "<b>&amp;");
 });

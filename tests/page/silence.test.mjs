@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Silence } from "../../trio_mpu/web/static/silence.js";
+import { Silence } from "../../trio_mpu/web/static/net/silence.js";
 import { page, response, server } from "./browser.mjs";
 
 const STEP_MS = 10_000; // longer than any patience

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { EventParser } from "../../trio_mpu/web/static/sse.js";
+import { EventParser } from "../../trio_mpu/web/static/net/sse.js";
 
 const STREAM = "retry: 1000\nid: a-1\ndata: {\"seq\":1}\n\n:\n\nevent: status\ndata: {\"status\":\"stale\"}\n\nid: a-2\ndata: x\ndata: y\n\n";
 const EVENTS = [

@@ -1,219 +1,188 @@
-/* The page: stream → ledger, readings, traces → what is seen.
+/* The page: stream → numbers in memory → views. This file only ties them together; what is written down here is who is
+ * told what, and in which order.
  *
- * Rules
- *   1. An event only changes numbers in memory. What is seen changes in an animation frame, traces at most every
- *      TRACES_MS and figures every FIGURES_MS, so that 1,000 samples a second cost the screen no more than ten. Between
- *      paintings no frame is asked for: an empty one costs too.
- *   2. Whoever asks for less motion gets two steps a second and no running paper.
- *   3. The present first. A page that opens, or that comes back after more than RESUME_S, begins with the newest sample,
- *      and fills its charts from /history. What it skipped that way is not lost, and the accounts say so.
- */
+ * net/ talks to the server, model/ keeps numbers, view/ shows them. A view has paint(now_ms), and may have
+ * note(event, t_s, now_ms), wantsRaw and every_ms. What it is given, `page`, is put together below. */
 
-import { paintAccounts } from "./accounts.js";
-import { WINDOW_S } from "./columns.js";
-import { paintConnection } from "./connection.js";
-import { Ledger } from "./ledger.js";
-import { Past, pause_s, readPast } from "./past.js";
-import { Rate } from "./rate.js";
-import { AXES, Readings } from "./readings.js";
-import { show } from "./show.js";
-import { LISTEN_MS, Silence } from "./silence.js";
-import { Stream } from "./stream.js";
-import { Trace } from "./trace.js";
+import { Marks } from "./model/marks.js";
+import { Follower } from "./model/follower.js";
+import { Ledger } from "./model/ledger.js";
+import { Range } from "./model/range.js";
+import { Rate } from "./model/rate.js";
+import { RawSamples } from "./model/raw.js";
+import { Series } from "./model/series.js";
+import { Settings } from "./model/settings.js";
+import { Timeline } from "./model/timeline.js";
+import { ask } from "./net/answer.js";
+import { Filler } from "./net/filler.js";
+import { readSamples } from "./net/past.js";
+import { LISTEN_MS, Silence } from "./net/silence.js";
+import { Stream } from "./net/stream.js";
+import { AccountsView } from "./view/accounts.js";
+import { ConnectionView, stateOf } from "./view/connection.js";
+import { Painter } from "./view/painter.js";
+import { ReadingsView } from "./view/readings.js";
+import { show } from "./view/show.js";
 
-const TRACES_MS = 45; // some 20 frames a second: the paper moves by 2 or 3 pixels in each
-const FIGURES_MS = 150; // digits that change faster can't be read
-const CALM_MS = 500; // both, for whoever prefers reduced motion
+const MEANS_HZ = 50; // means with extremes, so often, are all that a screen can show…
+const RAW_HZ = 60; // …and samples that come hardly more often are shown as they are
+const RAW_SPAN_S = 2; // a window so short shows every sample
 const TICK_MS = 500; // for what changes without an event: the rate falling to 0, the next attempt coming closer
-const RESUME_S = WINDOW_S / 2; // what was missed for no longer is taken up by id: it is all within the charts
-const PAST_MS = 5000; // arbitrary; without their past the charts go on
+const DEVICE_MS = 5000; // how often chip, calibration and ledger are asked for
+const FIRST_MS = 700; // how long the first stream waits for them
 
-const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const SETTINGS = { span: 10 };
+
+const settings = new Settings(SETTINGS, location.hash.slice(1), () => history.replaceState(null, "", `#${settings.text}`));
+addEventListener("hashchange", () => settings.take(location.hash.slice(1)));
+
 const ledger = new Ledger();
 const rate = new Rate();
-const readings = new Readings();
-const traces = AXES.map(({ key, span, scaleDecimals }) => {
-  const canvas = document.getElementById(`trace-${key}`);
-  return { key, trace: new Trace(canvas, { span, decimals: scaleDecimals }) };
-});
+const timeline = new Timeline();
+const raw = new RawSamples();
+const series = new Series(raw);
+const range = new Range(settings.get("span"));
+const marks = new Marks(() => localStorage);
+const follower = new Follower({ ledger, series, timeline, rate });
+const filler = new Filler({ series, timeline, range }, () => page.wake());
 
-const connection = { link: "connecting", status: null, reason: "", retryAt: null };
-let newest = null; // the newest object from the server, by whichever way it came
-let newest_t_s = NaN; // when the newest sample in the traces was taken
-let nextBy_s = Infinity; // how much later the next one may be without lifting the pen
-let begins = false; // the next sample is the first one after a beginning with the present
-let heard_ms = 0; // when the server was heard last, by Date.now(): a computer that slept counts too
-let slept = false; // this tab was hidden since
-let filling = null; // the AbortController of the past being fetched, or null
+const page = {
+  settings,
+  timeline,
+  series,
+  raw,
+  range,
+  marks,
+  ledger,
+  filler,
+  /** Every sample from `from_s` to `to_s`: those at hand, or the server's. Rejects with the server's reason. */
+  async samples(from_s, to_s, signal) {
+    return raw.complete(from_s) ? raw.slice(from_s, to_s) : readSamples(timeline, { from_s, to_s }, signal);
+  },
+  state: {
+    link: "connecting", // of the stream, see net/stream.js
+    status: null, // of the samples, as the server calls it; null: not known yet
+    reason: "",
+    retryAt: null, // ms since the epoch
+    newest: null, // the newest object from the server, by whichever way it came
+    hz: null, // samples received per second; null: not known yet
+    period_s: NaN, // the sensor's own
+    device: null, // of /json?verbose=1
+    ledger: null, // likewise
+    /** One of connecting, live, waiting, stale, stopped, unanswered, paused, offline. */
+    get word() {
+      return stateOf(this.link, this.status);
+    },
+  },
+  wake() {
+    painter.wake();
+  },
+};
+const { state } = page;
 
-/** The id to resume after; null to begin with the present. */
-function cursor() {
-  const away_s = (Date.now() - heard_ms) / 1000;
-  const resumes = ledger.lastId !== null && away_s <= RESUME_S && !begins;
-  if (!resumes) {
-    begins = true;
-    ledger.skip(slept ? "slept" : "away", away_s);
-  }
-  return resumes ? ledger.lastId : null;
+page.views = {
+  connection: new ConnectionView(page),
+  readings: new ReadingsView(page),
+  accounts: new AccountsView(page),
+};
+const views = Object.values(page.views);
+const noting = views.filter((view) => view.note);
+const painter = new Painter(views, beforePainting);
+
+/** The parameters of the stream: means while they will do. */
+function form() {
+  return asksMeans() ? { rate: MEANS_HZ, stats: 1 } : {};
+}
+
+function asksMeans() {
+  const isSlow = state.period_s >= 1 / RAW_HZ;
+  return !isSlow && !(range.span_s < RAW_SPAN_S) && !views.some((view) => view.wantsRaw);
+}
+
+let formed = ""; // what the stream was asked for
+
+function beforePainting(now_ms) {
+  const flows = state.link === "open" && state.status === "ok";
+  state.hz = flows ? rate.hz(now_ms) : 0;
+  range.follow(series.newest_s, series.oldest_s);
+  filler.look(now_ms);
+  const wanted = JSON.stringify(form());
+  if (formed !== wanted && state.link === "open") stream.reform();
 }
 
 function takeSample(event) {
   const now_ms = performance.now();
-  const verdict = ledger.take(event);
-  if (verdict === "repeat") {
-    if (begins) takeStatus(event); // nothing was measured meanwhile
-    begins = false;
-    return;
-  }
-
-  // The traces of one source are not the past of another; least of all a simulated one's of a real one's.
-  if (begins || (newest !== null && newest.source !== event.source)) clearTraces();
-  const t_s = event.t_ns / 1e9;
-  const broken = verdict === "after gap" || t_s - newest_t_s > nextBy_s;
-  for (const { key, trace } of traces) trace.add(t_s, event.sample[key], broken);
-
-  rate.note(t_s, now_ms);
-  newest_t_s = t_s;
-  nextBy_s = pause_s(rate.hz(now_ms));
-  slept = false;
+  const t_s = follower.take(event, now_ms);
+  // A repeat of the newest one: nothing was measured while the page was away.
+  if (t_s === null && event.id !== ledger.lastId) return;
+  if (t_s !== null) for (const view of noting) view.note(event, t_s, now_ms);
   takeStatus(event);
-  if (begins) void fill(event);
-  begins = false;
-}
-
-function clearTraces() {
-  filling?.abort();
-  filling = null;
-  newest_t_s = NaN;
-  for (const { trace } of traces) trace.clear();
-}
-
-/** Fills the charts with what was before `first`. Meanwhile they keep their picture. */
-async function fill(first) {
-  const cut = (filling = new AbortController());
-  const limit = setTimeout(() => cut.abort(), PAST_MS);
-  let past = null;
-  for (let attempt = 0; attempt < 2 && cut === filling && !past?.joined; attempt += 1) {
-    // Twice, because another of the server's workers may answer, who has not read the first sample yet.
-    past = new Past(AXES.map(({ key }) => key), first.id);
-    await readPast(past, cut.signal).catch(() => {}); // what came of it is shown
-  }
-  clearTimeout(limit);
-  if (cut !== filling) return; // another beginning came first
-  filling = null;
-  if (past.oldest !== null) {
-    traces.forEach(({ trace }, i) => trace.precede(past.columns[i], past.joined));
-    if (past.joined) ledger.found(past.oldest);
-  }
-  wake();
 }
 
 function takeStatus(event) {
-  newest = event;
-  heard();
-  readings.note(event, performance.now());
-  if (connection.status !== event.status) setConnection({ status: event.status, reason: "" });
-  wake();
+  state.newest = event;
+  follower.heard(Date.now());
+  if (state.status !== event.status) setState({ status: event.status, reason: "" });
+  page.wake();
 }
 
-function heard() {
-  heard_ms = Date.now();
+function setState(change) {
+  Object.assign(state, change);
+  page.views.connection.paint();
 }
-
-function setConnection(change) {
-  Object.assign(connection, change);
-  paintConnection(connection, Date.now());
-}
-
-const silence = new Silence({
-  isNew: (event) => ledger.isNew(event),
-  onWaiting: (reason) => setConnection({ status: "waiting", reason }),
-  onStatus: takeStatus,
-  onUnanswered: () => setConnection({ status: "unanswered", reason: "" }),
-  onDead: (reason) => stream.reopen(reason),
-});
 
 const stream = new Stream({
-  cursor,
+  cursor: () => follower.cursor(Date.now()),
+  form: () => {
+    const parameters = form();
+    formed = JSON.stringify(parameters);
+    return parameters;
+  },
   onSample: takeSample,
   onStatus: takeStatus,
   onHeartbeat: () => {
-    heard();
+    follower.heard(Date.now());
     silence.broken(performance.now());
   },
   // A new link knows nothing yet: a status from before would pass old news off as new.
   onLink: (link, reason, retryAt) => {
     silence.broken(performance.now());
-    slept ||= link === "paused" && ledger.lastId !== null;
-    setConnection({ link, status: null, reason, retryAt });
+    follower.slept ||= link === "paused" && ledger.lastId !== null;
+    setState({ link, status: null, reason, retryAt });
   },
 });
 
-const painters = [
-  { every_ms: TRACES_MS, last_ms: -Infinity, due: false, paint: paintTraces },
-  { every_ms: FIGURES_MS, last_ms: -Infinity, due: false, paint: paintFigures },
-];
-let awake = false;
+const silence = new Silence({
+  isNew: (object) => follower.isNew(object, asksMeans() ? 1 / MEANS_HZ : 0),
+  onWaiting: (reason) => setState({ status: "waiting", reason }),
+  onStatus: takeStatus,
+  onUnanswered: () => setState({ status: "unanswered", reason: "" }),
+  onDead: (reason) => stream.reopen(reason),
+});
 
-function paintTraces() {
-  if (filling === null) traces.forEach(({ trace }) => trace.draw());
+/** Asks what the stream does not say: chip, calibration, the sensor's period, the server's ledger. */
+async function askDevice(patience_ms) {
+  const { ok, body } = await ask(new URL("json?verbose=1", document.baseURI), patience_ms);
+  if (!ok) return;
+  state.device = body.device;
+  state.ledger = body.ledger;
+  state.period_s = body.device.period_ns / 1e9 || NaN;
+  state.newest ??= body;
+  page.wake();
 }
 
-function paintFigures(now_ms) {
-  const flows = connection.link === "open" && connection.status === "ok";
-  const hz = flows ? rate.hz(now_ms) : 0;
-  if (newest !== null) readings.paint(newest, now_ms, hz);
-  paintAccounts(ledger, hz);
-}
-
-/** Something changed: each painter owes a painting. Calls between two frames are one call. */
-function wake() {
-  for (const painter of painters) painter.due = true;
-  plan();
-}
-
-/** Asks for a frame when the first of the painters that owe one has its turn. */
-function plan() {
-  if (awake) return;
-  const turns_ms = painters.filter(({ due }) => due).map((painter) => painter.last_ms + pace(painter));
-  if (turns_ms.length === 0) return;
-  awake = true;
-  const wait_ms = Math.min(...turns_ms) - performance.now();
-  if (wait_ms > 0) setTimeout(requestAnimationFrame, wait_ms, frame);
-  else requestAnimationFrame(frame);
-}
-
-function frame(now_ms) {
-  for (const painter of painters) {
-    if (!painter.due || now_ms - painter.last_ms < pace(painter)) continue;
-    painter.paint(now_ms);
-    painter.last_ms = now_ms;
-    painter.due = false;
-  }
-  awake = false;
-  plan(); // what came too early for its turn is painted in a later frame, also when no event follows
-}
-
-function pace({ every_ms }) {
-  return calm.matches ? CALM_MS : every_ms;
-}
-
-function restyle() {
-  traces.forEach(({ trace }) => {
-    trace.restyle();
-    trace.draw(); // immediately: a canvas that was resized is blank
-  });
-}
-
-new ResizeObserver(restyle).observe(document.querySelector("main"));
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", restyle);
+settings.on("span", (span_s) => range.setSpan(span_s));
 setInterval(() => {
-  paintConnection(connection, Date.now());
-  wake();
+  page.views.connection.paint();
+  page.wake();
 }, TICK_MS);
 setInterval(() => {
-  if (connection.link === "open") void silence.listen(performance.now());
+  if (state.link === "open") void silence.listen(performance.now());
 }, LISTEN_MS);
+setInterval(() => {
+  if (state.link === "open") void askDevice();
+}, DEVICE_MS);
 
 show("curl", `curl -N ${new URL("events", document.baseURI)}`);
+await askDevice(FIRST_MS); // the sensor's rate decides in which form the stream is asked for
 stream.start();

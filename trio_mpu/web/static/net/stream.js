@@ -6,7 +6,8 @@
  *   2. It is read with fetch. An EventSource hides heartbeats and the reason of a refusal, and wakes the page for each
  *      event; here all events of one write are taken together.
  *   3. Every failure takes one path: close, wait, make a new one. So there is one back-off, and the user can be shown it.
- *   4. The cursor travels as ?last_event_id=. The server resumes right after it: nothing lost, nothing repeated.
+ *   4. The cursor travels as ?last_event_id=. The server resumes right after it: nothing lost, nothing repeated. So the
+ *      form of the stream (every sample, or means) can be changed in the middle of it, by opening it anew.
  *   5. The links reported are connecting, open, unanswered, offline and paused. What the samples say (stale, stopped) is
  *      not known here.
  */
@@ -30,6 +31,7 @@ export function backoff(failures, random = Math.random()) {
 
 export class Stream {
   #cursor;
+  #form;
   #onSample;
   #onStatus;
   #onHeartbeat;
@@ -37,12 +39,14 @@ export class Stream {
   #cut = null; // of the present connection, or null
   #timer = 0;
   #failures = 0;
+  #open = false;
 
-  /** `cursor()` gives the id of the last sample taken, or null to begin with the newest. `onSample` and `onStatus` get
-   *  the parsed object of an event, `onHeartbeat` is called for every piece of the stream, `onLink` gets (link, reason,
-   *  retryAt): retryAt in ms since the epoch, or null. */
-  constructor({ cursor, onSample, onStatus, onHeartbeat, onLink }) {
+  /** `cursor()` gives the id of the last sample taken, or null to begin with the newest. `form()` gives the parameters of
+   *  the stream. `onSample` and `onStatus` get the parsed object of an event, `onHeartbeat` is called for every piece of the
+   *  stream, `onLink` gets (link, reason, retryAt): retryAt in ms since the epoch, or null. */
+  constructor({ cursor, form, onSample, onStatus, onHeartbeat, onLink }) {
     this.#cursor = cursor;
+    this.#form = form;
     this.#onSample = onSample;
     this.#onStatus = onStatus;
     this.#onHeartbeat = onHeartbeat;
@@ -65,6 +69,11 @@ export class Stream {
     this.#retry({ reason, retryAfter_s: 0 });
   }
 
+  /** Goes on in another form, as if nothing had happened: the link stays open. */
+  reform() {
+    if (this.#cut !== null && this.#open) void this.#connect({ quietly: true });
+  }
+
   #followVisibility() {
     if (document.visibilityState === "hidden") {
       this.#release();
@@ -75,16 +84,16 @@ export class Stream {
     }
   }
 
-  async #connect() {
+  async #connect({ quietly = false } = {}) {
     this.#release();
     const cut = (this.#cut = new AbortController());
     const url = new URL("events", document.baseURI);
-    url.searchParams.set("flush_ms", FLUSH_MS);
+    url.search = new URLSearchParams({ flush_ms: FLUSH_MS, ...this.#form() });
     const id = this.#cursor();
     if (id !== null) url.searchParams.set("last_event_id", id);
 
     // After a failure the page stays offline until a stream is open: an attempt is no news.
-    if (this.#failures === 0) this.#onLink("connecting", "", null);
+    if (this.#failures === 0 && !quietly) this.#onLink("connecting", "", null);
     this.#timer = setTimeout(() => {
       this.#onLink(this.#failures === 0 ? "unanswered" : "offline", FULL, null);
       this.#timer = setTimeout(() => this.reopen(FULL), PATIENCE_MS - SAY_SO_MS);
@@ -98,7 +107,8 @@ export class Stream {
       this.#retry(failure);
       return;
     }
-    this.#onLink("open", "", null);
+    this.#open = true;
+    if (!quietly) this.#onLink("open", "", null);
     await this.#read(response, cut);
     if (cut === this.#cut) this.#retry(LOST);
   }
@@ -133,6 +143,7 @@ export class Stream {
     clearTimeout(this.#timer);
     this.#cut?.abort();
     this.#cut = null;
+    this.#open = false;
   }
 }
 

@@ -27,12 +27,12 @@ export function describeGap({ reason, lost, from, to, time }) {
   return `${clock(time)}: ${what}${which} lost, ${why}`;
 }
 
-/** "14:03:22: this tab slept for 3 min; samples 120 to 18,000 were not shown". */
+/** "14:03:22: this tab slept for 3 min; samples 120 to 18,000 were not streamed". */
 export function describeSkip({ why, away_s, from, to, time }) {
   const numbers = from === null ? 0 : to - from - 1;
-  let what = `${numbers === 1 ? "sample" : "samples"} ${span(from + 1, to - 1)} ${numbers === 1 ? "was" : "were"} not shown`;
-  if (from === null) what = "the samples of that time were not shown, and their numbers began again";
-  else if (numbers === 0) what = "the charts have all of it";
+  let what = `${numbers === 1 ? "sample" : "samples"} ${span(from + 1, to - 1)} ${numbers === 1 ? "was" : "were"} not streamed`;
+  if (from === null) what = "the samples of that time were not streamed, and their numbers began again";
+  else if (numbers === 0) what = "nothing was measured meanwhile";
   return `${clock(time)}: ${AWAY.get(why)} for ${duration(away_s)}; ${what}`;
 }
 
@@ -48,7 +48,19 @@ function describeLost({ lost, lostIsAtLeast }) {
   return lost === 0 ? "unknown" : `\u2265\u202f${count(lost)}`;
 }
 
-export function paintAccounts(ledger, hz) {
+export class AccountsView {
+  #page;
+
+  constructor(page) {
+    this.#page = page;
+  }
+
+  paint() {
+    paintAccounts(this.#page.ledger, this.#page.state.hz);
+  }
+}
+
+function paintAccounts(ledger, hz) {
   show("rate", hz === null ? "\u2013" : hz.toFixed(hz < 999.95 ? 1 : 0));
   show("received", count(ledger.received));
   show("gaps", count(ledger.gaps));

@@ -7,11 +7,11 @@
 
 import { show } from "./show.js";
 
-/** The seven axes: key in a sample, decimals shown, whether the sign is always written, and the trace's least span. */
-export const AXES = [
-  ...["ax", "ay", "az"].map((key) => ({ key, decimals: 3, signed: true, span: 0.08, scaleDecimals: 2 })), // noise ±0.01 g
-  ...["gx", "gy", "gz"].map((key) => ({ key, decimals: 2, signed: true, span: 4, scaleDecimals: 0 })), // noise ±0.2 °/s
-  { key: "temp", decimals: 2, signed: false, span: 0.8, scaleDecimals: 1 }, // one step of the chip is 0.003 °C
+/** The seven figures: key in a sample, decimals shown, whether the sign is always written. */
+const FIGURES = [
+  ...["ax", "ay", "az"].map((key) => ({ key, decimals: 3, signed: true })), // noise ±0.01 g
+  ...["gx", "gy", "gz"].map((key) => ({ key, decimals: 2, signed: true })), // noise ±0.2 °/s
+  { key: "temp", decimals: 2, signed: false }, // one step of the chip is 0.003 °C
 ];
 
 const MEAN_SAMPLES = 128; // in the server's `average`
@@ -33,18 +33,25 @@ export function meanLabel(hz) {
   return `mean of ${s < 100 ? s.toPrecision(3) : Math.round(s)} s`;
 }
 
-export class Readings {
+export class ReadingsView {
+  #state;
   #flagSeen_ms = new Map();
   #labelled = "";
 
+  constructor({ state }) {
+    this.#state = state;
+  }
+
   /** Notes the flags of every event, also of those between two paintings. */
-  note(event, now_ms) {
+  note(event, _t_s, now_ms) {
     for (const flag of event.flags) this.#flagSeen_ms.set(flag, now_ms);
   }
 
-  /** Shows `event`, the newest object the server sent; `hz` is the rate of the samples, or falsy. */
-  paint(event, now_ms, hz) {
-    for (const { key, decimals, signed } of AXES) {
+  paint(now_ms) {
+    const { newest: event, hz } = this.#state;
+    if (event === null) return;
+    this.note(event, NaN, now_ms); // a status has flags too
+    for (const { key, decimals, signed } of FIGURES) {
       show(`value-${key}`, format(event.sample[key], decimals, signed));
       // The mean of 128 has an eleventh of the noise: it has earned one more digit.
       show(`mean-${key}`, format(event.average[key], decimals + 1, signed));

@@ -7,7 +7,8 @@
  *      believes its own arithmetic.
  *   3. A loss whose size nobody knows makes the sum a lower bound, and stays visible as one.
  *   4. What the page skipped by its own choice, after it slept, is neither received nor lost: it has an account of its own.
- *   5. received + lost + skipped = newest - first + 1, as long as there is one generation, every loss is known and
+ *   5. An event may stand for several samples: the last `n` up to its number, that is, and whatever its gap names in between.
+ *   6. received + lost + skipped = newest - first + 1, as long as there is one generation, every loss is known and
  *      each has numbers (those that a sensor did not deliver have none).
  */
 
@@ -31,7 +32,8 @@ export class Ledger {
   /** { why, away_s, from, to, time } of the newest skip, or null; from and to as above, or null for new numbers. */
   lastSkip = null;
 
-  /** Takes one event. Gives "next" (follows its predecessor), "after gap", "skipped", or "repeat" (to be ignored). */
+  /** Takes one event. Gives its verdict, "next" (follows its predecessor), "after gap", "skipped", or "repeat" (to be
+   *  ignored), and the gap before it or null. */
   take(event) {
     const { generation, seq } = numberOf(event.id);
     const sameGeneration = generation === this.#generation;
@@ -39,30 +41,25 @@ export class Ledger {
     this.#skipping = null;
     if (sameGeneration && seq <= this.#seq) {
       if (skip === null) this.repeats += 1; // else nothing was measured meanwhile: the newest is still ours
-      return "repeat";
+      return { verdict: "repeat", gap: null };
     }
-    if (skip !== null) this.#countSkip(skip, sameGeneration, seq, event.time);
-    const gap = event.gap ?? (skip === null ? this.#untold(sameGeneration, seq) : null);
+    const before = seq - (event.n ?? 1) - (sameGeneration ? named(event.gap) : 0); // the number before the first sample of this event
+    if (skip !== null) this.#countSkip(skip, sameGeneration, before, event.time);
+    const gap = event.gap ?? (skip === null ? this.#untold(sameGeneration, before) : null);
     if (gap) this.#count(gap, event.time);
 
     this.#generation = generation;
     this.#seq = seq;
     this.lastId = event.id;
-    this.firstSeq ??= seq;
-    this.received += 1;
-    if (skip !== null) return "skipped";
-    return gap ? "after gap" : "next";
+    this.firstSeq ??= before + 1;
+    this.received += event.n ?? 1;
+    if (skip !== null) return { verdict: "skipped", gap };
+    return gap ? { verdict: "after gap", gap: this.lastGap } : { verdict: "next", gap: null };
   }
 
   /** The next sample is the newest there is, and what lies before it was not asked for: `why` is "slept" or "away". */
   skip(why, away_s) {
     if (this.lastId !== null) this.#skipping = { why, away_s };
-  }
-
-  /** The charts have, from another source, what was skipped from the number `oldest` on. */
-  found(oldest) {
-    if (this.lastSkip === null || this.lastSkip.to === null) return;
-    this.lastSkip.to = Math.max(this.lastSkip.from + 1, Math.min(this.lastSkip.to, oldest));
   }
 
   /** Whether the ledger has not had this event yet. */
@@ -71,11 +68,11 @@ export class Ledger {
     return generation !== this.#generation || seq > this.#seq;
   }
 
-  #untold(sameGeneration, seq) {
+  #untold(sameGeneration, before) {
     if (this.#generation === null) return null;
     if (!sameGeneration) return { reason: "restart", lost: null };
-    const missing = seq - this.#seq - 1;
-    return missing === 0 ? null : { reason: "untold", lost: missing, from: this.#seq, to: seq };
+    const missing = before - this.#seq;
+    return missing <= 0 ? null : { reason: "untold", lost: missing, from: this.#seq, to: before + 1 };
   }
 
   #count({ reason, lost = null, from = null, to = null }, time) {
@@ -85,10 +82,15 @@ export class Ledger {
     this.lastGap = { reason, lost, from, to, time };
   }
 
-  #countSkip({ why, away_s }, sameGeneration, seq, time) {
-    if (sameGeneration) this.skipped += seq - this.#seq - 1;
-    this.lastSkip = { why, away_s, from: sameGeneration ? this.#seq : null, to: sameGeneration ? seq : null, time };
+  #countSkip({ why, away_s }, sameGeneration, before, time) {
+    if (sameGeneration) this.skipped += before - this.#seq;
+    this.lastSkip = { why, away_s, from: sameGeneration ? this.#seq : null, to: sameGeneration ? before + 1 : null, time };
   }
+}
+
+/** How many sample numbers a gap names as missing. */
+function named(gap) {
+  return gap?.from == null || gap.to == null ? 0 : Math.max(0, gap.to - gap.from - 1);
 }
 
 /** "GENERATION-SEQ" → { generation, seq }. */

@@ -25,17 +25,27 @@ export function stateOf(link, status) {
   return OF_STATUS[status] ?? "connecting";
 }
 
-export function paintConnection({ link, status, reason, retryAt }, now_ms) {
-  const state = stateOf(link, status);
-  const [word, sentence] = WORDS[state];
-  const element = document.getElementById("connection");
-  if (element.dataset.state !== state) {
-    element.dataset.state = state;
-    document.documentElement.dataset.state = state; // the style sheet dims figures that are not live
-  }
-  show("connection-word", word);
-  show("connection-reason", reason || sentence);
+/** Shows the connection: paint() whenever it changes, and now and then for the time that is left. */
+export class ConnectionView {
+  #state;
 
-  const left_s = retryAt === null ? 0 : Math.ceil((retryAt - now_ms) / 1000);
-  show("retry", left_s > 0 ? `next attempt in ${left_s} s` : "");
+  constructor({ state }) {
+    this.#state = state;
+  }
+
+  paint() {
+    const { link, status, reason, retryAt } = this.#state;
+    const state = stateOf(link, status);
+    const [word, sentence] = WORDS[state];
+    const element = document.getElementById("connection");
+    if (element.dataset.state !== state) {
+      element.dataset.state = state;
+      document.documentElement.dataset.state = state; // the style sheet dims figures that are not live
+    }
+    show("connection-word", word);
+    show("connection-reason", reason || sentence);
+
+    const left_s = retryAt === null ? 0 : Math.ceil((retryAt - Date.now()) / 1000);
+    show("retry", left_s > 0 ? `next attempt in ${left_s} s` : "");
+  }
 }
