@@ -37,3 +37,30 @@ def test_the_modules_of_the_page_pass_their_own_tests(tmp_path: Path) -> None:
     passed = re.findall(r"(?m)^ *ok \d+ - (.+)$", done.stdout)
     assert len(written) > len(files)
     assert set(written) - set(passed) == set(), done.stdout
+
+
+# What a folder's modules may import, and whether they may use what only a browser has.
+ALLOWED = {
+    "model": {"model"},
+    "net": {"net", "model"},
+    "view": {"view", "model", "net/links.js"},
+}
+
+
+def test_modules_import_only_what_their_folder_may() -> None:
+    """Numbers know nothing of the network, and neither knows anything of what is seen."""
+    wrong = []
+    for folder, allowed in ALLOWED.items():
+        for file in (ROOT / STATIC / folder).glob("*.js"):
+            for path in re.findall(r'from "(\..+?)";', file.read_text()):
+                target = (file.parent / path).resolve().relative_to(ROOT / STATIC)
+                if not {str(target), str(target.parent)} & allowed:
+                    wrong.append(f"{folder}/{file.name} imports {target}")
+    assert wrong == []
+
+
+def test_models_use_nothing_of_a_browser() -> None:
+    """They run anywhere: no document, no window, no requests."""
+    for file in (ROOT / STATIC / "model").glob("*.js"):
+        code = re.sub(r"/\*.*?\*/|//[^\n]*", "", file.read_text(), flags=re.DOTALL)
+        assert not re.search(r"\b(document|window|fetch|localStorage)\b[.(]", code), file.name

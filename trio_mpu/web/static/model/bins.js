@@ -7,6 +7,7 @@
 import { AXES } from "./axes.js";
 
 export const COUNT = 4096; // more than a screen has columns
+const ROUNDING = 1e-6; // of a bin: times are sums of binary fractions
 export const LIFTED = 1; // the pen is lifted before this bin: a gap or a pause
 export const CLIPPED = 2;
 export const REPEATED = 4;
@@ -68,17 +69,24 @@ export class Bins {
     this.#newest = NaN;
   }
 
+  /** When the bin begins that `t_s` is in, or the group of `count` bins. */
+  begin_s(t_s, count = 1) {
+    const width_s = count * this.width_s;
+    return Math.floor(t_s / width_s + ROUNDING) * width_s;
+  }
+
   /** The beginning of the oldest time that is kept, in seconds; NaN when empty. */
   get oldest_s() {
     return (this.#newest - COUNT + 1) * this.width_s;
   }
 
-  /** Calls visit(t0_s, t1_s, first, least, greatest, last, mean, n, flags, squares) for each filled bin that begins from
-   *  `from_s` up to, but not at, `to_s`, oldest first. Plain numbers, because this runs for every frame. */
+  /** Calls visit(t0_s, t1_s, first, least, greatest, last, mean, n, flags, squares) for each filled bin from the one
+   *  that `from_s` is in, up to the last that begins before `to_s`, oldest first. Plain numbers, because this runs for
+   *  every frame. */
   each(a, from_s, to_s, visit) {
     const axis = this.#axes[a];
-    const begin = Math.max(this.#newest - COUNT + 1, Math.ceil(from_s / this.width_s - 1e-9));
-    const end = Math.min(this.#newest, Math.ceil(to_s / this.width_s - 1e-9) - 1);
+    const begin = Math.max(this.#newest - COUNT + 1, Math.floor(from_s / this.width_s + ROUNDING));
+    const end = Math.min(this.#newest, Math.ceil(to_s / this.width_s - ROUNDING) - 1);
     for (let number = begin; number <= end; number += 1) {
       const i = place(number);
       if (this.#number[i] !== number) continue;

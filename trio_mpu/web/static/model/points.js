@@ -13,7 +13,7 @@ export class Points {
    *  its times to the page's timeline. */
   constructor({ points, window_s }, { from_s, to_s, count }, t_s) {
     this.width_s = window_s;
-    this.#asked_s = (to_s - from_s) / count;
+    this.#asked_s = from_s === -Infinity ? window_s : (to_s - from_s) / count;
     this.oldest_s = from_s;
     this.newest_s = to_s;
     this.#points = points;

@@ -162,7 +162,10 @@ export class Series {
   #known() {
     const runs = this.#runs.flatMap(({ from_s, to_s }, i) => {
       const until_s = i === this.#runs.length - 1 ? Infinity : to_s + NEXT_S;
-      return this.#levels.map((level) => ({ source: level, from_s: Math.max(from_s, level.oldest_s), to_s: until_s }));
+      const begin_s = this.#levels[0].begin_s(from_s);
+      // A level is used from where a bin of the next wider one ends, so that no sample is in both.
+      const oldest_s = (level) => level.begin_s(level.oldest_s + STEP * level.width_s, STEP);
+      return this.#levels.map((level) => ({ source: level, from_s: Math.max(begin_s, oldest_s(level)), to_s: until_s }));
     });
     const raw = { source: this.#raw, from_s: this.#raw.oldest_s, to_s: Infinity };
     const fills = this.#fills.map((points) => ({ source: points, from_s: points.oldest_s, to_s: points.newest_s }));
