@@ -488,34 +488,11 @@ def test_status_event_is_no_sample(system: System, visit: Open, status: str) -> 
 # -- pure parts ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("least", "greatest", "span", "low", "high"),
-    [
-        (0.999, 1.001, 0.08, 0.96, 1.04),
-        (-0.5, 0.5, 0.08, -0.5, 0.5),
-        (-250.0, 250.0, 4.0, -400.0, 400.0),
-        (0.0, 0.0, 4.0, -2.0, 2.0),
-        (25.9, 26.2, 0.8, 25.6, 26.4),
-    ],
-)
-def test_scale_is_round_and_holds_the_values(
-    system: System, visit: Open, least: float, greatest: float, span: float, low: float, high: float
-) -> None:
-    """The scale of a trace ends on round numbers, contains every value and never magnifies noise at rest."""
-    page = visit(system)
-    scale = page.page.evaluate(
-        "async (range) => (await import('/static/trace.js')).scale(...range)",
-        [least, greatest, span],
-    )
-    assert scale["low"] == pytest.approx(low)
-    assert scale["high"] == pytest.approx(high)
-
-
 def test_back_off_is_bounded_and_spread(system: System, visit: Open) -> None:
     """Waits double from a quarter of a second, never exceed five seconds, and differ from page to page."""
     page = visit(system)
     waits = page.page.evaluate("""async () => {
-      const { backoff } = await import("/static/stream.js");
+      const { backoff } = await import("/static/net/stream.js");
       return [0, 1, 2, 3, 4, 5, 50].map((failures) => [0, 0.5, 1].map((random) => backoff(failures, random)));
     }""")
     assert [middle for _, middle, _ in waits] == [250, 500, 1000, 2000, 4000, 5000, 5000]

@@ -32,7 +32,7 @@ export function describeSkip({ why, away_s, from, to, time }) {
   const numbers = from === null ? 0 : to - from - 1;
   let what = `${numbers === 1 ? "sample" : "samples"} ${span(from + 1, to - 1)} ${numbers === 1 ? "was" : "were"} not streamed`;
   if (from === null) what = "the samples of that time were not streamed, and their numbers began again";
-  else if (numbers === 0) what = "nothing was measured meanwhile";
+  else if (numbers === 0) what = "nothing was missed";
   return `${clock(time)}: ${AWAY.get(why)} for ${duration(away_s)}; ${what}`;
 }
 
