@@ -190,9 +190,9 @@ def test_the_exact_text_in_si_units() -> None:
 
 def test_all_values_of_an_event_are_in_si_units() -> None:
     """The means of the last samples and what is known of a window too."""
-    window = Window(2, (1.0,) * 7, (-1.0,) * 7, (2.0,) * 7)
+    window = Window(2, (1.0,) * 7, (-1.0,) * 7, (2.0,) * 7, (0.5,) * 7)
     event = json.loads(sample_json(RECORD, MEANS, ORIGIN, window=window, notation=SI))
-    for key, times in (("sample", 1), ("min", -1), ("max", 2)):
+    for key, times in (("sample", 1), ("min", -1), ("max", 2), ("std", 0.5)):
         g, rad = times * 9.80665, times * math.pi / 180
         assert list(event[key]) == list(SI_NAMES)
         assert list(event[key].values()) == pytest.approx([g, g, g, rad, rad, rad, times], rel=1e-8)

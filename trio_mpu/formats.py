@@ -119,12 +119,13 @@ def gap_of(record: Record) -> Gap | None:
 
 class Window(NamedTuple):
     """What an event has of the samples that it summarizes: how many, their means and, if asked
-    for, their extremes."""
+    for, their extremes and standard deviations: all of these, or none."""
 
     n: int
     means: Values
     least: Values = ()
     greatest: Values = ()
+    deviations: Values = ()
 
 
 def sample_json(
@@ -262,6 +263,7 @@ def _window_json(window: Window | None, notation: Notation) -> str:
     if window.least:
         text += f',"min":{values_json(window.least, notation)}'
         text += f',"max":{values_json(window.greatest, notation)}'
+        text += f',"std":{values_json(window.deviations, notation)}'
     return text
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import statistics
 from collections.abc import Callable
 from contextlib import ExitStack
 from inspect import isawaitable
@@ -938,8 +939,9 @@ async def test_means_are_the_same_for_everyone_whenever_they_joined(
         assert event["sample"]["ax"] == pytest.approx(sum(window) / len(window), rel=1e-6)
         if options.stats:
             assert (event["min"]["ax"], event["max"]["ax"]) == (min(window), max(window))
+            assert event["std"]["ax"] == pytest.approx(statistics.pstdev(window), rel=1e-6)
         else:
-            assert "min" not in event
+            assert event.keys().isdisjoint({"min", "max", "std"})
     assert autojump_clock.autojump_threshold == 0
 
 

@@ -42,7 +42,8 @@ FORMATS: Final = (SSE, "csv", "ndjson")
 
 class StreamOptions(NamedTuple):
     """What a client asked for: every sample (`rate_hz` 0) or means at that rate, with or without
-    extremes; each in its own write, or several in one, at most `flush_ms` late; in a notation.
+    extremes and deviations; each in its own write, or several in one, at most `flush_ms` late; in a
+    notation.
 
     `format` is one of FORMATS: events, or lines as the history has them, of every sample."""
 
@@ -129,6 +130,11 @@ class WindowMeans(Encoder):
     sequence number. The first sample after a window completes it.
 
     A window costs the same memory however long it is: sums and extremes, no samples.
+
+    The squares that are summed are those of the distances from the window's first sample. The variance
+    is then at least 1/n of the squared distance between that sample and the mean, so that subtracting
+    that square cancels few digits; without the shift, gravity's square would take them (T. F. Chan,
+    G. H. Golub, R. J. LeVeque, "Algorithms for Computing the Sample Variance", 1983).
     """
 
     def __init__(self, origin: Origin, ledger: Ledger, options: StreamOptions) -> None:
@@ -141,6 +147,8 @@ class WindowMeans(Encoder):
         self._sums: Values
         self._least: Values = ()
         self._greatest: Values = ()
+        self._first: Values = ()
+        self._squares: Values = ()  # sums, of the distances from the first
         self._flags = 0
         self._average: Values = ()
         self._gap: Gap | None = None
@@ -161,21 +169,34 @@ class WindowMeans(Encoder):
     def _take(self, values: Values) -> None:
         if not self._count:
             self._sums = values
-            self._least = self._greatest = values if self._stats else ()
+            if self._stats:
+                self._least = self._greatest = self._first = values
+                self._squares = (0.0,) * len(values)
         else:
             self._sums = tuple(map(operator.add, self._sums, values))
             if self._stats:
-                self._least = tuple(map(min, self._least, values))
-                self._greatest = tuple(map(max, self._greatest, values))
+                self._spread(values)
         self._count += 1
+
+    def _spread(self, values: Values) -> None:
+        self._least = tuple(map(min, self._least, values))
+        self._greatest = tuple(map(max, self._greatest, values))
+        shifted = zip(self._squares, values, self._first, strict=True)
+        self._squares = tuple([total + (b - a) * (b - a) for total, b, a in shifted])
 
     def _close(self) -> bytes:
         means = tuple([total / self._count for total in self._sums])
-        window = Window(self._count, means, self._least, self._greatest)
+        window = Window(self._count, means, self._least, self._greatest, self._deviations(means))
         newest = self._newest._replace(flags=self._flags)
         payload = self._event(newest, self._average, self._gap, window)
         self.seq, self._count, self._flags, self._gap = newest.seq, 0, 0, None
         return payload
+
+    def _deviations(self, means: Values) -> Values:
+        """Return the standard deviations of the samples themselves: n is the denominator."""
+        totals = zip(self._squares, means, self._first, strict=False)  # none without stats
+        variances = [squares / self._count - (mean - first) ** 2 for squares, mean, first in totals]
+        return tuple([math.sqrt(max(0.0, variance)) for variance in variances])
 
 
 def with_noted_gap(record: Record, gap: Gap | None) -> Gap | None:
