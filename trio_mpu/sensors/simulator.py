@@ -8,7 +8,12 @@ chip's data sheet at a bandwidth of 100 Hz, and values are quantised and clipped
 registers at ±2 g and ±250 °/s.
 
 With `still` the body lies on one face, or on each of its six in turn, and the sensor has the bias,
-offset and scale errors of a bad one, for trying out a calibration.
+offset and scale errors of a bad one, for trying out a calibration. With `vibration` it lies level and
+vibrates; the sensor has noise and no errors.
+
+Readings are numbered by the periods that have passed, also by those that nobody asked for in time: the
+values are those of the instant number * period, so that no motion stands still or jumps in its phase
+where readings are lost.
 """
 
 import contextlib
@@ -25,6 +30,7 @@ from trio_mpu.errors import DeviceError, NoSampleYet, UsageError
 from trio_mpu.sample import Flag, Sample
 from trio_mpu.sensors.mpu6050.registers import ACCEL_LSB_PER_G, GYRO_LSB_PER_DPS
 from trio_mpu.sensors.mpu6050.variants import VARIANTS
+from trio_mpu.sensors.vibration import SYNTAX, Vibration
 
 _VARIANT: Final = VARIANTS[0x68]
 
@@ -53,29 +59,38 @@ class Simulator(Device):
     """The simulated sensor; every sample has the flag SIMULATED."""
 
     def __init__(
-        self, rate_hz: float, seed: int = 1, faults: Sequence[str] = (), still_s: float = 0.0
+        self,
+        rate_hz: float,
+        seed: int = 1,
+        faults: Sequence[str] = (),
+        still_s: float = 0.0,
+        vibration: Vibration | None = None,
     ) -> None:
         """`still_s` is how long the body lies on each of its faces; infinite: it stays on the
-        first; 0: it moves."""
+        first; 0: it moves, or has a vibration."""
         self.identity = f"sim:seed={seed}" + (",still" if still_s else "")
         each = f"={still_s:g}" if 0 < still_s < math.inf else ""
+        vibrates = f",vibration={vibration.text}" if vibration else ""
         fault = f",fault={'+'.join(faults)}" if faults else ""
-        self.source = f"{self.identity}{each}{fault}"
+        self.source = f"{self.identity}{each}{vibrates}{fault}"
         errors = random.Random(f"errors of {seed}")  # noqa: S311 - nothing is secret here
         self._bias_dps = [errors.gauss(0, BIAS_DPS) for _ in range(3)]
         self._offset_g = [errors.gauss(0, OFFSET_G) for _ in range(3)]
         self._scale = [errors.gauss(1, SCALE) for _ in range(3)]
         self._still_s = still_s
+        self._vibration = vibration
         self.period_ns = round(10**9 / rate_hz)
         self._faults = faults
         self._random = random.Random(seed)  # noqa: S311 - noise, not secrets
-        self._count = 0
+        self._count = 0  # of the periods that have passed
+        self._start_ns: int | None = None  # when reading 0 was due
         self._last_ns = 0
 
     @classmethod
     def from_options(cls, options: str, rate_hz: float) -> "Simulator":
-        """Create one from `seed=N,fault=NAME+NAME,still=SECONDS`. Raises UsageError."""
-        seed, faults, still_s = 1, list[str](), 0.0
+        """Create one from `seed=N,fault=NAME+NAME,still=SECONDS` or `…,vibration=…`. Raises
+        UsageError."""
+        seed, faults, still_s, vibration = 1, list[str](), 0.0, None
         for option in filter(None, options.split(",")):
             key, _, value = option.partition("=")
             if key == "seed" and value.isdecimal() and value.isascii() and len(value) <= 18:
@@ -86,12 +101,16 @@ class Simulator(Device):
                 still_s = math.inf
             elif key == "still" and (seconds := _seconds(value)):
                 still_s = seconds
+            elif key == "vibration":
+                vibration = Vibration.parse(value, rate_hz)
             else:
                 raise UsageError(
                     f"unknown sim option {option!r}: use seed=NUMBER, fault=NAME+… "
-                    f"({', '.join(FAULTS)}), still or still=SECONDS"
+                    f"({', '.join(FAULTS)}), still, still=SECONDS or vibration={SYNTAX}"
                 )
-        return cls(rate_hz, seed, faults, still_s)
+        if still_s and vibration:
+            raise UsageError("sim has still and vibration: use one of them")
+        return cls(rate_hz, seed, faults, still_s, vibration)
 
     async def read(self, periods: int = 1) -> Sequence[Sample]:
         """Return the model's samples of these periods, like a chip with a FIFO.
@@ -100,29 +119,41 @@ class Simulator(Device):
         """
         await trio.lowlevel.checkpoint()
         queued = min(periods, max(1, round(QUEUE_S * 1e9 / self.period_ns)))
-        first = self._count
-        self._count += queued
-        numbers = range(first, first + queued)
+        self._count += periods
+        numbers = range(self._count - queued, self._count)
+        start_ns = self._start(time.monotonic_ns())
         if "stall" in self._faults and any(number % 500 == 499 for number in numbers):
             await trio.sleep(STALL_S)
-        if "nosample" in self._faults and first < 100:
+        if "nosample" in self._faults and numbers[0] < 100:
             raise NoSampleYet("simulated: no sample yet")
-        readings = [(number, self._values(number * self.period_ns / 1e9)) for number in numbers]
-        now_ns = time.monotonic_ns()
         samples = []
-        for number, values in readings:
-            ago_ns = (self._count - 1 - number) * self.period_ns
-            # The last read may have been interrupted before it read the clock.
-            self._last_ns = max(self._last_ns + 1, now_ns - ago_ns)
-            samples.append(Sample(self._last_ns, *values, Flag.SIMULATED))
+        for number in numbers:
+            values = self._values(number * self.period_ns / 1e9)
+            # The start may have been put right since the last read.
+            self._last_ns = max(self._last_ns + 1, start_ns + number * self.period_ns)
+            flags = Flag.SIMULATED | (Flag.CLIPPED if _is_clipped(values) else 0)
+            samples.append(Sample(self._last_ns, *values, flags))
         if "missing" in self._faults and any(number % 50 == 49 for number in numbers):
             raise DeviceError("simulated: a reading is missing")
         if "burst" in self._faults and (self._count - 1) % 500 >= 475:
             raise DeviceError("simulated: a burst of errors")
         return samples
 
+    def _start(self, now_ns: int) -> int:
+        """Return when reading 0 was due, if the newest is due now or has been for a moment.
+
+        A read is late by what the operating system takes, and never early, so the earliest start
+        that is found is the best one: the samples' times are then a period apart, like those of a
+        chip. A reader with another pace than the sensor's begins anew.
+        """
+        latest_ns = now_ns - (self._count - 1) * self.period_ns
+        known_ns = latest_ns if self._start_ns is None else self._start_ns
+        is_near = latest_ns - QUEUE_S * 1e9 <= known_ns <= latest_ns
+        self._start_ns = known_ns if is_near else latest_ns
+        return self._start_ns
+
     def _values(self, t: float) -> tuple[float, float, float, float, float, float, float]:
-        accel_g, gyro_dps = self._lying(t) if self._still_s else self._moving(t)
+        accel_g, gyro_dps = self._motion(t)
         # The chip warms up after power-on and then follows the room.
         temp_c = 26 + 4 * (1 - math.exp(-t / 300)) + 0.5 * math.sin(math.tau * t / 900)
         noise = self._random.gauss
@@ -134,6 +165,15 @@ class Simulator(Device):
         offset_c = _VARIANT.temp_offset_c
         temp = _register(temp_c - offset_c + noise(0, TEMP_NOISE_C), _VARIANT.temp_lsb_per_c)
         return ax, ay, az, gx, gy, gz, temp + offset_c
+
+    def _motion(self, t: float) -> tuple[Sequence[float], Sequence[float]]:
+        """Return what the accelerometer and the gyroscope measure without noise, in g and °/s."""
+        if self._still_s:
+            return self._lying(t)
+        if self._vibration:
+            x, y, z = self._vibration.at(t)
+            return (x, y, 1 + z), (0.0, 0.0, 0.0)
+        return self._moving(t)
 
     def _lying(self, t: float) -> tuple[Sequence[float], Sequence[float]]:
         """Return what a bad sensor at rest measures, in g and °/s."""
@@ -173,6 +213,12 @@ def _swing(amplitude: float, frequency: float, t: float) -> tuple[float, float]:
     """Return angle and rate of a sine."""
     phase = frequency * t
     return amplitude * math.sin(phase), amplitude * frequency * math.cos(phase)
+
+
+def _is_clipped(values: Sequence[float]) -> bool:
+    """Return whether an axis is at an end of its register."""
+    ends = ((ACCEL_LSB_PER_G[2], values[:3]), (GYRO_LSB_PER_DPS[250], values[3:6]))
+    return any(min(axes) <= -32768 / lsb or max(axes) >= 32767 / lsb for lsb, axes in ends)
 
 
 def _register(value: float, lsb_per_unit: float) -> float:
