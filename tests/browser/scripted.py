@@ -111,24 +111,49 @@ def row(seq: int, **changes: object) -> str:
     return json.dumps(kept | event["sample"] | {"lost": 0} | changes) + "\n"
 
 
-def inked_columns(page: Page, axis: str) -> list[int]:
-    """The pixel columns of a trace that hold its ink, right of the figures of the scale."""
-    columns: list[int] = page.evaluate(
-        """(axis) => {
-          const canvas = document.getElementById(`trace-${axis}`);
-          const ink = getComputedStyle(canvas).color.match(/\\d+/g).map(Number);
+CHARTS = {"a": "acceleration", "g": "angular-rate", "t": "temperature"}
+LEFT_PX = 46  # of a plot's curves
+
+
+def chart(axis: str) -> str:
+    """The selector of the canvas that plots an axis."""
+    return f"#chart-{CHARTS[axis[0]]} canvas"
+
+
+def width_of(page: Page, axis: str) -> float:
+    """How wide the curve of an axis can be, in pixels."""
+    return float(page.locator(chart(axis)).evaluate("(canvas) => canvas.width")) - LEFT_PX
+
+
+def inked(page: Page, axis: str) -> dict[int, tuple[int, int]]:
+    """The pixel columns of a plot that hold the ink of an axis, and the uppermost and the lowest row in each."""
+    columns: list[tuple[int, int, int]] = page.locator(chart(axis)).evaluate(
+        """(canvas, [name, left]) => {
+          const value = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
+          const rgb = (name) => value(name).match(/\\w\\w/g).map((part) => parseInt(part, 16));
+          const ink = rgb(name);
+          const paper = rgb("--paper");
           const { width, height } = canvas;
           const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
-          const paper = [...data.slice(0, 3)];
-          const inked = new Set();
-          for (let i = 0; i < data.length; i += 4) {
-            // A smooth edge is a mixture: half ink is ink.
-            const near = [0.5, 0.75, 1].some((share) => ink.every(
-              (part, k) => Math.abs(paper[k] + share * (part - paper[k]) - data[i + k]) < 24));
-            if (near) inked.add((i / 4) % width);
+          const columns = [];
+          for (let x = left; x < width; x += 1) {
+            const rows = [];
+            for (let y = 0; y < height; y += 1) {
+              const i = 4 * (y * width + x);
+              // A band, or a smooth edge, is a mixture.
+              const near = [0.4, 0.5, 0.6, 0.75, 1].some((share) => ink.every(
+                (part, k) => Math.abs(paper[k] + share * (part - paper[k]) - data[i + k]) < 20));
+              if (near) rows.push(y);
+            }
+            if (rows.length > 0) columns.push([x, rows[0], rows.at(-1)]);
           }
-          return [...inked].sort((a, b) => a - b);
+          return columns;
         }""",
-        axis,
+        [f"--{axis[0] if axis == 'temp' else axis[1]}", LEFT_PX],
     )
-    return columns
+    return {column: (upper, lower) for column, upper, lower in columns}
+
+
+def inked_columns(page: Page, axis: str) -> list[int]:
+    """The pixel columns of a plot that hold the ink of an axis, in order."""
+    return list(inked(page, axis))

@@ -26,6 +26,7 @@ from .scripted import (
     sample,
     saying,
     wait_for_newer,
+    width_of,
 )
 
 if TYPE_CHECKING:
@@ -458,8 +459,7 @@ def test_traces_of_one_source_are_not_the_past_of_another(system: System, visit:
 
     def a_second_of_ten() -> bool:
         columns = inked_columns(page.page, "az")
-        width = page.page.evaluate("() => document.getElementById('trace-az').width")
-        return bool(columns) and columns[-1] - columns[0] < width * 0.2
+        return bool(columns) and columns[-1] - columns[0] < width_of(page.page, "az") * 0.2
 
     eventually(a_second_of_ten, "only the real second is drawn")
 

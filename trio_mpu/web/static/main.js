@@ -21,6 +21,7 @@ import { Stream } from "./net/stream.js";
 import { AccountsView } from "./view/accounts.js";
 import { ConnectionView, stateOf } from "./view/connection.js";
 import { Painter } from "./view/painter.js";
+import { PlotsView, SETTINGS as PLOTS } from "./view/plots.js";
 import { ReadingsView } from "./view/readings.js";
 import { show } from "./view/show.js";
 
@@ -31,7 +32,7 @@ const TICK_MS = 500; // for what changes without an event: the rate falling to 0
 const DEVICE_MS = 5000; // how often chip, calibration and ledger are asked for
 const FIRST_MS = 700; // how long the first stream waits for them
 
-const SETTINGS = { span: 10 };
+const SETTINGS = { span: 10, ...PLOTS };
 
 const settings = new Settings(SETTINGS, location.hash.slice(1), () => history.replaceState(null, "", `#${settings.text}`));
 addEventListener("hashchange", () => settings.take(location.hash.slice(1)));
@@ -84,6 +85,7 @@ page.views = {
   connection: new ConnectionView(page),
   readings: new ReadingsView(page),
   accounts: new AccountsView(page),
+  plots: new PlotsView(page),
 };
 const views = Object.values(page.views);
 const noting = views.filter((view) => view.note);

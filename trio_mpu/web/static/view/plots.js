@@ -1,0 +1,242 @@
+/* The plots: the toolbar with the window of time, and a panel for each quantity; one cursor for all of them.
+ *
+ * Rules
+ *   1. What is not on screen, or has not changed, is not painted.
+ *   2. Painting takes at most a third of the time: a slow machine paints less often, and is not late.
+ *   3. Samples come in batches, but the paper runs evenly: live, the window goes by the page's clock, just behind them. */
+
+import { Gestures } from "./gestures.js";
+import { Panel, button, choice, make, write } from "./panel.js";
+import { png } from "./plotpng.js";
+import { gapWords, spanWords, timeWords } from "./plotwords.js";
+import { QUANTITIES } from "./quantities.js";
+
+export const SETTINGS = { off: "", apart: false, relative: false, ...Object.fromEntries(QUANTITIES.map(({ id }) => [`scale-${id}`, "auto"])) };
+
+const SPANS = [[1], [5], [10], [30], [60], [300], [1800], [10800], [86400, "1 day"], [2592000, "1 month"], [Infinity]];
+const FRAME_MS = 15; // less than a frame at 60 Hz
+const MOST_MS = 250;
+const SHARE = 3; // see rule 2
+const STEADY_MS = 45; // between paintings while nothing runs evenly
+const AFRESH_MS = 1000; // so soon is seen what came from the past
+const GAPS_MS = 250; // and a gap
+const GAP_PX = 5; // so close to a gap a cursor is in it
+const EVEN_PX_S = 25; // a paper that runs slower looks even anyhow
+const LAG_S = 0.05; // behind the newest sample on average: batches come each 0.04 s
+const STRAY_S = 0.3; // of the paper from the samples, at most
+const HELP = "Arrow keys move in time, plus and minus zoom, Home and End show the oldest and the newest, Space pauses, "
+  + "square brackets move a cursor, Enter pins it, M sets a mark, Escape removes the cursors.";
+
+export class PlotsView {
+  #page;
+  #panels;
+  #hover = NaN; // the pointer, as a share of the width
+  #cursor_s = NaN;
+  #pin_s = NaN;
+  #selection = null;
+  #zero_s = NaN; // of relative times: the newest sample, or what it was at the pause
+  #all_s = 0; // "all" grows in steps, so that the curves need not be drawn anew each time
+  #ahead_s = NaN; // the paper's clock, against the page's
+  #runs = false; // evenly, see rule 3
+  #gaps = [];
+  #gaps_ms = -Infinity;
+  #afresh_ms = -Infinity;
+  #painted = "";
+  #cost_ms = 0;
+  #live = button("Pause, or go back to live", () => this.#do("toggle"));
+  #note = make("p", { id: "plots-note" });
+  #span;
+
+  constructor(page) {
+    this.#page = page;
+    this.#buildToolbar();
+    this.#panels = QUANTITIES.map((quantity) => new Panel(page, quantity));
+    const act = {
+      point: (share) => {
+        this.#hover = share;
+        this.#repaint();
+      },
+      pin: (t_s) => {
+        this.#cursor_s = t_s;
+        this.#do("pin");
+      },
+      select: (a_s, b_s, done) => {
+        this.#selection = done || a_s === b_s ? null : [a_s, b_s];
+        if (done) page.range.show(Math.min(a_s, b_s), Math.max(a_s, b_s));
+        this.#repaint();
+      },
+      key: (name, number) => this.#do(name, number),
+      moved: () => page.wake(),
+    };
+    const of = (target) => this.#panels.find(({ chart, canvas }) => chart === target || canvas === target);
+    const seen = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) of(target).isSeen = isIntersecting;
+      this.#repaint();
+    });
+    const sized = new ResizeObserver((entries) => {
+      for (const { target } of entries) of(target).plot.restyle();
+      this.#repaint();
+      this.paint(performance.now()); // immediately: a canvas that was resized is blank
+    });
+    for (const { canvas, chart, plot } of this.#panels) {
+      new Gestures(canvas, plot, page.range, act);
+      seen.observe(chart);
+      sized.observe(canvas);
+    }
+    const restyle = () => {
+      for (const { plot } of this.#panels) plot.restyle();
+      this.#repaint();
+      this.paint(performance.now());
+    };
+    for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", restyle);
+    for (const name of Object.keys(SETTINGS)) page.settings.on(name, () => this.#repaint());
+  }
+
+  #buildToolbar() {
+    const { range, settings } = this.#page;
+    this.#live.id = "plots-live";
+    this.#span = choice("Window", [...SPANS.map(([s, text]) => [s, text ?? spanWords(s)]), ["other", ""]], (value) => {
+      settings.set("span", Number(value));
+      range.setSpan(Number(value)); // also when the setting is the same and the window was zoomed
+      this.#repaint();
+    });
+    this.#span.lastChild.hidden = true;
+    const apart = button("Each axis in a strip of its own", () => settings.set("apart", !settings.get("apart")), "apart");
+    const time = choice("Times", [["clock", "clock"], ["relative", "relative"]], (value) => settings.set("relative", value === "relative"));
+    const show = () => {
+      apart.ariaPressed = document.body.classList.toggle("plots-apart", settings.get("apart"));
+      time.value = settings.get("relative") ? "relative" : "clock";
+    };
+    settings.on("apart", show);
+    settings.on("relative", show);
+    show();
+    const zooms = [["Zoom out", 2, "−"], ["Zoom in", 0.5, "+"]].map(([label, factor, text]) => button(label, () => this.#do("zoom", factor), text));
+    for (const zoom of zooms) zoom.className = "zoom";
+    document.getElementById("toolbar").append(this.#live, this.#span, ...zooms, time, apart, this.#note,
+      make("p", { id: "plots-help", hidden: true }, HELP));
+  }
+
+  /** Does what the user wants, by the names of gestures.js. */
+  #do(name, number) {
+    const { range, series, marks, timeline, state } = this.#page;
+    const at_s = Number.isNaN(this.#cursor_s) ? range.to_s : this.#cursor_s;
+    const clear = () => (this.#hover = this.#cursor_s = this.#pin_s = NaN);
+    ({
+      pan: () => range.pan(number * range.span_s),
+      zoom: () => range.zoom(number),
+      oldest: () => range.show(series.oldest_s, series.oldest_s + range.span_s),
+      toggle: () => (range.live ? range.pause() : range.resume()),
+      mark: () => marks.add(timeline.wall_s(at_s), `Mark ${marks.all.length + 1}`),
+      pin: () => (this.#pin_s = at_s),
+      clear,
+      live: () => {
+        range.resume();
+        clear();
+      },
+      step: () => {
+        this.#hover = NaN;
+        const step_s = Math.max(this.#panels[0].plot.pixel_s, state.period_s || 0);
+        this.#cursor_s = Math.min(range.to_s, Math.max(range.from_s, at_s + number * step_s));
+      },
+    })[name]();
+    this.#repaint();
+  }
+
+  /** Something changed that the range does not know of. */
+  #repaint() {
+    this.#painted = "";
+    this.#page.wake();
+  }
+
+  get canvases() {
+    return this.#panels.map(({ canvas }) => canvas);
+  }
+
+  get every_ms() {
+    return Math.min(MOST_MS, Math.max(this.#runs ? FRAME_MS : STEADY_MS, SHARE * this.#cost_ms));
+  }
+
+  paint(now_ms) {
+    const { range, series, marks } = this.#page;
+    if (Number.isNaN(range.to_s)) return;
+    const begin_ms = performance.now();
+    const late = now_ms - this.#afresh_ms > AFRESH_MS;
+    const fresh = !range.live || late;
+    const window = this.#window(now_ms);
+    const painted = `${window.from_s} ${window.span_s} ${range.live} ${marks.version}`;
+    if (this.#runs) this.#page.wake();
+    if (painted === this.#painted && !late) return;
+    this.#painted = painted;
+    if (fresh) this.#afresh_ms = now_ms;
+    this.#paintToolbar();
+    const scene = this.#scene(window, now_ms, fresh);
+    this.#paintNote(scene);
+    for (const panel of this.#panels) if (panel.isSeen) panel.paint(scene, now_ms);
+    // What the browser then does to fill in what was drawn counts too.
+    setTimeout(() => (this.#cost_ms += (performance.now() - begin_ms - this.#cost_ms) / 8));
+  }
+
+  /** The window to paint: the range's, but even (rule 3) and, when it has everything, growing in steps. */
+  #window(now_ms) {
+    let { live, to_s, span_s, asked_s } = this.#page.range;
+    this.#runs = false;
+    if (live) {
+      this.#zero_s = to_s;
+      const ahead_s = to_s - now_ms / 1000 - LAG_S;
+      const apart_s = ahead_s - this.#ahead_s;
+      this.#ahead_s = Math.abs(apart_s) < STRAY_S ? this.#ahead_s + apart_s / 16 : ahead_s;
+      const width_px = this.#panels[0].canvas.clientWidth;
+      this.#runs = apart_s > -STRAY_S && width_px / span_s > EVEN_PX_S;
+      if (this.#runs) to_s = Math.min(to_s, now_ms / 1000 + this.#ahead_s);
+      if (asked_s === Infinity) {
+        if (span_s > this.#all_s || span_s < this.#all_s * 0.9) this.#all_s = span_s * 1.02;
+        span_s = this.#all_s;
+      }
+    }
+    return { from_s: to_s - span_s, span_s };
+  }
+
+  /** All that plots show: the window; gaps and marks; off (axes), apart, relative (to zero_s) and the scale as settings;
+   *  cursors, NaN when there is none; `fresh`: the past may have changed. */
+  #scene({ from_s, span_s }, now_ms, fresh) {
+    const { series, timeline, marks, settings, state } = this.#page;
+    if (fresh || now_ms - this.#gaps_ms > GAPS_MS) {
+      this.#gaps = series.gaps(from_s, from_s + span_s + 1);
+      this.#gaps_ms = now_ms;
+    }
+    if (!Number.isNaN(this.#hover)) this.#cursor_s = from_s + this.#hover * span_s;
+    return {
+      series, timeline, from_s, span_s, fresh, gaps: this.#gaps, marks: marks.all, apart: settings.get("apart"),
+      relative: settings.get("relative"), zero_s: this.#zero_s, period_s: state.period_s, chip: state.device?.chip,
+      cursor_s: this.#cursor_s, pin_s: this.#pin_s, selection: this.#selection,
+    };
+  }
+
+  #paintToolbar() {
+    const { live, asked_s, span_s } = this.#page.range;
+    write(this.#live, live ? "Pause" : "Live");
+    this.#live.classList.toggle("away", !live);
+    const [known] = SPANS.find(([s]) => s === asked_s || Math.abs(s - span_s) < s * 1e-6) ?? [];
+    if (!known) write(this.#span.lastChild, spanWords(span_s));
+    const value = String(known ?? "other");
+    if (this.#span.value !== value) this.#span.value = value;
+  }
+
+  /** The cursors' times, and the gap that one is in. */
+  #paintNote({ gaps, timeline, cursor_s, pin_s }) {
+    const reach_s = GAP_PX * this.#panels[0].plot.pixel_s;
+    const gap = gaps.find(({ t_s, before_s }) => cursor_s > Math.min(t_s, before_s || t_s) - reach_s && cursor_s < t_s + reach_s);
+    const words = [];
+    if (!Number.isNaN(cursor_s)) words.push(timeWords(timeline.wall_s(cursor_s)));
+    if (!Number.isNaN(pin_s) && cursor_s !== pin_s) words.push(`Δ ${spanWords(cursor_s - pin_s)}`);
+    if (gap) words.push(gapWords(gap, timeline));
+    write(this.#note, words.join(" · "));
+  }
+
+  /** The plot of a quantity ("acceleration", …) as it is on screen → Promise of a PNG as Blob. */
+  plotPng(id) {
+    const panel = this.#panels.find(({ quantity }) => quantity.id === id);
+    const scene = this.#scene(this.#window(performance.now()), performance.now(), true);
+    return png(panel.quantity, { ...panel.sceneOf(scene), cursor_s: NaN, pin_s: NaN, selection: null }, this.#page.state.newest);
+  }
+}
