@@ -20,10 +20,13 @@ import { LISTEN_MS, Silence } from "./net/silence.js";
 import { Stream } from "./net/stream.js";
 import { AccountsView } from "./view/accounts.js";
 import { ConnectionView, stateOf } from "./view/connection.js";
+import { ExportsView, SETTINGS as EXPORTS } from "./view/exports.js";
+import { MarksView } from "./view/marks.js";
 import { Painter } from "./view/painter.js";
 import { PlotsView, SETTINGS as PLOTS } from "./view/plots.js";
 import { ReadingsView } from "./view/readings.js";
 import { show } from "./view/show.js";
+import { StatisticsView } from "./view/statistics.js";
 
 const MEANS_HZ = 50; // means with extremes, so often, are all that a screen can show…
 const RAW_HZ = 60; // …and samples that come hardly more often are shown as they are
@@ -32,7 +35,7 @@ const TICK_MS = 500; // for what changes without an event: the rate falling to 0
 const DEVICE_MS = 5000; // how often chip, calibration and ledger are asked for
 const FIRST_MS = 700; // how long the first stream waits for them
 
-const SETTINGS = { span: 10, ...PLOTS };
+const SETTINGS = { span: 10, ...PLOTS, ...EXPORTS };
 
 const settings = new Settings(SETTINGS, location.hash.slice(1), () => history.replaceState(null, "", `#${settings.text}`));
 addEventListener("hashchange", () => settings.take(location.hash.slice(1)));
@@ -86,6 +89,9 @@ page.views = {
   readings: new ReadingsView(page),
   accounts: new AccountsView(page),
   plots: new PlotsView(page),
+  statistics: new StatisticsView(page),
+  marks: new MarksView(page),
+  exports: new ExportsView(page),
 };
 const views = Object.values(page.views);
 const noting = views.filter((view) => view.note);

@@ -8,7 +8,7 @@
 import { show } from "./show.js";
 
 /** The seven figures: key in a sample, decimals shown, whether the sign is always written. */
-const FIGURES = [
+export const FIGURES = [
   ...["ax", "ay", "az"].map((key) => ({ key, decimals: 3, signed: true })), // noise ±0.01 g
   ...["gx", "gy", "gz"].map((key) => ({ key, decimals: 2, signed: true })), // noise ±0.2 °/s
   { key: "temp", decimals: 2, signed: false }, // one step of the chip is 0.003 °C

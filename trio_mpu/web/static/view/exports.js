@@ -1,0 +1,108 @@
+/* Export: the window on screen as a file, made here of what is shown, or by the server of every sample. */
+
+import { AXES } from "../model/axes.js";
+import { pointsOf, textOf } from "../model/shown.js";
+import { curlOf, fileName, historyUrl, refusalOf } from "../net/links.js";
+import { show } from "./show.js";
+
+export const SETTINGS = { export: "shown.csv" };
+
+const CHOICES = [
+  ["shown", "Points shown", "csv ndjson json"],
+  ["samples", "Every sample", "csv ndjson json csv+attitude ndjson+attitude json+attitude klipper gcsv mcap"],
+  ["marks", "Marks", "csv ndjson json"],
+  ["spectrum", "Spectrum", "csv png"],
+  ["plot", "Plot of", "acceleration angular-rate temperature attitude"],
+];
+const POINTS = 1000; // as fine as a wide plot
+const TYPES = { csv: "text/csv", json: "application/json", ndjson: "application/x-ndjson" };
+const FORGET_MS = 60_000; // a browser has read the file by then, also if it asks where to save it
+const byId = (id) => document.getElementById(id);
+
+export class ExportsView {
+  #page;
+  #select = byId("export-what");
+
+  constructor(page) {
+    this.#page = page;
+    for (const [what, label, kinds] of CHOICES) {
+      const group = Object.assign(document.createElement("optgroup"), { label });
+      group.append(...kinds.split(" ").map((kind) => new Option(`${label} ${kind.replace("+", " with ")}`, `${what}.${kind}`)));
+      this.#select.append(group);
+    }
+    const choose = () => {
+      this.#select.value = page.settings.get("export");
+      if (this.#select.selectedIndex < 0) this.#select.value = SETTINGS.export;
+    };
+    page.settings.on("export", choose);
+    choose();
+    this.#select.addEventListener("change", () => page.settings.set("export", this.#select.value));
+    this.#on("export-save", () => this.#save(this.#chosen));
+    this.#on("export-curl", () => copy(curlOf(this.#chosen.url, this.#chosen.name)));
+    this.#on("export-link", () => copy(location.href));
+  }
+
+  paint() {
+    byId("export-curl").disabled = !this.#select.value.startsWith("samples");
+  }
+
+  #on(id, act) {
+    byId(id).addEventListener("click", async () => {
+      try {
+        if (Number.isNaN(this.#page.series.newest_s)) throw new Error("There is nothing to save yet.");
+        await act();
+      } catch (error) {
+        tell(error.message);
+      }
+    });
+  }
+
+  /** What is chosen, of the window as it is now in Unix seconds. */
+  get #chosen() {
+    const { range, timeline } = this.#page;
+    const [what, kind] = this.#select.value.split(".");
+    const [format, attitude] = kind.split("+");
+    const [from_s, to_s] = [timeline.wall_s(range.from_s), timeline.wall_s(range.to_s)];
+    const suffix = { klipper: "klipper.csv" }[format] ?? (what === "plot" ? `${format}.png` : format);
+    const url = historyUrl(document.baseURI, { format, from_s, to_s, attitude });
+    return { what, format, from_s, to_s, url, name: fileName(from_s, to_s - from_s, what, suffix) };
+  }
+
+  async #save(chosen) {
+    let { url, name } = chosen;
+    if (chosen.what === "samples") {
+      tell("Asking the server…");
+      const reason = await refusalOf(url);
+      if (reason) throw new Error(`Not saved: ${reason}.`);
+    } else {
+      url = URL.createObjectURL(await this.#blob(chosen));
+      setTimeout(() => URL.revokeObjectURL(url), FORGET_MS);
+    }
+    tell("");
+    Object.assign(document.createElement("a"), { href: url, download: name }).click();
+  }
+
+  async #blob({ what, format, from_s, to_s }) {
+    const { plots, spectrum } = this.#page.views;
+    if (what === "plot") return plots.plotPng(format);
+    if (format === "png") return new Promise((done) => spectrum.canvas.toBlob(done));
+    if (what === "spectrum") return new Blob([spectrum.spectrumCsv()], { type: TYPES.csv });
+    const points = what === "shown" ? pointsOf(this.#page, AXES, POINTS) : [];
+    const marks = this.#page.marks.all.filter(({ wall_s }) => wall_s >= from_s && wall_s <= to_s);
+    if (points.length + marks.length === 0) throw new Error("There is nothing of that in this window.");
+    return new Blob([textOf(format, points, marks)], { type: TYPES[format] });
+  }
+}
+
+/** Without TLS a page has no clipboard: the text is selected, and copied as by hand. */
+function copy(text) {
+  const field = byId("export-text");
+  field.hidden = false;
+  field.value = text;
+  field.select();
+  tell(document.execCommand("copy") ? "Copied." : "Selected: copy it with Ctrl+C.");
+}
+
+function tell(text) {
+  show("export-note", text);
+}
