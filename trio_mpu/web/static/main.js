@@ -27,6 +27,8 @@ import { PlotsView, SETTINGS as PLOTS } from "./view/plots.js";
 import { ReadingsView } from "./view/readings.js";
 import { show } from "./view/show.js";
 import { StatisticsView } from "./view/statistics.js";
+import { SETTINGS as SPECTRUM, SpectrumView } from "./view/spectrum.js";
+import { SETTINGS as WATERFALL, WaterfallView } from "./view/waterfall.js";
 
 const MEANS_HZ = 50; // means with extremes, so often, are all that a screen can show…
 const RAW_HZ = 60; // …and samples that come hardly more often are shown as they are
@@ -35,7 +37,7 @@ const TICK_MS = 500; // for what changes without an event: the rate falling to 0
 const DEVICE_MS = 5000; // how often chip, calibration and ledger are asked for
 const FIRST_MS = 700; // how long the first stream waits for them
 
-const SETTINGS = { span: 10, ...PLOTS, ...EXPORTS };
+const SETTINGS = { span: 10, ...PLOTS, ...EXPORTS, ...SPECTRUM, ...WATERFALL };
 
 const settings = new Settings(SETTINGS, location.hash.slice(1), () => history.replaceState(null, "", `#${settings.text}`));
 addEventListener("hashchange", () => settings.take(location.hash.slice(1)));
@@ -92,6 +94,8 @@ page.views = {
   statistics: new StatisticsView(page),
   marks: new MarksView(page),
   exports: new ExportsView(page),
+  spectrum: new SpectrumView(page),
+  waterfall: new WaterfallView(page),
 };
 const views = Object.values(page.views);
 const noting = views.filter((view) => view.note);
