@@ -145,6 +145,8 @@ def test_verbose_tells_the_ledger_and_the_device() -> None:
     found = json.loads(answer.body)
     # The wall clock less the monotonic one, whose beginning is the computer's.
     assert found.pop("clock_offset") == pytest.approx(time.time() - time.monotonic(), abs=0.5)
+    assert found.pop("now") == pytest.approx(time.time(), abs=0.5)
+    assert not answer.reusable  # a clock that is repeated is wrong
     assert found == plain | more
     assert answer.body.count(b"\n") == 1
     assert answer.body.endswith(b"}\n")
@@ -153,6 +155,8 @@ def test_verbose_tells_the_ledger_and_the_device() -> None:
     assert isinstance(waiting, Answer)
     found = json.loads(waiting.body)
     assert found.pop("clock_offset") > 0
+    assert found.pop("now") > 0
+    assert not waiting.reusable
     assert found == {"status": "waiting", "reason": EMPTY.reason} | more
 
 

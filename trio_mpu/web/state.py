@@ -27,10 +27,11 @@ def latest(request: Request, app: App) -> Answer:
             "ledger": app.ledger(),
             "device": app.device(),
             "clock_offset": wall_clock.offset_ns() / 1e9,
+            "now": time.time(),
         }
     status, _, origin, record, average = app.hub.snapshot
     if record is None or status == WAITING:
-        return _unavailable(app.hub.snapshot, more)
+        return replace(_unavailable(app.hub.snapshot, more), reusable=not more)
     max_age_s = number(request.query, "max_age", 0, MAX_AGE_S)
     if max_age_s is not None and (age_s := (time.monotonic_ns() - record.t_ns) / 1e9) > max_age_s:
         reason = f"the newest sample is {age_s:.1f} s old, and max_age is {max_age_s:g} s"
@@ -41,7 +42,7 @@ def latest(request: Request, app: App) -> Answer:
     ).encode()
     # One object of two: `more` may be empty, a sample never is.
     body = text[:-1] + b"," + json_body(more)[1:] if more else text + b"\n"
-    return Answer(200, body, reusable=max_age_s is None)
+    return Answer(200, body, reusable=max_age_s is None and not more)
 
 
 def alive(_request: Request, _app: App) -> Answer:

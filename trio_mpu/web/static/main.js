@@ -6,6 +6,7 @@
 
 import { Marks } from "./model/marks.js";
 import { Follower } from "./model/follower.js";
+import { Latency } from "./model/latency.js";
 import { Ledger } from "./model/ledger.js";
 import { Range } from "./model/range.js";
 import { Rate } from "./model/rate.js";
@@ -18,10 +19,14 @@ import { Filler } from "./net/filler.js";
 import { readSamples } from "./net/past.js";
 import { LISTEN_MS, Silence } from "./net/silence.js";
 import { Stream } from "./net/stream.js";
+import { Windows } from "./net/windows.js";
 import { AccountsView } from "./view/accounts.js";
+import { BannerView } from "./view/banner.js";
+import { BoardView, SETTINGS as BOARD } from "./view/board.js";
 import { ConnectionView, stateOf } from "./view/connection.js";
 import { ExportsView, SETTINGS as EXPORTS } from "./view/exports.js";
 import { MarksView } from "./view/marks.js";
+import { DeviceView } from "./view/device.js";
 import { Painter } from "./view/painter.js";
 import { PlotsView, SETTINGS as PLOTS } from "./view/plots.js";
 import { ReadingsView } from "./view/readings.js";
@@ -37,7 +42,7 @@ const TICK_MS = 500; // for what changes without an event: the rate falling to 0
 const DEVICE_MS = 5000; // how often chip, calibration and ledger are asked for
 const FIRST_MS = 700; // how long the first stream waits for them
 
-const SETTINGS = { span: 10, ...PLOTS, ...EXPORTS, ...SPECTRUM, ...WATERFALL };
+const SETTINGS = { span: 10, ...PLOTS, ...BOARD, ...SPECTRUM, ...WATERFALL, ...EXPORTS };
 
 const settings = new Settings(SETTINGS, location.hash.slice(1), () => history.replaceState(null, "", `#${settings.text}`));
 addEventListener("hashchange", () => settings.take(location.hash.slice(1)));
@@ -48,6 +53,7 @@ const timeline = new Timeline();
 const raw = new RawSamples();
 const series = new Series(raw);
 const range = new Range(settings.get("span"));
+const latency = new Latency();
 const marks = new Marks(() => localStorage);
 const follower = new Follower({ ledger, series, timeline, rate });
 const filler = new Filler({ series, timeline, range }, () => page.wake());
@@ -60,6 +66,7 @@ const page = {
   range,
   marks,
   ledger,
+  latency,
   filler,
   /** Every sample from `from_s` to `to_s`: those at hand, or the server's. Rejects with the server's reason. */
   async samples(from_s, to_s, signal) {
@@ -70,11 +77,14 @@ const page = {
     status: null, // of the samples, as the server calls it; null: not known yet
     reason: "",
     retryAt: null, // ms since the epoch
+    refused: false, // the server answered, but not with a stream
+    windows: 0, // others of this browser that hold a stream
     newest: null, // the newest object from the server, by whichever way it came
     hz: null, // samples received per second; null: not known yet
     period_s: NaN, // the sensor's own
     device: null, // of /json?verbose=1
     ledger: null, // likewise
+    ahead_s: NaN, // the board's wall clock before this computer's
     /** One of connecting, live, waiting, stale, stopped, unanswered, paused, offline. */
     get word() {
       return stateOf(this.link, this.status);
@@ -96,6 +106,9 @@ page.views = {
   exports: new ExportsView(page),
   spectrum: new SpectrumView(page),
   waterfall: new WaterfallView(page),
+  banner: new BannerView(page),
+  board: new BoardView(page),
+  device: new DeviceView(page),
 };
 const views = Object.values(page.views);
 const noting = views.filter((view) => view.note);
@@ -112,12 +125,15 @@ function asksMeans() {
 }
 
 let formed = ""; // what the stream was asked for
+let painted_s = NaN; // the newest sample that was painted
 
 function beforePainting(now_ms) {
   const flows = state.link === "open" && state.status === "ok";
   state.hz = flows ? rate.hz(now_ms) : 0;
   range.follow(series.newest_s, series.oldest_s);
   filler.look(now_ms);
+  if (painted_s !== series.newest_s) latency.painted(series.newest_s, performance.now());
+  painted_s = series.newest_s;
   const wanted = JSON.stringify(form());
   if (formed !== wanted && state.link === "open") stream.reform();
 }
@@ -157,12 +173,17 @@ const stream = new Stream({
     silence.broken(performance.now());
   },
   // A new link knows nothing yet: a status from before would pass old news off as new.
-  onLink: (link, reason, retryAt) => {
+  onLink: (link, reason, retryAt, refused) => {
     silence.broken(performance.now());
+    windows.listen(link !== "paused");
+    if (link === "open") state.windows = 0;
+    else if (link !== "paused" && retryAt === null) void windows.count().then((others) => (state.windows = others));
     follower.slept ||= link === "paused" && ledger.lastId !== null;
-    setState({ link, status: null, reason, retryAt });
+    setState({ link, status: null, reason, retryAt, refused });
   },
 });
+
+const windows = new Windows(() => state.link === "open");
 
 const silence = new Silence({
   isNew: (object) => follower.isNew(object, asksMeans() ? 1 / MEANS_HZ : 0),
@@ -174,12 +195,15 @@ const silence = new Silence({
 
 /** Asks what the stream does not say: chip, calibration, the sensor's period, the server's ledger. */
 async function askDevice(patience_ms) {
+  const sent_ms = performance.now();
   const { ok, body } = await ask(new URL("json?verbose=1", document.baseURI), patience_ms);
-  if (!ok) return;
+  if (!body?.device) return;
+  latency.exchange(sent_ms, performance.now(), body.now - body.clock_offset);
+  state.ahead_s = body.now - Date.now() / 1000;
   state.device = body.device;
   state.ledger = body.ledger;
   state.period_s = body.device.period_ns / 1e9 || NaN;
-  state.newest ??= body;
+  if (ok) state.newest ??= body;
   page.wake();
 }
 

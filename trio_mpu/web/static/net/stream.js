@@ -43,7 +43,8 @@ export class Stream {
 
   /** `cursor()` gives the id of the last sample taken, or null to begin with the newest. `form()` gives the parameters of
    *  the stream. `onSample` and `onStatus` get the parsed object of an event, `onHeartbeat` is called for every piece of the
-   *  stream, `onLink` gets (link, reason, retryAt): retryAt in ms since the epoch, or null. */
+   *  stream, `onLink` gets (link, reason, retryAt, refused): retryAt in ms since the epoch, or null; refused, whether the
+   *  server answered, but not with a stream. */
   constructor({ cursor, form, onSample, onStatus, onHeartbeat, onLink }) {
     this.#cursor = cursor;
     this.#form = form;
@@ -56,6 +57,9 @@ export class Stream {
   /** Follows the page's visibility from now on; connects immediately when it is visible. */
   start() {
     document.addEventListener("visibilitychange", () => this.#followVisibility());
+    // Who goes back to this page finds it as it was: a stream that was kept would be dead.
+    window.addEventListener("pagehide", () => this.#pause());
+    window.addEventListener("pageshow", () => this.#followVisibility());
     // The network is back: what was learnt about it while it was away no longer counts.
     window.addEventListener("online", () => {
       this.#failures = 0;
@@ -76,12 +80,16 @@ export class Stream {
 
   #followVisibility() {
     if (document.visibilityState === "hidden") {
-      this.#release();
-      this.#failures = 0;
-      this.#onLink("paused", "", null);
+      this.#pause();
     } else if (!this.#cut) {
       void this.#connect();
     }
+  }
+
+  #pause() {
+    this.#release();
+    this.#failures = 0;
+    this.#onLink("paused", "", null, false);
   }
 
   async #connect({ quietly = false } = {}) {
@@ -93,9 +101,9 @@ export class Stream {
     if (id !== null) url.searchParams.set("last_event_id", id);
 
     // After a failure the page stays offline until a stream is open: an attempt is no news.
-    if (this.#failures === 0 && !quietly) this.#onLink("connecting", "", null);
+    if (this.#failures === 0 && !quietly) this.#onLink("connecting", "", null, false);
     this.#timer = setTimeout(() => {
-      this.#onLink(this.#failures === 0 ? "unanswered" : "offline", FULL, null);
+      this.#onLink(this.#failures === 0 ? "unanswered" : "offline", FULL, null, false);
       this.#timer = setTimeout(() => this.reopen(FULL), PATIENCE_MS - SAY_SO_MS);
     }, SAY_SO_MS);
 
@@ -108,7 +116,7 @@ export class Stream {
       return;
     }
     this.#open = true;
-    if (!quietly) this.#onLink("open", "", null);
+    if (!quietly) this.#onLink("open", "", null, false);
     await this.#read(response, cut);
     if (cut === this.#cut) this.#retry(LOST);
   }
@@ -130,12 +138,12 @@ export class Stream {
     }
   }
 
-  #retry({ reason, retryAfter_s }) {
+  #retry({ reason, retryAfter_s, reached = false }) {
     this.#release();
     const wait_ms = Math.min(LAST_RETRY_MS, Math.max(retryAfter_s * 1000, backoff(this.#failures)));
     this.#failures += 1;
     this.#timer = setTimeout(() => void this.#connect(), wait_ms);
-    this.#onLink("offline", reason, Date.now() + wait_ms);
+    this.#onLink("offline", reason, Date.now() + wait_ms, reached);
   }
 
   /** Lets go of the connection and of whatever was planned for it. */

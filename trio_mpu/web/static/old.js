@@ -1,0 +1,39 @@
+/* For browsers that can't run the page, so written in the JavaScript of 1999: says so, instead of "Connecting" for ever.
+ * In all others it starts the page, and says when that fails. */
+
+(function () {
+  var page = document.documentElement;
+
+  function say(words) {
+    var notice = document.getElementById("notice");
+    document.getElementById("words").appendChild(document.createTextNode(words));
+    notice.removeAttribute("hidden");
+    say = function () {}; // the first error says most
+    if (page.getAttribute("data-state") === "connecting") document.getElementById("connection").style.display = "none";
+  }
+
+  // The newest of what the page uses; a browser that has them has the rest too, private fields and ?. among it.
+  var wanted = ["fetch", "AbortController", "ReadableStream", "TextDecoder", "ResizeObserver", "IntersectionObserver",
+    "BroadcastChannel", "Path2D"];
+  var missing = "noModule" in document.createElement("script") && [].at && "".replaceAll ? "" : "modules";
+  for (var i = 0; i < wanted.length; i += 1) if (!window[wanted[i]]) missing = wanted[i];
+  if (missing) {
+    say("This browser is too old for the live page (it has no " + missing + ").");
+    return;
+  }
+
+  function failed(what) {
+    say("The live page has failed: " + what + ". Reload it.");
+  }
+  window.onerror = function (message) {
+    // Not an error, though it is reported as one: a layout took two frames.
+    if (String(message).indexOf("ResizeObserver") < 0) failed(message);
+  };
+  var main = document.createElement("script");
+  main.type = "module";
+  main.src = "static/main.js";
+  main.onerror = function () {
+    failed("a part of it could not be loaded");
+  };
+  document.body.appendChild(main);
+})();
