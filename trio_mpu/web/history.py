@@ -1,7 +1,6 @@
 """`/history`: what ring and store hold, in pieces, or as a file of which clients may ask for parts."""
 
 import contextlib
-import time
 import zlib
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
@@ -21,6 +20,7 @@ from trio_mpu.history.rows import row_pieces
 from trio_mpu.history.stretch import newest_stretch, stretch_pieces
 from trio_mpu.web.answer import Answer, Headers
 from trio_mpu.web.app import App
+from trio_mpu.web.file_name import file_name
 from trio_mpu.web.history_query import history_of
 from trio_mpu.web.known_file import canonical, known_file
 from trio_mpu.web.pieces import Deferred, Pieces
@@ -71,11 +71,12 @@ async def _answer(request: Request, app: App, asked: History) -> Answer | Pieces
     if asked.format == "mcap":
         await trio.to_thread.run_sync(mcap.load_library)
     selection = await select(app.past, asked, address)
-    headers = _headers(app, asked, selection)
+    end_ns = await _end_ns(app, asked, address)
+    headers = _headers(app, asked, selection, end_ns)
     # A part is of the bytes as they are: what is compressed is given as a whole.
     compresses = accepts_gzip(request) and "range" not in request.headers
     compresses = compresses and asked.format != "mcap"
-    known = not compresses and await _has_known_end(app, asked, address)
+    known = not compresses and _has_known_end(asked, end_ns)
     known = known and await _fits(app, asked, selection, address)
     make: Make
     if asked.points is not None:
@@ -114,30 +115,30 @@ def _in_pieces(app: App, make: Make, kind: str, headers: Headers, gzips_as: str 
     return Pieces(kind, generate, (*headers, ("Content-Encoding", "gzip")))
 
 
-def _headers(app: App, asked: History, selection: Selection) -> Headers:
+def _headers(app: App, asked: History, selection: Selection, end_ns: int | None) -> Headers:
     return (
-        ("Content-Disposition", f'attachment; filename="{_file_name(asked)}"'),
+        ("Content-Disposition", f'attachment; filename="{file_name(asked, end_ns)}"'),
         # CSV has no column for it, and a later `since` needs it.
         ("Ring-Generation", f"{selection.newest_generation(app.hub):016x}"),
         ("Vary", "Accept-Encoding"),
     )
 
 
-def _file_name(asked: History) -> str:
-    """Return the name under which a browser saves the answer: sorted by time."""
-    export = EXPORTS.get(asked.format)
-    suffix = asked.format if export is None else export.suffix
-    begin_s = time.time() if asked.from_ns is None else asked.from_ns / 1e9
-    return f"trio-mpu-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(begin_s))}.{suffix}"
+async def _end_ns(app: App, asked: History, address: str) -> int | None:
+    """Return when the answer ends, as far as that is measured by now; None if nothing is. Raises
+    StoreError."""
+    newest_ns = await newest_time_ns(app.past, address)
+    if newest_ns is None or asked.to_ns is None:
+        return newest_ns
+    return min(asked.to_ns, newest_ns)
 
 
-async def _has_known_end(app: App, asked: History, address: str) -> bool:
-    """Return whether all that is asked for has been measured by now. Raises StoreError."""
+def _has_known_end(asked: History, end_ns: int | None) -> bool:
+    """Return whether all that is asked for has been measured by now."""
     begins = (asked.from_ns, asked.seconds, asked.since)
     if asked.to_ns is None or all(begin is None for begin in begins):
         return False
-    newest_ns = await newest_time_ns(app.past, address)
-    return newest_ns is not None and asked.to_ns <= newest_ns
+    return asked.to_ns == end_ns
 
 
 def _needs_file(request: Request) -> bool:
