@@ -4,7 +4,8 @@ The map. An arrow says what a package may import; everyone may import the vocabu
 in pyproject.toml hold all of it to this, and `lint-imports` checks them.
 
     supervisor    starts, restarts and stops the programs   → shm, to remove a ring
-    producer      device → ring, on time                    → calibration, sensors, ring
+    producer      device → ring, on time                    → calibration, sensors,
+                                                              orientation, ring
     calibration   a sensor's errors, measured and corrected → sensors, ring
     sensors       everything that measures, or has measured → store, to play it
     store         ring → a file that outlives it            → ring; shm, for a record's bytes
@@ -18,8 +19,9 @@ in pyproject.toml hold all of it to this, and `lint-imports` checks them.
     history       ring and store as one, in all formats     → store, to read it; fanout, metrics
     fanout        newest samples → every subscriber         → metrics
     metrics       what is counted, and how it is shown      → (nothing)
+    orientation   rates and accelerations → attitude        → (nothing)
 
-    vocabulary    errors, sample, record, iso_time, home, formats, device, settings,
+    vocabulary    errors, sample, record, attitude, iso_time, home, formats, device, settings,
                   lifecycle, logs, ticker, wall_clock
 
 A program that reads a ring needs only what is exported here:

@@ -28,6 +28,7 @@ class Device(ABC):
     chip = ""  # the chip variant and how it measures, for people; empty: unknown
     identity = ""  # which calibration fits, known once open; empty: it can't be calibrated
     calibration = ""  # the id of the calibration applied to its samples; empty: none
+    speed = 1.0  # how many times as fast as they were measured its samples come
 
     def count_in(self, ledger: dict[str, int]) -> None:
         """From now on, count what only the device sees in the producer's ledger, under names of

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from trio_mpu.attitude import attitude_columns, attitude_csv, attitude_json
 from trio_mpu.iso_time import iso
 from trio_mpu.record import Record, Values, values_of
 from trio_mpu.sample import AXES, Flag, Gap
@@ -36,7 +37,7 @@ _VALUES: Final = {
 _UNITS: Final = {False: "", True: ',"units":"si"'}
 _EVENT: Final = {
     si: '{"status":"%s","sample":{' + values + '},"average":{' + values + '},"timestamp":%d,'
-    '"seq":%d,"id":"%016x-%d","time":%s,"t_ns":%d,"source":%s,"flags":%s' + _UNITS[si] + "%s%s}"
+    '"seq":%d,"id":"%016x-%d","time":%s,"t_ns":%d,"source":%s,"flags":%s' + _UNITS[si] + "%s%s%s}"
     for si, values in _VALUES.items()
 }
 _EXACT: Final = {
@@ -45,14 +46,11 @@ _EXACT: Final = {
 }
 _ROW: Final = {
     si: '{"seq":%d,"id":"%016x-%d","time":%s,"t_ns":%d,' + values + ',"flags":%s,"lost":%d,'
-    '"source":%s' + _UNITS[si] + "%s}"
+    '"source":%s' + _UNITS[si] + "%s%s}"
     for si, values in _EXACT.items()
 }
 _CELLS: Final = ",".join(["%.9g"] * len(AXES))
-_CSV: Final = {
-    False: f"%d,%s,%d,{_CELLS},%s,%d,%s",
-    True: f"%d,%s,%d,{_CELLS},%s,%d,%s,si",
-}
+_CSV: Final = f"%d,%s,%d,{_CELLS},%s,%d,%s%s"
 _MEANS: Final = {False: _CELLS.replace("9", "7"), True: _CELLS}
 _EVENT_ID = re.compile("([0-9a-fA-F]{16})-([0-9]{1,20})")
 _MAX_SEQ: Final = 2**64 - 1  # a u64 of the ring
@@ -72,15 +70,18 @@ class Origin(NamedTuple):
 
 class Notation(NamedTuple):
     """How `time` and the values are written: `time` as ISO 8601 or in seconds since 1970; the
-    values in m/s² and rad/s, under SI_NAMES, or in g and °/s."""
+    values in m/s² and rad/s, under SI_NAMES, or in g and °/s; with the attitude or without."""
 
     iso: bool = False
     si: bool = False
+    attitude: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of CSV."""
-        return SI_COLUMNS if self.si else COLUMNS
+        columns = SI_COLUMNS if self.si else COLUMNS
+        more = attitude_columns(self.axes[:3]) if self.attitude else ()
+        return (*columns[: len(COLUMNS)], *more, *columns[len(COLUMNS) :])
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -141,8 +142,8 @@ def sample_json(
     """Return the JSON object of one sample on one line; docs/protocol.md lists its keys.
 
     `gap` is what this reader missed before the sample; without it, the gap that the producer
-    noted is reported. The means of a `window` replace the record's values. A gap includes the
-    counters of `ledger`.
+    noted is reported. The means of a `window` replace the record's values, but not its attitude. A
+    gap includes the counters of `ledger`.
     """
     si = notation.si
     return _EVENT[si] % (
@@ -158,6 +159,7 @@ def sample_json(
         _quoted(origin.source),
         _flags_json(record.flags),
         _window_json(window, notation),
+        _attitude_json(record, notation, 7),
         _gap_json(gap or gap_of(record), ledger),
     )
 
@@ -176,6 +178,7 @@ def row_json(
         _flags_json(record.flags),
         record.lost,
         _quoted(origin.source),
+        _attitude_json(record, notation, 9),
         _gap_json(gap or gap_of(record)),
     )
 
@@ -193,7 +196,7 @@ def row_csv(
         lost += gap.lost or 0
         flags |= Flag.RESTART_GAP if gap.lost is None else 0
     source = origin.source.replace('"', '""')
-    return _CSV[notation.si] % (
+    return _CSV % (
         record.seq,
         time_csv(record.time_ns, notation),
         record.t_ns,
@@ -201,6 +204,7 @@ def row_csv(
         "+".join(_flag_names(flags)),
         lost,
         f'"{source}"',
+        _more_cells(record, notation),
     )
 
 
@@ -254,6 +258,21 @@ def _flags_json(flags: int) -> str:
 @lru_cache(maxsize=4)
 def _quoted(text: str) -> str:
     return json.dumps(text)
+
+
+def _attitude_json(record: Record, notation: Notation, digits: int) -> str:
+    if not notation.attitude:
+        return ""
+    return attitude_json(record, notation.axes, SI_FACTORS[0] if notation.si else 1.0, digits)
+
+
+def _more_cells(record: Record, notation: Notation) -> str:
+    """Return the cells of CSV that not everybody wants."""
+    text = ""
+    if notation.attitude:
+        text = attitude_csv(record, SI_FACTORS[0] if notation.si else 1.0)
+    # In the last column: rows without their header differ from those in g.
+    return text + ",si" if notation.si else text
 
 
 def _window_json(window: Window | None, notation: Notation) -> str:

@@ -24,6 +24,9 @@ LEDGER: Final = (
     "chip_resets",  # times the chip had lost its settings and was set up again
 )
 
+# Counted like those above; the header has a place of its own for it.
+ATTITUDE_RESETS: Final = "attitude_resets"
+
 
 class State(IntEnum):
     """What the producer says about itself; a killed producer leaves the state as it was."""

@@ -28,7 +28,7 @@ from typing import Final, Self
 
 from trio_mpu import wall_clock
 from trio_mpu.errors import RingError
-from trio_mpu.record import Batch, Header, Record, State, oldest_seq
+from trio_mpu.record import ATTITUDE_RESETS, Batch, Header, Record, State, oldest_seq
 from trio_mpu.sample import Flag, Gap, Sample
 from trio_mpu.shm import doorbell, layout
 from trio_mpu.shm.doorbell import Bell, Ringer
@@ -48,8 +48,9 @@ class RingWriter:
         self.generation = header.generation
         self.head = header.head
         self.source = header.source  # a predecessor's, until start()
-        self.ledger = dict(header.ledger)  # a predecessor's counts continue
-        self._published_ledger = dict(header.ledger)  # what readers find
+        # A predecessor's counts continue.
+        self.ledger = header.ledger | {ATTITUDE_RESETS: header.attitude_resets}
+        self._published_ledger = dict(self.ledger)  # what readers find
         self.last = last  # the newest record at the time of opening: a predecessor's, if any
         self._segment = segment
         self._ringer = Ringer(name, header.generation)

@@ -35,13 +35,21 @@ class Flag(IntFlag):
     UNCALIBRATED = 64  # with the factory's scale and offset only
     REPLAYED = 128  # from a recording, not measured now
     CLOCK_STEP = 256  # the wall clock was set right before: `time` of earlier samples is by the old
+    ATTITUDE_SETTLING = 512  # the attitude began anew a moment ago: its inclination may be wrong
+    ATTITUDE_BIAS = 1024  # the gyroscope's bias is not known yet: the attitude drifts
+    ATTITUDE_GAP = 2048  # the attitude has just been carried over readings that nobody knows
+
+
+# What is said of an attitude. Another filter says it anew, as does a replay.
+ATTITUDE_FLAGS: Final = int(Flag.ATTITUDE_SETTLING | Flag.ATTITUDE_BIAS | Flag.ATTITUDE_GAP)
 
 
 class Sample(NamedTuple):
     """One reading: acceleration in g, angular rate in degrees/s, temperature in °C.
 
     `t_ns` is CLOCK_MONOTONIC in nanoseconds at the instant of the reading. `lost` is the number
-    of readings missing right before this one; it is 0 unless `flags` has a gap flag.
+    of readings missing right before this one; it is 0 unless `flags` has a gap flag. `qw` to `qz`
+    are the attitude, as Record has it; devices leave them 0.
     """
 
     t_ns: int
@@ -54,6 +62,10 @@ class Sample(NamedTuple):
     temp: float
     flags: int = 0
     lost: int = 0
+    qw: float = 0.0
+    qx: float = 0.0
+    qy: float = 0.0
+    qz: float = 0.0
 
 
 class Gap(NamedTuple):

@@ -95,6 +95,12 @@ def _level(text: str) -> str:
     raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(LOG_LEVELS)}")
 
 
+def _switched(text: str) -> str:
+    if text in ("on", "off"):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is neither on nor off")
+
+
 def _descriptors(text: str) -> tuple[int, int]:
     if not re.fullmatch(r"\d{1,9}:\d{1,9}", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r} is not what a supervisor passes")
@@ -158,6 +164,9 @@ class ProducerSettings(_Sensor):
 
     calibration: str = _option(
         "", _file, "a calibration file, or none; empty: the sensor's own, if there is one"
+    )
+    attitude: str = _option(
+        "on", _switched, "on or off: whether samples get an attitude, where there is VQF's library"
     )
     capacity: int = _option(
         65_536,  # 11 minutes at 100 Hz, 6 MiB

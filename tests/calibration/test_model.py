@@ -60,7 +60,7 @@ def test_a_correction_undoes_the_errors_that_it_describes(
     errors = zip(accel_g, calibration.scale, calibration.offset_g, strict=True)
     said_g = [truth / scale + offset for truth, scale, offset in errors]
     said_dps = [truth + bias for truth, bias in zip(gyro_dps, calibration.bias_dps, strict=True)]
-    done = calibration.apply(Sample._make((0, *said_g, *said_dps, 25.0, 0, 0)))
+    done = calibration.apply(Sample._make((0, *said_g, *said_dps, 25.0, *[0] * 6)))
     if not done.flags:
         assert done[1:7] == pytest.approx((*accel_g, *gyro_dps), abs=1e-9)
 

@@ -24,7 +24,7 @@ def readings(change: Callable[[int, list[float]], None] | None = None) -> list[S
         values += [noise.gauss(mean, 0.05) for mean in (2.0, -3.0, 0.5)]
         if change is not None:
             change(at, values)
-        samples.append(Sample._make((at, *values, 25.0 + at / 199, 0, 0)))
+        samples.append(Sample._make((at, *values, 25.0 + at / 199, *[0] * 6)))
     return samples
 
 

@@ -16,7 +16,7 @@ from tests.helpers.fakes import FakeRecords, make_app
 from tests.web.test_app import HEADER
 from trio_mpu import formats
 from trio_mpu.fanout.snapshot import Snapshot
-from trio_mpu.formats import Origin
+from trio_mpu.formats import Notation, Origin
 from trio_mpu.history import mcap, ros_messages
 from trio_mpu.history.reader import Settings
 from trio_mpu.metrics import counters
@@ -327,7 +327,7 @@ def test_history_has_the_formats_and_columns_of_the_page() -> None:
         "seconds",
         "limit",
         "points",
-        "iso`, `units",
+        "iso`, `units`, `attitude",
     )
     takes = table("History")[0]["takes"]
     assert re.findall(r"`(\w+)`", takes) == list(history.TYPES)
@@ -336,6 +336,20 @@ def test_history_has_the_formats_and_columns_of_the_page() -> None:
     assert tuple(columns) == formats.COLUMNS
     row = json.loads(formats.row_json(RECORD, ORIGIN, GAP))
     assert list(row) == ["seq", "id", *columns[1:], "gap"]
+
+
+def test_the_attitude_has_the_keys_and_columns_of_the_page() -> None:
+    """In this order, also in SI units."""
+    section = TEXT.partition("### Attitude\n")[2].partition("\n### ")[0]
+    row = json.loads(formats.row_json(RECORD, ORIGIN, GAP, Notation(attitude=True)))
+    assert list(row)[-2:] == ["attitude", "gap"]
+    assert column("Attitude", "key") == list(row["attitude"])
+    listed, _, in_si = section.partition("no attitude.\n\n")[2].partition("\n\n")[0].partition("(")
+    columns = Notation(attitude=True).columns[len(formats.COLUMNS) :]
+    assert tuple(re.findall(r"`(\w+)`", listed)) == columns
+    columns = Notation(si=True, attitude=True).columns[len(formats.COLUMNS) :]
+    assert columns[-1] == "units"
+    assert re.findall(r"`(\w+)`", in_si) == list(columns[7:-1])
 
 
 def test_mcap_has_the_topics_types_and_fields_of_the_page() -> None:

@@ -257,7 +257,11 @@ async def producing(
 
     async def run(task_status: trio.TaskStatus[None]) -> None:
         settings = ProducerSettings(
-            device="fake", ring=ring, capacity=capacity, calibration=calibration
+            device="fake",
+            ring=ring,
+            capacity=capacity,
+            calibration=calibration,
+            attitude="off",
         )
         await producer_run.run_producer(settings, task_status=task_status)
 

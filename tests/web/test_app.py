@@ -154,6 +154,7 @@ def test_the_device_is_described_by_the_rings_header(app: App) -> None:
         "period_ns": 10**7,
         "pid": 77,
         "started": 1_700_000_000.5,
+        "attitude_resets": 0,
     }
 
 

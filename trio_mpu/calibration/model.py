@@ -57,7 +57,7 @@ class Calibration(NamedTuple):
         consumers may rely on the limits, and the true value is beyond.
         """
         (bx, by, bz), (ox, oy, oz), (sx, sy, sz) = self.bias_dps, self.offset_g, self.scale
-        t_ns, ax, ay, az, gx, gy, gz, temp, flags, lost = sample
+        t_ns, ax, ay, az, gx, gy, gz, temp, flags, lost = sample[:10]
         ax, ay, az = sx * (ax - ox), sy * (ay - oy), sz * (az - oz)
         gx, gy, gz = gx - bx, gy - by, gz - bz
         flags &= ~_FACTORY_ONLY

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from trio_mpu.errors import RingError, RingMissing
 from trio_mpu.record import (
+    ATTITUDE_RESETS,
     LEDGER,
     MAX_CAPACITY,
     MIN_CAPACITY,
@@ -111,9 +112,10 @@ def put_text(buffer: memoryview | bytearray, name: str, text: str) -> None:
 
 
 def put_ledger(buffer: memoryview | bytearray, counts: dict[str, int]) -> None:
-    """Set the loss ledger."""
+    """Set the loss ledger, and how often the attitude began anew."""
     # A predecessor's count may be anything; a number that does not fit would end the producer.
-    values = [min(counts.get(name, 0), _MAX_COUNT) for name in LEDGER]
+    values = [min(counts.get(name, 0), _MAX_COUNT) for name in (*LEDGER, ATTITUDE_RESETS)]
+    put(buffer, ATTITUDE_RESETS, values.pop())
     put(buffer, "ledger", *values, *[0] * (_LEDGER_PLACES - len(values)))
 
 

@@ -145,4 +145,5 @@ class App:
             "period_ns": header.period_ns,
             "pid": header.producer.pid,
             "started": header.started_ns / 1e9,
+            "attitude_resets": header.attitude_resets,
         }

@@ -36,6 +36,7 @@ TYPES: Final = {
 }
 # At most, of a sample or a point, besides the device's name.
 _BYTES: Final = {"json": 450, "csv": 300, "ndjson": 450, "klipper": 80, "gcsv": 120}
+_ATTITUDE_BYTES: Final = 250
 _POINT_BYTES: Final = 1000
 GZIP_LEVEL: Final = 1  # a sixth of the bytes; higher levels gain a tenth for thrice the time
 _GZIP_FORMAT: Final = 31  # zlib: the largest window, and gzip's header
@@ -151,6 +152,8 @@ async def _fits(app: App, asked: History, selection: Selection, address: str) ->
     if asked.points is not None:
         return asked.points * _POINT_BYTES <= MAX_SPOOL_BYTES
     sample_bytes = mcap.sample_bytes() if asked.format == "mcap" else _BYTES[asked.format]
+    if asked.notation.attitude:
+        sample_bytes += _ATTITUDE_BYTES
     if asked.format not in EXPORTS:
         sample_bytes += selection.longest_source(app.hub)
     samples = await count(app.past, selection, address)

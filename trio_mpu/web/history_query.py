@@ -29,12 +29,16 @@ def history_of(request: Request) -> History:
     since = None
     if "since" in query and (since := parse_event_id(query["since"])) is None:
         raise RequestError(400, "since is the id of an event, such as 0123456789abcdef-42")
+    if "attitude" in query and kind == "mcap":
+        raise RequestError(400, "format=mcap has the attitude anyway, without attitude=1")
     if kind in (*EXPORTS, "mcap") and (
         given := [name for name in (*NOTATION, "points") if name in query]
     ):
         raise RequestError(
             400, f"format={kind} has its own times, units and rows, without {given[0]}"
         )
+    if "points" in query and "attitude" in query:
+        raise RequestError(400, "points are of many samples, which have no attitude in common")
     if "points" in query and (given := [n for n in ("since", "limit") if n in query]):
         raise RequestError(400, f"points are windows of time, without {given[0]}")
     if "from" in query and "seconds" in query:

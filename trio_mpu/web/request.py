@@ -19,7 +19,7 @@ _HOST = re.compile(
 _ABSOLUTE = re.compile(
     r"https?://(?P<authority>[^/?:][^/?]*)(?P<path>[^?]*)(?P<rest>.*)", re.IGNORECASE
 )
-NOTATION: Final = ("iso", "units")  # the parameters of `notation`
+NOTATION: Final = ("iso", "units", "attitude")  # the parameters of `notation`
 _SHOWN: Final = 100  # characters of a client's words that an error repeats
 
 
@@ -83,10 +83,10 @@ def switch(query: Mapping[str, str], name: str) -> bool:
 
 
 def notation(query: Mapping[str, str]) -> Notation:
-    """Return how times and values are to be written: `iso=1`, `units=si`."""
+    """Return how times and values are to be written: `iso=1`, `units=si`, `attitude=1`."""
     if query.get("units", "si") != "si":
         raise RequestError(400, "units is si; without it, units are g, °/s and °C")
-    return Notation(switch(query, "iso"), "units" in query)
+    return Notation(switch(query, "iso"), "units" in query, switch(query, "attitude"))
 
 
 def number(query: Mapping[str, str], name: str, low: float, high: float) -> float | None:

@@ -10,6 +10,7 @@ from trio_mpu.fanout.snapshot import WAITING, Snapshot
 from trio_mpu.formats import sample_json
 from trio_mpu.metrics.prometheus import CONTENT_TYPE, render
 from trio_mpu.metrics.scoreboard import UP_NS
+from trio_mpu.record import ATTITUDE_RESETS
 from trio_mpu.web.answer import Answer, json_answer, json_body
 from trio_mpu.web.app import App
 from trio_mpu.web.request import Request, notation, number, switch
@@ -79,7 +80,9 @@ def metrics(_request: Request, app: App) -> Answer:
         "up": (snapshot.status == "ok", "1 while samples are fresh"),
         "waiting": (snapshot.status == WAITING, "1 before the first sample"),
     }
-    for name, value in (app.hub.header.ledger if app.hub.header else {}).items():
-        gauges[f"producer_{name}"] = (value, f"the producer's counter {name}")
+    if (header := app.hub.header) is not None:
+        counts = header.ledger | {ATTITUDE_RESETS: header.attitude_resets}
+        for name, value in counts.items():
+            gauges[f"producer_{name}"] = (value, f"the producer's counter {name}")
     text = render(scoreboard.counters(), gauges).encode()
     return Answer(200, text, CONTENT_TYPE, reusable=False)

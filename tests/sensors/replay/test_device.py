@@ -24,7 +24,7 @@ from tests.helpers.recordings import (
 from trio_mpu.errors import DeviceError, EndOfReplay, UsageError
 from trio_mpu.formats import Origin, row_csv, row_json, sample_json
 from trio_mpu.record import Record, values_of
-from trio_mpu.sample import MAX_LOST, Flag, Gap, Sample
+from trio_mpu.sample import ATTITUDE_FLAGS, MAX_LOST, Flag, Gap, Sample
 from trio_mpu.sensors.replay import recording
 from trio_mpu.sensors.replay.device import MAX_ERRORS, MAX_PAUSE_S, Replay
 from trio_mpu.sensors.replay.options import Options, parse_options
@@ -115,13 +115,11 @@ async def test_flags_and_gaps_are_reported_again(
     ]
 
 
-async def test_a_clock_that_was_set_then_is_not_set_now(
-    path: Path, autojump_clock: MockClock
-) -> None:
-    """All other flags are those of the recording."""
+async def test_what_was_true_only_then_is_not_played(path: Path, autojump_clock: MockClock) -> None:
+    """The step of a clock, and what was said of an attitude. All other flags are kept."""
     recorded = [record._replace(flags=sum(Flag)) for record in records(1)]
     [taken] = await samples_of(path, as_csv(recorded))
-    assert taken.flags == sum(Flag) - Flag.CLOCK_STEP
+    assert taken.flags == sum(Flag) - Flag.CLOCK_STEP - ATTITUDE_FLAGS
 
 
 EARLIER, LATER = records(11, 31)

@@ -124,7 +124,7 @@ async def answered(path: str, query: dict[str, str], beginning: int) -> str:
 
 async def replayed(path: Path, ring: str) -> tuple[list[Record], str, str]:
     """The records of a ring into which a recording was played, its chip and its calibration."""
-    settings = ProducerSettings(device=f"replay:{path}", ring=ring, capacity=1024)
+    settings = ProducerSettings(device=f"replay:{path}", ring=ring, capacity=1024, attitude="off")
     async with trio.open_nursery() as nursery:
         await nursery.start(lambda *, task_status: run_producer(settings, task_status=task_status))
         with RingReader(ring) as reader:

@@ -13,7 +13,7 @@ import trio
 from trio_mpu.device import Device
 from trio_mpu.errors import DeviceError, EndOfReplay, StoreError, UsageError
 from trio_mpu.iso_time import iso
-from trio_mpu.sample import MAX_LOST, Flag, Sample
+from trio_mpu.sample import ATTITUDE_FLAGS, MAX_LOST, Flag, Sample
 from trio_mpu.sensors.replay.options import FORM, Options
 from trio_mpu.sensors.replay.recording import Recording
 from trio_mpu.sensors.replay.rows import Outside, Played, Recorded, Row, Unreadable
@@ -27,11 +27,12 @@ MAX_ERRORS: Final = 9  # as many in a row are raised: after the next the produce
 SKIPPED_A_STEP: Final = 100  # rows that are passed over before other tasks have their turn
 ROWS_A_THREAD: Final = 100  # arbitrary: a thread takes as long to begin as for some rows
 _GAPS: Final = Flag.DEVICE_GAP | Flag.RESTART_GAP
+_KEPT: Final = ~(Flag.CLOCK_STEP | ATTITUDE_FLAGS)
 
 
 class Replay(Device):
-    """A recording. Its samples keep their flags (but for CLOCK_STEP: now the clock was not set) and
-    have REPLAYED besides. Their distances in time are exactly those of the recording, divided by
+    """A recording. Its samples keep their flags and have REPLAYED besides. They lose CLOCK_STEP, as
+    the clock was not set now, and what is about an attitude, which is not played. Their distances in time are exactly those of the recording, divided by
     the speed. Its gaps are reported again.
 
     Where one recording ends and another begins, in the file or by the loop, nobody knows how much
@@ -46,6 +47,7 @@ class Replay(Device):
     def __init__(self, options: Options) -> None:
         """Look at the recording. Raises UsageError when it can't be read or has no sample."""
         self.source = options.source
+        self.speed = float(options.speed)
         self._options = options
         self._recording = _recording(options)
         self._recorded: Recorded | None = None
@@ -172,7 +174,7 @@ class Replay(Device):
     def _placed(self, row: Row, bad: int) -> tuple[int, bool, Sample]:
         """Return when the row is due, in nanoseconds after the start, whether its time follows
         that of the last one, and its sample with what is missing before it."""
-        flags = (row.sample.flags | Flag.REPLAYED) & ~Flag.CLOCK_STEP
+        flags = (row.sample.flags | Flag.REPLAYED) & _KEPT
         lost, last = row.sample.lost + bad, self._last
         due_ns, follows = 0, False
         if last is not None:

@@ -1,0 +1,1 @@
+"""Rates and accelerations → how the sensor lies in the room."""
