@@ -63,4 +63,4 @@ def test_models_use_nothing_of_a_browser() -> None:
     """They run anywhere: no document, no window, no requests."""
     for file in (ROOT / STATIC / "model").glob("*.js"):
         code = re.sub(r"/\*.*?\*/|//[^\n]*", "", file.read_text(), flags=re.DOTALL)
-        assert not re.search(r"\b(document|window|fetch|localStorage)\b[.(]", code), file.name
+        assert not re.search(r"(?<!#)\b(document|window|fetch|localStorage)\b[.(]", code), file.name

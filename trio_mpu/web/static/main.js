@@ -116,7 +116,7 @@ const painter = new Painter(views, beforePainting);
 
 /** The parameters of the stream: means while they will do. */
 function form() {
-  return asksMeans() ? { rate: MEANS_HZ, stats: 1 } : {};
+  return asksMeans() ? { attitude: 1, rate: MEANS_HZ, stats: 1 } : { attitude: 1 };
 }
 
 function asksMeans() {
