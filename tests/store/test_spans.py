@@ -1,6 +1,7 @@
 """Finding and reading what the file has."""
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -277,7 +278,7 @@ def test_a_damaged_generation_is_found(path: str) -> None:
 
 
 def test_a_damaged_chunk_is_named(path: str) -> None:
-    """And one of a later format is not taken for one of ours."""
+    """With the numbers that it had; one of a later format is not taken for one of ours."""
     with opened(path) as database:
         database.store(cut(timed(series(1, 400), 1000)))
         database._execute("UPDATE chunks SET format = 9 WHERE id = 1")
@@ -285,16 +286,62 @@ def test_a_damaged_chunk_is_named(path: str) -> None:
         database._execute("UPDATE chunks SET data = 'text' WHERE id = 3")
         with Archive(path) as archive:
             (span,) = spans.everything(archive)
-            with pytest.raises(
-                StoreError, match="sample 1 on has format 9, but this program knows"
-            ):
-                spans.read(archive, span, 1, 1)
-            with pytest.raises(
-                StoreError, match=f"{path}: the chunk from sample 151 on is damaged"
-            ):
-                spans.read(archive, span, 2, 1)
-            with pytest.raises(StoreError, match="the chunk from sample 301 on is damaged"):
-                spans.read(archive, span, 3, 1)
+            found = spans.read(archive, span, 1, 400)
+            assert [(held.numbers, held.records, held.gap) for held in found] == [
+                (range(1, 151), [], None),
+                (range(151, 301), [], None),
+                (range(301, 401), [], None),
+            ]
+            wrong_format = (
+                f"{path}: the chunk from sample 1 on has format 9, but this program knows"
+            )
+            assert found[0].damage.startswith(wrong_format)
+            assert found[1].damage == f"{path}: the chunk from sample 151 on is damaged"
+            assert found[2].damage == f"{path}: the chunk from sample 301 on is damaged"
+            (part,) = spans.read(archive, span._replace(after_seq=200, until_seq=250), 2, 1)
+            assert (part.numbers, part.records) == (range(201, 251), [])
+
+
+@pytest.mark.parametrize(("after", "until"), [(0, 300), (149, 151), (150, 290), (160, 161)])
+def test_times_within_a_damaged_chunk_are_estimated(path: str, after: int, until: int) -> None:
+    """At a constant rate the numbers are those that the times had."""
+    records = timed(series(1, 400), 1000)
+    with opened(path) as database:
+        database.store(cut(records))
+        with Archive(path) as archive:
+            whole = spans.everything(archive)
+            bounds = (records[after].time_ns, records[until].time_ns)
+            undamaged = spans.between(archive, whole, *bounds)
+            first_ns = spans.first_time_ns(archive, whole)
+            database._execute("UPDATE chunks SET data = x'00'")
+            assert spans.between(archive, whole, *bounds) == undamaged
+            assert places(undamaged)[0][-2:] == (after, until)
+            assert spans.newest_time_ns(archive) == records[-1].time_ns
+            assert spans.first_time_ns(archive, whole) == first_ns == records[0].time_ns
+
+
+def test_a_chunk_with_a_bad_page_is_damaged(path: str) -> None:
+    """As its own head can still be read; the others are given."""
+    records = [
+        record._replace(t_ns=record.t_ns // 10, ax=math.sin(record.seq), ay=math.cos(record.seq))
+        for record in timed(series(1, 4000), 1000)
+    ]
+    with opened(path) as database:
+        database.store(cut(records))
+    file = Path(path)
+    with Archive(path) as archive:
+        ((data,),) = archive.rows("SELECT data FROM chunks WHERE id = 2")
+    content = bytearray(file.read_bytes())
+    # In the middle of many pages, each of which begins with the number of the next one.
+    page = content.index(data[len(data) // 2 :][:32]) // 4096 * 4096
+    content[page : page + 4] = b"\x7f" * 4
+    file.write_bytes(content)
+    with Archive(path) as archive:
+        (span,) = spans.everything(archive)
+        found = spans.read(archive, span, 1, 4000)
+        assert [bool(held.damage) for held in found] == [False, True, False]
+        assert found[1].damage == f"{path} is damaged; move the file away"
+        assert found[1].numbers == range(found[0].numbers.stop, found[2].numbers.start)
 
 
 def test_it_is_known_whether_the_path_leads_elsewhere(path: str) -> None:

@@ -1,7 +1,8 @@
 """The samples of an answer, one piece after the other, with what is missing between them.
 
 First those of the store, then those of the ring. A slow client may find that the ring has
-overwritten what it has not read yet: by then the store has that, and it is read from there.
+overwritten what it has not read yet: by then the store has that, and it is read from there. Chunks of
+the store that are damaged are passed over: what they had is missing before the next sample.
 """
 
 from collections import deque
@@ -78,7 +79,8 @@ class Reader:
         self._spans = deque(selection.spans)
         self._chunk_id = 0  # the next one to fetch of the first span; 0: its first
         self._held = deque[tuple[Settings, Held]]()  # fetched, and not given yet
-        self._last = selection.last  # the id of the sample that was given last
+        self._last = selection.last  # the id of the sample that was given last…
+        self._passed = selection.last  # …and of the last one that was given or can't be read
         self._is_lapped = False  # the ring has lost what is next
         self._is_lost = False  # …and the store does not have it either
 
@@ -133,21 +135,34 @@ class Reader:
             return piece
         if self._left is not None:
             self._left -= len(piece.records)
-        self._last = piece.settings.generation, piece.records[-1].seq
+        self._last = self._passed = piece.settings.generation, piece.records[-1].seq
         return piece
 
     def _from_store(self, most: int) -> Piece:
         settings, held = self._held.popleft()
+        if held.damage:
+            self._pass_over(settings.generation, held)
+            return NOTHING
         if len(held.records) > most:
-            rest = held._replace(records=held.records[most:], gap=None)
+            rest = held._replace(numbers=held.numbers[most:], records=held.records[most:], gap=None)
             self._held.appendleft((settings, rest))
         records = held.records[:most]
         return Piece(settings, records, self._gap(settings.generation, records[0].seq, held.gap))
 
+    def _pass_over(self, generation: int, damaged: Held) -> None:
+        assert self._stored is not None
+        self._stored.note_damage(damaged)
+        if generation == self._generation and damaged.numbers.stop - 1 > self._after:
+            self._is_lost = True  # the ring may have lost only some of it
+            return
+        if self._last is None:  # the gap begins with what was asked for
+            self._last = generation, damaged.numbers.start - 1
+        self._passed = generation, damaged.numbers.stop - 1
+
     async def _from_ring(self, most: int) -> Piece | None:
         after = self._after
-        if self._last is not None and self._last[0] == self._generation:
-            after = max(after, self._last[1])
+        if self._passed is not None and self._passed[0] == self._generation:
+            after = max(after, self._passed[1])
         if after >= self._end:
             return None
         batch = await self._source.read(self._generation, after, min(most, self._end - after))
@@ -176,12 +191,13 @@ class Reader:
         missing = seq - self._last[1] - 1
         if not missing:
             return None
-        return Gap(self._last[1], seq, missing, found.reason if found is not None else "lapped")
+        reason = found.reason if found is not None else "lapped"
+        return Gap(self._last[1], seq, missing, reason if self._passed == self._last else "store")
 
     def _after_last(self, archive: Archive) -> list[Span]:
         """Return what the store has of what the ring has lost."""
-        assert self._last is not None
-        generation, seq = self._last
+        assert self._passed is not None
+        generation, seq = self._passed
         found = spans.after(archive, f"{generation:016x}", seq) or []
         found = [span for span in found if span.session.generation == f"{self._generation:016x}"]
         return [each._replace(until_seq=min(each.until_seq, self._end)) for each in found]

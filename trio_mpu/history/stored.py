@@ -13,7 +13,7 @@ import trio
 from trio_mpu.errors import StoreError
 from trio_mpu.fanout.turns import Turns
 from trio_mpu.metrics.counters import Metrics
-from trio_mpu.store.archive import Archive
+from trio_mpu.store.archive import Archive, Held
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 # Bound "samples read from the store at a time".
 READ_SAMPLES: Final = 256  # 0.2 MB for each reader; with 1024, a tenth faster and four times that
+_MAX_TOLD: Final = 1000  # arbitrary: damaged chunks of which it is known that the log has them
 
 
 class Stored:
@@ -31,6 +32,7 @@ class Stored:
         self._metrics = metrics
         self._archive: Archive | None = None
         self._turns = Turns()
+        self._told = set[str]()
 
     async def ask(self, address: str, question: Callable[[Archive], T]) -> T:
         """Return the answer to a question about the file as it is now.
@@ -45,6 +47,16 @@ class Stored:
                 # The client of an answer that breaks off is not given the reason.
                 log.warning("history: %s", error)
                 raise
+
+    def note_damage(self, held: Held) -> None:
+        """Count a damaged chunk that an answer goes without, and log it if that was not done yet."""
+        self._metrics.count("store_skipped")
+        if held.damage in self._told:
+            return
+        if len(self._told) >= _MAX_TOLD:
+            self._told.clear()
+        self._told.add(held.damage)
+        log.warning("history: %s; answers go without it", held.damage)
 
     def close(self) -> None:
         """Close the file."""

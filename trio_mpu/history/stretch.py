@@ -16,9 +16,10 @@ from trio_mpu.formats import gap_of
 from trio_mpu.history.exports import Export
 from trio_mpu.history.past import Past, Selection
 from trio_mpu.history.reader import PIECE_SAMPLES, Piece, Reader
+from trio_mpu.history.stored import Stored
 from trio_mpu.record import Record
-from trio_mpu.store import spans
-from trio_mpu.store.archive import Archive
+from trio_mpu.store import damage, spans
+from trio_mpu.store.archive import Archive, Held
 from trio_mpu.store.spans import Span
 
 MIN_SAMPLES: Final = 2  # one sample has no rate
@@ -42,9 +43,11 @@ async def newest_stretch(past: Past, asked: Selection, address: str) -> tuple[Se
         last = asked.spans[-1]
         end = int(last.session.generation, 16), last.until_seq
         joins = not in_ring or (not is_gap and end == (asked.generation, first - 1))
-        question = partial(_in_store, asked.spans, joins)
-        kept, in_store, left_out_there = await past.stored.ask(address, question)
-        left_out += left_out_there
+        if joins:
+            kept = await _stretch(past.stored, asked.spans, address, is_end=not in_ring)
+        counts = await past.stored.ask(address, partial(_counts, asked.spans, kept))
+        in_store = counts[1]
+        left_out += counts[0] - in_store
     if (samples := in_ring + in_store) < MIN_SAMPLES:
         raise RequestError(
             409,
@@ -107,13 +110,45 @@ async def _held(hub: Hub, asked: Selection, after: int, count: int) -> list[Reco
     return (await hub.record_source.read(asked.generation, after, count)).records
 
 
-def _in_store(asked: list[Span], joins: bool, archive: Archive) -> tuple[list[Span], int, int]:
-    """Return what is kept of the store's part, how many samples that are, and how many are left
-    out; nothing is kept unless it `joins` what comes after it."""
-    held = spans.remaining(archive, asked)
-    kept = spans.without_gap(archive, held) if joins else []
-    samples = spans.count(archive, kept)
-    return kept, samples, spans.count(archive, held) - samples
+async def _stretch(stored: Stored, asked: list[Span], address: str, *, is_end: bool) -> list[Span]:
+    """Return the newest of these samples between which none is missing; if they are the end of what
+    was asked for, damaged chunks after them don't count.
+
+    All chunks of the stretch are decoded for that before the answer begins: some at a time, so that
+    others have their turn in between.
+    """
+    while True:
+        kept = await stored.ask(address, partial(_without_gap, asked))
+        newest = await _newest_damaged(stored, kept, address)
+        if newest is None:
+            return kept
+        place, damaged = newest
+        stored.note_damage(damaged)
+        if (rest := damage.after(kept[place:], damaged)) or not is_end:
+            return rest
+        question = partial(damage.before, spans=asked, damaged=damaged)
+        asked = await stored.ask(address, question)
+
+
+def _without_gap(asked: list[Span], archive: Archive) -> list[Span]:
+    return spans.without_gap(archive, spans.remaining(archive, asked))
+
+
+def _counts(asked: list[Span], kept: list[Span], archive: Archive) -> tuple[int, int]:
+    """Return how many samples there are of what was asked for, and of what is kept."""
+    return spans.count(archive, spans.remaining(archive, asked)), spans.count(archive, kept)
+
+
+async def _newest_damaged(
+    stored: Stored, found: list[Span], address: str
+) -> tuple[int, Held] | None:
+    """Return the newest damaged chunk of these samples, and in which span it is."""
+    for place, span in reversed([*enumerate(found)]):
+        for end_id in range(span.last_chunk_id + 1, span.first_chunk_id, -damage.CHECKED_CHUNKS):
+            question = partial(damage.newest, span=span, end_id=end_id)
+            if (damaged := await stored.ask(address, question)) is not None:
+                return place, damaged
+    return None
 
 
 async def stretch_pieces(

@@ -30,6 +30,7 @@ COUNTERS: Final = {
     "lapped_lost": "samples that the server, and so all its clients, missed then",
     "ring_held": "times the ring could not be read because another process held its semaphore",
     "store_errors": "answers refused or broken off because the store could not be read",
+    "store_skipped": "chunks of the store that answers went without because they are damaged",
     "rings_opened": "rings opened: more than one per worker means that the producer made a new one",
     "worker_restarts": "workers started again after they had ended unexpectedly",
 }

@@ -32,11 +32,14 @@ _ENDS: Final = (
     "SELECT * FROM (SELECT id FROM chunks ORDER BY id LIMIT 1), "
     "(SELECT id FROM chunks ORDER BY id DESC LIMIT 1)"
 )
-# In a file that has replaced the one of which these chunks are, others have their numbers.
-_CHUNKS: Final = (
-    "SELECT id, first_seq, count, format, data FROM chunks WHERE id BETWEEN ? AND ? "
-    "AND (SELECT generation FROM sessions WHERE id = session_id) = ? ORDER BY id"
+# In a file that has replaced the one of which these chunks are, others have their numbers. The columns
+# before the data can be read though the pages that it goes on in can't.
+_CHUNK: Final = (
+    "SELECT id, first_seq, count{more} FROM chunks WHERE id BETWEEN ? AND ? "
+    "AND (SELECT generation FROM sessions WHERE id = session_id) = ? ORDER BY id LIMIT 1"
 )
+_WHOLE_CHUNK: Final = _CHUNK.format(more=", format, data")
+_CHUNK_HEAD: Final = _CHUNK.format(more="")
 # What the reader of the ring found missing. What the producer noted is in the records themselves.
 _FOUND: Final = (
     "SELECT after_seq, before_seq, lost, reason FROM gaps WHERE chunk_id BETWEEN ? AND ? "
@@ -61,11 +64,16 @@ class Session(NamedTuple):
 
 class Held(NamedTuple):
     """A chunk's samples, or those of them that were asked for, by the clock as it was set last.
-    `gap` is what is missing before the first one, beyond what its own flags say."""
+    `gap` is what is missing before the first one, beyond what its own flags say.
+
+    `numbers` are the samples' sequence numbers. If the chunk can't be read, there are no records, and
+    `damage` says why, on one line that names the file."""
 
     chunk_id: int
+    numbers: range
     records: list[Record]
-    gap: Gap | None
+    gap: Gap | None = None
+    damage: str = ""
 
 
 class Archive:
@@ -150,16 +158,15 @@ class Archive:
 
     def read(self, session: Session, first_id: int, last_id: int, samples: int) -> list[Held]:
         """Return these chunks of a session, from the first one on, until they have so many samples
-        or there are no more."""
+        or there are no more. Damaged ones are among them: see Held."""
         found: list[Held] = []
-        with translated(self._path):
-            cursor = self._connection.execute(_CHUNKS, (first_id, last_id, session.generation))
-            while samples > 0 and (row := cursor.fetchone()) is not None:
-                chunk_id, first, count, form, data = row
-                records = self._decoded(first, count, form, data, session.correction_ns)
-                found.append(Held(chunk_id, records, None))
-                samples -= count
-            cursor.close()
+        while samples > 0 and first_id <= last_id:
+            held = self._chunk(session, first_id, last_id)
+            if held is None:
+                break
+            found.append(held)
+            samples -= len(held.numbers)
+            first_id = held.chunk_id + 1
         if not found:
             return []
         gaps = {
@@ -168,7 +175,25 @@ class Archive:
                 _FOUND, found[0].chunk_id, found[-1].chunk_id
             )
         }
-        return [each._replace(gap=gaps.get(each.records[0].seq)) for each in found]
+        return [each._replace(gap=gaps.get(each.numbers.start)) for each in found]
+
+    def _chunk(self, session: Session, first_id: int, last_id: int) -> Held | None:
+        """Return the first of these chunks; None if there is none."""
+        bounds = (first_id, last_id, session.generation)
+        try:
+            for chunk_id, first, count, form, data in self.rows(_WHOLE_CHUNK, *bounds):
+                numbers = range(first, first + count)
+                try:
+                    records = self._decoded(first, count, form, data, session.correction_ns)
+                except StoreError as error:
+                    return Held(chunk_id, numbers, [], damage=str(error))
+                return Held(chunk_id, numbers, records)
+        except StoreError as error:
+            # What has a bad page may be this chunk alone, or the whole file.
+            for chunk_id, first, count in self.rows(_CHUNK_HEAD, *bounds):
+                return Held(chunk_id, range(first, first + count), [], damage=str(error))
+            raise
+        return None
 
     def _has_log(self) -> bool:
         return Path(f"{self._path}-wal").exists()

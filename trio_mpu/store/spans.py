@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from trio_mpu.store.archive import Archive, Held, Session
 
+_TIMES: Final = "SELECT first_seq, count, first_time_ns, last_time_ns FROM chunks WHERE id = ?"
 _OLDEST: Final = "SELECT id, first_seq FROM chunks ORDER BY id LIMIT 1"
 _LAST_GAP: Final = (
     "SELECT before_seq FROM gaps WHERE chunk_id BETWEEN ? AND ? AND before_seq BETWEEN ? AND ? "
@@ -53,17 +54,20 @@ def between(
 def newest_time_ns(archive: Archive) -> int | None:
     """Return the time of the newest sample, by the clock as it was set last; None without one."""
     for session in archive.sessions()[-1:]:
-        (held,) = archive.read(session, session.last_chunk_id, session.last_chunk_id, 1)
-        return held.records[-1].time_ns
+        for *_, last_ns in archive.rows(_TIMES, session.last_chunk_id):
+            return int(last_ns) + session.correction_ns
     return None
 
 
 def first_time_ns(archive: Archive, spans: Sequence[Span]) -> int | None:
     """Return the time of the first of these samples, by the clock as it was set last; None if there
-    are none."""
+    are none. In a damaged chunk it is that of the chunk's first sample."""
     for span in spans:
         for held in read(archive, span, span.first_chunk_id, 1):
-            return held.records[0].time_ns
+            if held.records:
+                return held.records[0].time_ns
+            for _, _, first_ns, _ in archive.rows(_TIMES, held.chunk_id):
+                return int(first_ns) + span.session.correction_ns
     return None
 
 
@@ -143,19 +147,20 @@ def count(archive: Archive, spans: Sequence[Span]) -> int:
 
 def read(archive: Archive, span: Span, chunk_id: int, samples: int) -> list[Held]:
     """Return the samples of a span from this chunk on: at least `samples`, or all there are.
+    Damaged chunks are among them: see Held.
 
     Those that were deleted since the span was made are left out.
     """
     found = []
     for held in archive.read(span.session, chunk_id, span.last_chunk_id, samples):
-        first, last = held.records[0].seq, held.records[-1].seq
-        if first > span.after_seq and last <= span.until_seq:
+        first, end = held.numbers.start, held.numbers.stop
+        numbers = range(max(first, span.after_seq + 1), min(end, span.until_seq + 1))
+        if numbers == held.numbers:
             found.append(held)
-            continue
-        records = [each for each in held.records if span.after_seq < each.seq <= span.until_seq]
-        gap = held.gap if first > span.after_seq else None
-        if records:
-            found.append(held._replace(records=records, gap=gap))
+        elif numbers:
+            records = held.records[numbers.start - first : numbers.stop - first]
+            gap = held.gap if numbers.start == first else None
+            found.append(held._replace(numbers=numbers, records=records, gap=gap))
     return found
 
 
@@ -178,10 +183,24 @@ def _between(archive: Archive, span: Span, from_ns: int | None, to_ns: int | Non
 
 def _first_at(archive: Archive, session: Session, chunk_id: int, time_ns: int) -> int:
     """Return the number of a chunk's first sample at or after a time; that after its last one if
-    all are before."""
+    all are before. In a damaged chunk it is estimated from the times of the chunk's ends."""
     (held,) = archive.read(session, chunk_id, chunk_id, 1)
+    if held.damage:
+        ((_, count, first_ns, last_ns),) = archive.rows(_TIMES, chunk_id)
+        before = _before(count, first_ns, last_ns, time_ns - session.correction_ns)
+        return held.numbers.start + before
     first = (record.seq for record in held.records if record.time_ns >= time_ns)
-    return next(first, held.records[-1].seq + 1)
+    return next(first, held.numbers.stop)
+
+
+def _before(count: int, first_ns: int, last_ns: int, time_ns: int) -> int:
+    """Return how many of so many samples, evenly from the first time to the last, are before a
+    time."""
+    if time_ns <= first_ns:
+        return 0
+    if time_ns > last_ns:
+        return count
+    return -((first_ns - time_ns) * (count - 1) // (last_ns - first_ns))
 
 
 def _first(archive: Archive, span: Span, column: str, value: int) -> int:

@@ -232,6 +232,21 @@ async def test_a_damaged_chunk_between_others_is_counted_once(
     }
 
 
+async def test_a_part_may_begin_and_end_in_damaged_chunks(
+    path: str, database: Database, autojump_clock: MockClock
+) -> None:
+    """Of which as much is counted as is within its bounds, by their times."""
+    store(database, timed(1, 450, 1000))
+    database._execute("UPDATE chunks SET data = x'00' WHERE id IN (1, 3)")
+    player = Replay(parse_options(f"{path},from=1001,to=1004"))
+    found = [taken for _, taken in await play(player)]
+    errors = [each for each in found if isinstance(each, str)]
+    assert errors == [f"{path}: the chunk from sample {first} on is damaged" for first in (1, 301)]
+    samples = [each for each in found if isinstance(each, Sample)]
+    assert len(samples) == 150
+    assert gaps(list(samples)) == {0: (Flag.DEVICE_GAP, 50)}
+
+
 async def test_a_value_that_no_chip_gives_is_a_bad_row(
     path: str, database: Database, autojump_clock: MockClock
 ) -> None:

@@ -1,6 +1,5 @@
 """A recording that is a recorder's SQLite file."""
 
-import itertools
 from collections.abc import Generator
 from typing import Final
 
@@ -13,7 +12,6 @@ from trio_mpu.sensors.replay.rows import Played, Recorded, Row, Unreadable
 from trio_mpu.store.archive import Archive, Session
 from trio_mpu.store.spans import Span, between, everything, read
 
-_COUNT: Final = "SELECT count FROM chunks WHERE id = ?"
 _FIRST: Final = "SELECT first_time_ns FROM chunks WHERE id = ?"
 _LAST: Final = "SELECT last_time_ns FROM chunks WHERE id = ?"
 
@@ -61,17 +59,14 @@ class Stored:
         generation = int(span.session.generation, 16)
         chunk_id = span.first_chunk_id
         while chunk_id <= span.last_chunk_id:
-            try:
-                found = read(archive, span, chunk_id, 1)
-            except StoreError as error:
-                ((count,),) = archive.rows(_COUNT, chunk_id) or ((0,),)
-                yield Unreadable(str(error), count)
-                chunk_id += 1
-                continue
+            found = read(archive, span, chunk_id, 1)
             if not found:
                 return
-            for record in itertools.chain.from_iterable(held.records for held in found):
-                yield self._row(record, generation)
+            for held in found:
+                if held.damage:
+                    yield Unreadable(held.damage, len(held.numbers))
+                for record in held.records:
+                    yield self._row(record, generation)
             chunk_id = found[-1].chunk_id + 1
 
     def _row(self, record: Record, generation: int) -> Row | Unreadable:
