@@ -1,7 +1,15 @@
 """The command `trio-mpu`, and what producer_main.py and server_main.py run.
 
 Each sub-command imports what it needs when it is run: `start` stays small while the programs run.
+
+Ctrl-C before a program is there to stop ends the process as SIGINT ends any other: without a word.
 """
+
+import _signal  # type: ignore[import-not-found]  # signal itself takes a while
+
+_on_interrupt = _signal.getsignal(_signal.SIGINT)
+if _on_interrupt is _signal.default_int_handler:  # it may be ignored, as under nohup(1)
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 import os
 import sys
@@ -22,6 +30,13 @@ from trio_mpu.settings import (
     ServerSettings,
     StartSettings,
     parse,
+)
+
+if _on_interrupt is _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, _on_interrupt)
+
+INTERRUPTED: Final = (
+    130  # what shells make of an end by SIGINT: where it is blocked, it ends nothing
 )
 
 START_HELP: Final = """\
@@ -174,6 +189,10 @@ def run(command: Callable[[Argv, Environ], int], argv: Argv, environ: Environ) -
         return command(argv, environ)
     except TrioMpuError as error:
         return logs.failed(name_of(command), error)
+    except KeyboardInterrupt:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+        os.kill(os.getpid(), _signal.SIGINT)
+        return INTERRUPTED
 
 
 def main() -> int:
