@@ -19,7 +19,7 @@ COUNTERS: Final = {
     "files_made": "answers made into a file of which clients may ask for parts",
     "files_refused": "such files given up: too many, too large, no room, or an error on the way",
     "events": "samples encoded for the stream",
-    "forms_delayed": "times a form of the stream (its rate, stats and flush_ms) had to wait its turn",
+    "forms_delayed": "times a form of the stream (a set of its options) had to wait its turn",
     "forms_restarted": "times such a form was so late that its clients went back to the ring",
     "overflows": "times a subscriber's queue was full and it went back to the ring",
     "gaps_slow": "gaps reported to a client that was too slow",
