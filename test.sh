@@ -3,8 +3,9 @@
 #
 #   ./test.sh                     shell syntax, lint, format, types, imports and the fast tests
 #   ./test.sh --all               the same, the slow tests (real processes, a browser, torture),
-#                                 branch coverage with its limits and, where the rig for it is at
-#                                 hand, a real kernel's interfaces
+#                                 branch coverage with its limits and, where what they need is at
+#                                 hand, the attitude against motion capture and a real kernel's
+#                                 interfaces
 #   ./test.sh PYTEST-OPTION...    only pytest, with these options
 #
 # Which folders are slow is said by `norecursedirs` in pyproject.toml.
@@ -21,7 +22,7 @@ fi
 tests=(python -m pytest --numprocesses "$(($(nproc) + 1))" --dist worksteal)
 if [ $# -gt 0 ]; then
     # A virtual machine's load would disturb the others: the kernel's turn comes when they are done.
-    tests+=(--override-ini 'norecursedirs=.* kernel' --cov --cov-report=)
+    tests+=(--override-ini 'norecursedirs=.* broad kernel' --cov --cov-report=)
 fi
 
 for script in ./*.sh scripts/*.sh .ci/run; do bash -n "$script"; done
@@ -41,6 +42,13 @@ coverage report --fail-under=95
 # The pure core has no excuse for a branch that no test takes.
 core=$(grep -rl '^# Pure: ' trio_mpu --include='*.py' | paste -sd,)
 coverage report --fail-under=100 --include="$core"
+
+broad=${TRIO_MPU_BROAD:-../shared/broad}
+if [ -e "$broad" ]; then
+    TRIO_MPU_BROAD=$broad python -m pytest tests/broad
+else
+    echo "test.sh: no trials in $broad: the attitude is not compared with motion capture" >&2
+fi
 
 rig=${TRIO_MPU_RIG:-../shared/rig}
 if [ -e "$rig/build.sh" ]; then

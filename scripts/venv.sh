@@ -1,5 +1,6 @@
 # Sourced by start.sh and test.sh from the project's folder: a virtual environment in .venv with
-# what pyproject.toml asks for, and the extra `mcap` if it can be had.
+# what pyproject.toml asks for, and the extras `mcap` and `orientation` if they can be had. What can't
+# be had is not tried again before pyproject.toml changes.
 #
 #   venv WHO [GROUP]     WHO says so when something is missing; GROUP adds a dependency group
 
@@ -22,13 +23,26 @@ compiler() { # python
     echo ", and on $machine a C compiler: sudo apt install gcc python3-dev"
 }
 
+extras() { # who
+    mcap "$1"
+    orientation "$1"
+}
+
 # MCAP's library, which the programs can do without. What it compresses with is C, and building that
 # takes a small board long: where there is no wheel of it, the files are larger.
-extra() { # who
+mcap() { # who
     local pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check
-        --only-binary :all: --requirement .venv/wanted-extra)
+        --only-binary :all: --requirement .venv/wanted-mcap)
     "${pip[@]}" 2>/dev/null || "${pip[@]}" --no-deps ||
         echo "$1: MCAP's library is missing (see above); for format=mcap do: $PWD/.venv/bin/pip install mcap" >&2
+}
+
+# VQF's library, without which samples have no attitude. It is C++, which a small board builds in some
+# minutes; numpy, which it needs, would take hours.
+orientation() { # who
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+        --only-binary numpy --requirement .venv/wanted-orientation >.venv/orientation.log 2>&1 ||
+        echo "$1: VQF's library can't be installed (see $PWD/.venv/orientation.log); for the attitude do: sudo apt install g++ python3-dev && $PWD/.venv/bin/pip install vqf" >&2
 }
 
 # shellcheck disable=SC2154  # who and group come from the caller
@@ -59,13 +73,14 @@ with open("pyproject.toml", "rb") as file:
 group = project["dependency-groups"].get(sys.argv[1], ())
 with open(".venv/wanted", "w") as wanted:
     print(*project["project"]["dependencies"], *group, sep="\n", file=wanted)
-with open(".venv/wanted-extra", "w") as wanted:
-    print(*project["project"]["optional-dependencies"]["mcap"], sep="\n", file=wanted)
+for extra, requirements in project["project"]["optional-dependencies"].items():
+    with open(f".venv/wanted-{extra}", "w") as wanted:
+        print(*requirements, sep="\n", file=wanted)
 P
     .venv/bin/python -m pip install --quiet --disable-pip-version-check \
         --requirement .venv/wanted ||
         die "$who" "installing failed (see above); the first start needs the internet$(compiler "$python")"
-    extra "$who"
+    extras "$who"
     cat >.venv/bin/trio-mpu <<'S'
 #!/bin/sh
 # The command as `pip install` would make it, of the checkout that this folder belongs to.
