@@ -59,10 +59,11 @@ def test_every_sample_has_its_attitude_everywhere(ring_name: str, tmp_path: Path
         file = requests.get(f"{url}/history?format=mcap&from=0", timeout=PATIENCE_S).content
         decoded = make_reader(io.BytesIO(file), decoder_factories=[DecoderFactory()])
         messages = decoded.iter_decoded_messages(topics=["/imu/data_raw"])
-        for row, (_, _, _, imu) in zip(rows, messages, strict=False):
-            q = imu.orientation
+        found = {message.sequence: imu for _, _, message, imu in messages}
+        for row in rows:
+            q = found[row["seq"]].orientation
             assert [q.w, q.x, q.y, q.z] == pytest.approx(row["attitude"]["q"], abs=1e-9)
-            assert imu.orientation_covariance[0] == 0
+            assert found[row["seq"]].orientation_covariance[0] == 0
         stop(script)
 
 
