@@ -112,7 +112,8 @@ def row(seq: int, **changes: object) -> str:
 
 
 CHARTS = {"a": "acceleration", "g": "angular-rate", "t": "temperature"}
-LEFT_PX = 46  # of a plot's curves
+LEFT_PX = 46  # left of a plot's curves…
+FOOT_PX = 18  # …and below them
 
 
 def chart(axis: str) -> str:
@@ -128,7 +129,7 @@ def width_of(page: Page, axis: str) -> float:
 def inked(page: Page, axis: str) -> dict[int, tuple[int, int]]:
     """The pixel columns of a plot that hold the ink of an axis, and the uppermost and the lowest row in each."""
     columns: list[tuple[int, int, int]] = page.locator(chart(axis)).evaluate(
-        """(canvas, [name, left]) => {
+        """(canvas, [name, left, foot]) => {
           const value = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
           const rgb = (name) => value(name).match(/\\w\\w/g).map((part) => parseInt(part, 16));
           const ink = rgb(name);
@@ -138,7 +139,7 @@ def inked(page: Page, axis: str) -> dict[int, tuple[int, int]]:
           const columns = [];
           for (let x = left; x < width; x += 1) {
             const rows = [];
-            for (let y = 0; y < height; y += 1) {
+            for (let y = 0; y < height - foot; y += 1) {
               const i = 4 * (y * width + x);
               // A band, or a smooth edge, is a mixture.
               const near = [0.4, 0.5, 0.6, 0.75, 1].some((share) => ink.every(
@@ -149,7 +150,7 @@ def inked(page: Page, axis: str) -> dict[int, tuple[int, int]]:
           }
           return columns;
         }""",
-        [f"--{axis[0] if axis == 'temp' else axis[1]}", LEFT_PX],
+        [f"--{axis[0] if axis == 'temp' else axis[1]}", LEFT_PX, FOOT_PX],
     )
     return {column: (upper, lower) for column, upper, lower in columns}
 

@@ -111,6 +111,15 @@ test("a window that moves on draws only what is new", () => {
   assert.deepEqual(drawn.rects.slice(before).map(({ x }) => x), [160, 170, 180, 190]);
 });
 
+test("what lay beyond the right edge is drawn when it comes in", () => {
+  const { curves, drawn } = sheet();
+  const bins = Array.from({ length: 30 }, (_, i) => [i, i + 1, -0.1, 0.1]);
+  draw(curves, bins);
+  draw(curves, bins, { origin: 5 });
+  assert.ok(drawn.cleared.at(-1)[0] <= 195);
+  assert.ok(drawn.rects.some(({ x, width }) => x <= 195 && x + width >= 200));
+});
+
 test("a window that moves back, or another scale of time, is drawn anew", () => {
   const { curves, drawn } = sheet();
   const bins = Array.from({ length: 30 }, (_, i) => [i, i + 1, -0.1, 0.1]);

@@ -134,9 +134,9 @@ test("a moving pointer is a cursor, which leaves with a mouse and stays after a 
 
 test("keys do what the help says, and leave the browser its own", () => {
   const { on, did } = plot();
-  for (const key of ["ArrowLeft", "]", "+", "-", "Home", "End", " ", "m", "Enter", "Escape"]) assert.ok(on("keydown", { key }), key);
-  assert.deepEqual(did.map(([, name]) => name), ["pan", "step", "zoom", "zoom", "oldest", "live", "toggle", "mark", "pin", "clear"]);
-  for (const event of [{ key: "ArrowDown" }, { key: "Tab" }, { key: "x" }, { key: "+", ctrlKey: true }, { key: "m", metaKey: true }]) {
+  for (const key of ["ArrowLeft", "]", "+", "-", "Home", "End", " ", "Enter", "Escape"]) assert.ok(on("keydown", { key }), key);
+  assert.deepEqual(did.map(([, name]) => name), ["pan", "step", "zoom", "zoom", "oldest", "live", "toggle", "pin", "clear"]);
+  for (const event of [{ key: "ArrowDown" }, { key: "Tab" }, { key: "m" }, { key: "+", ctrlKey: true }, { key: "m", metaKey: true }]) {
     assert.equal(on("keydown", event), false);
   }
   assert.deepEqual(keyAction({ key: "ArrowRight", altKey: true, shiftKey: true }), ["step", 10]);

@@ -31,7 +31,7 @@ test("points are asked for by the wall clock, and come on the timeline", async (
   assert.deepEqual(asked, [`http://board:3737/history?points=20&from=${WALL_S + 990}.000000&to=${WALL_S + 1000}.000000`]);
   assert.deepEqual([points.begin_s, points.width_s], [995, 0.5]);
   await readPoints(timeline(), { from_s: -Infinity, to_s: 1000, count: 20 });
-  assert.match(asked[1], /from=0\.000000&/);
+  assert.doesNotMatch(asked[1], /from=/);
 });
 
 test("a refusal has the server's reason", async () => {
@@ -113,7 +113,7 @@ test("everything is asked for from the oldest on", async () => {
     await settled();
   }
   assert.equal(asked.length, 2); // then the last second more finely
-  assert.match(asked[0], /from=0\.000000&/);
+  assert.doesNotMatch(asked[0], /from=/);
 });
 
 test("an answer that nobody waits for any more changes nothing", async () => {

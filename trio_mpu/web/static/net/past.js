@@ -12,8 +12,9 @@ const SAME_CLOCK_S = 1; // times that differ by more are those of a boot before 
 /** The points of the time from `from_s` to `to_s` on the timeline (-Infinity: from the oldest), about `count` of them.
  *  Rejects with the server's reason. */
 export async function readPoints(timeline, { from_s, to_s, count }, signal) {
-  const from = from_s === -Infinity ? 0 : Math.max(0, timeline.wall_s(from_s));
-  const query = { points: count, from: decimal(from), to: decimal(timeline.wall_s(to_s)) };
+  // A `from` before the oldest sample would make windows of the time in which there are none.
+  const begin = from_s === -Infinity ? {} : { from: decimal(Math.max(0, timeline.wall_s(from_s))) };
+  const query = { points: count, ...begin, to: decimal(timeline.wall_s(to_s)) };
   const response = await history(query, signal);
   return new Points(await response.json(), { from_s, to_s, count }, (wall_s) => timeline.t_s(wall_s));
 }

@@ -22,12 +22,12 @@ export class Curves {
   #ratio = 1;
   #k = NaN; // pixels a second
   #origin = NaN; // the paper's pixel at the left edge
-  #ends = new Map(); // axis → where its newest bin begins, and the one before
+  #newest_s = new Map(); // by axis: where its newest bin begins
   #seen = new Map();
   // Of the curve being drawn:
   #strip;
   #inks;
-  #end;
+  #last_s;
   #line;
   #dash;
   #down;
@@ -58,12 +58,11 @@ export class Curves {
     const { width, height } = this.canvas;
     const g = this.#g;
     const moved = origin - this.#origin;
-    const ends = [...this.#ends.values()].filter(([newest_s]) => newest_s * k >= this.#origin); // else it has ended
-    const goesOn = !fresh && k === this.#k && moved >= 0 && moved < width && ends.length > 0;
-    const left = goesOn ? Math.max(0, Math.floor(Math.min(...ends.map(([newest_s]) => newest_s)) * k - origin) - 2) : 0;
-    const from_s = goesOn ? Math.min(...ends.map(([newest_s, before_s]) => (before_s > -Infinity ? before_s : newest_s)))
-      : origin / k - margin_s;
-    if (!goesOn) this.#ends.clear();
+    const grown = [...this.#newest_s.values()].map((t_s) => Math.floor(t_s * k) - origin).filter((x) => x >= 0); // else it has ended
+    const goesOn = !fresh && k === this.#k && moved >= 0 && moved < width && grown.length > 0;
+    const left = goesOn ? Math.max(0, Math.min(width - moved, ...grown) - 2) : 0;
+    const from_s = (origin + left) / k - margin_s;
+    if (!goesOn) this.#newest_s.clear();
     else if (moved > 0) {
       g.globalCompositeOperation = "copy"; // what nothing is moved to becomes clear
       g.drawImage(this.canvas, -moved, 0);
@@ -86,14 +85,13 @@ export class Curves {
 
   #curve(series, { key, ink, dash }, from_s, to_s) {
     const g = this.#g;
-    if (!this.#ends.has(key)) this.#ends.set(key, [-Infinity, -Infinity]);
-    this.#end = this.#ends.get(key);
     this.#line = new Path2D();
     this.#dash = DASHES_PX[dash].map((px) => px * this.#ratio);
     this.#down = false;
     g.fillStyle = g.strokeStyle = ink;
     g.globalAlpha = BAND;
     series.each(key, from_s, to_s, ((to_s - from_s) * this.#k * BINS) / this.#ratio, this.#visit);
+    if (this.#down) this.#newest_s.set(key, this.#last_s);
     g.globalAlpha = g.lineWidth = 1;
     const lines = Math.ceil(LINE_PX * this.#ratio);
     g.translate(0, (-LINE_STEP * (lines - 1)) / 2);
@@ -128,8 +126,7 @@ export class Curves {
     this.#x = x;
     this.#y = y;
     this.#down = true;
-    const end = this.#end;
-    if (t0_s > end[0]) [end[1], end[0]] = [end[0], t0_s];
+    this.#last_s = t0_s;
     if ((flags & ~LIFTED) !== 0) this.#flag(flags, left, width, t1_s);
   };
 

@@ -33,7 +33,7 @@ export function keyAction({ key, altKey, ctrlKey, metaKey, shiftKey }) {
   return {
     "[": ["step", -1], "]": ["step", 1], "{": ["step", -10], "}": ["step", 10],
     "+": ["zoom", 1 / KEY_ZOOM], "=": ["zoom", 1 / KEY_ZOOM], "-": ["zoom", KEY_ZOOM],
-    Home: ["oldest"], End: ["live"], " ": ["toggle"], m: ["mark"], Enter: ["pin"], Escape: ["clear"],
+    Home: ["oldest"], End: ["live"], " ": ["toggle"], Enter: ["pin"], Escape: ["clear"],
   }[key];
 }
 

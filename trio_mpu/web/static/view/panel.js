@@ -52,8 +52,8 @@ export class Panel {
     this.canvas.setAttribute("aria-describedby", "plots-help");
     this.#keys = quantity.axes.map((axis) => this.#key(axis));
     const keys = this.#keys.map(({ element }) => element);
-    this.#bar = make("div", { className: "plot-bar" }, ...keys, this.#notes, ...this.#scaleControls());
-    this.chart.append(this.#bar, this.canvas, this.#absent);
+    this.#bar = make("div", { className: "plot-bar tools" }, ...keys, ...this.#scaleControls());
+    this.chart.append(this.#bar, this.canvas, this.#notes, this.#absent);
   }
 
   #key({ key, letter, ink }) {
@@ -103,7 +103,7 @@ export class Panel {
 
   paint(scene, now_ms) {
     const { range, series, timeline } = this.#page;
-    if (!this.#isThere()) return;
+    if (!this.#isThere(scene)) return;
     const own = this.sceneOf(scene);
     this.plot.paint(own);
     for (const key of this.#keys) this.#paintKey(key, own);
@@ -115,11 +115,10 @@ export class Panel {
   }
 
   /** Whether there is anything to plot; says so if not. */
-  #isThere() {
-    const { series, state } = this.#page;
-    const isThere = this.quantity.id !== "attitude" || state.newest?.attitude !== undefined
-      || series.statistics("roll", series.oldest_s, Infinity) !== null;
-    write(this.#absent, isThere ? "" : (state.attitudeReason ?? "The server sends no attitude."));
+  #isThere({ series, from_s, span_s }) {
+    const isThere = this.quantity.id !== "attitude" || this.#page.state.newest?.attitude !== undefined
+      || series.extremes("roll", from_s, from_s + span_s).least < Infinity;
+    write(this.#absent, isThere ? "" : "These samples have no attitude.");
     this.#absent.hidden = isThere;
     this.#bar.hidden = this.canvas.hidden = !isThere;
     return isThere;

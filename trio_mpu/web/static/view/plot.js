@@ -93,7 +93,7 @@ export class Plot {
     let rescaled = false;
     for (const strip of this.#strips) rescaled = this.#rescale(strip, scene) || rescaled;
     if (rescaled || this.#fresh) this.#drawFigures();
-    const margin_s = Math.max(2 * this.pixel_s, 2 * (scene.period_s || 0)); // a line comes in from outside
+    const margin_s = 2 * Math.max(this.pixel_s, scene.period_s || 1); // a line comes in from outside
     const window = { k: this.#k, origin: this.#origin, margin_s };
     this.#curves.draw(scene.series, window, this.#strips, this.#inks, this.#fresh || rescaled);
     this.#fresh = false;
@@ -243,9 +243,11 @@ export class Plot {
       const words = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
       g.fillStyle = this.#inks.ink;
       g.fillRect(x, 0, this.#unit, this.#height);
-      g.fillRect(x, 0, g.measureText(words).width + 8 * this.#unit, FLAG_PX * this.#ratio);
+      const width = g.measureText(words).width + 8 * this.#unit;
+      const left = x + width > this.#width ? x - width : x;
+      g.fillRect(left, 0, width, FLAG_PX * this.#ratio);
       g.fillStyle = this.#inks.paper;
-      g.fillText(words, x + 4 * this.#unit, (FLAG_PX * this.#ratio) / 2);
+      g.fillText(words, left + 4 * this.#unit, (FLAG_PX * this.#ratio) / 2);
     }
   }
 

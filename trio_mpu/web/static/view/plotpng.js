@@ -7,6 +7,7 @@ const WIDTH_PX = 1200;
 const HEIGHT_PX = 480;
 const HEAD_PX = 56;
 const RATIO = 2; // fine enough to print
+const LINES = ["—", "– –", "····"]; // solid, dashed, dotted
 
 /** A quantity's plot of `scene` → Promise of a PNG as Blob. `newest` is the newest object of the server, or null. */
 export function png(quantity, scene, newest) {
@@ -31,6 +32,6 @@ export function png(quantity, scene, newest) {
   write(`${quantity.title} (${quantity.unit})`, 12, 24, "600 16px", "ink");
   write(`${iso(scene.from_s)} to ${iso(scene.from_s + scene.span_s)} · ${kinds.join("")}source ${newest?.source ?? "unknown"}`, 12, 44, "12px", "ink");
   const on = quantity.axes.filter(({ key }) => !scene.off.has(key));
-  on.forEach(({ letter, ink }, i) => write(letter, WIDTH_PX - 44 * (on.length - i), 24, "600 14px", ink));
+  on.forEach(({ letter, ink }, i) => write(`${LINES[quantity.axes.indexOf(on[i])]} ${letter}`, WIDTH_PX - 80 * (on.length - i), 24, "600 14px", ink));
   return new Promise((resolve) => sheet.toBlob(resolve, "image/png"));
 }

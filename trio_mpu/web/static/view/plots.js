@@ -118,7 +118,7 @@ export class PlotsView {
 
   /** Does what the user wants, by the names of gestures.js. */
   #do(name, number) {
-    const { range, series, marks, timeline, state } = this.#page;
+    const { range, series, state } = this.#page;
     const at_s = Number.isNaN(this.#cursor_s) ? range.to_s : this.#cursor_s;
     const clear = () => (this.#hover = this.#cursor_s = this.#pin_s = NaN);
     ({
@@ -126,7 +126,6 @@ export class PlotsView {
       zoom: () => range.zoom(number),
       oldest: () => range.show(series.oldest_s, series.oldest_s + range.span_s),
       toggle: () => (range.live ? range.pause() : range.resume()),
-      mark: () => marks.add(timeline.wall_s(at_s), `Mark ${marks.all.length + 1}`),
       pin: () => (this.#pin_s = at_s),
       clear,
       live: () => {
@@ -146,6 +145,11 @@ export class PlotsView {
   #repaint() {
     this.#painted = "";
     this.#page.wake();
+  }
+
+  /** The cursor's time; NaN when there is none. */
+  get cursor_s() {
+    return this.#cursor_s;
   }
 
   get canvases() {
