@@ -1,4 +1,4 @@
-"""Statistics and exports in a real browser: the numbers are those of the ring, and the files have all of them."""
+"""Exports in a real browser: the files have the ring's numbers, and all of them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ import json
 import re
 import shlex
 import shutil
-import statistics
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.helpers.programs import PATIENCE_S, System, eventually, get
+from tests.helpers.programs import PATIENCE_S, System
 
-from .scripted import expect_state, wait_for_newer
+from .windows import AXES, address, choose, command, parameters, rows, saved, standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,10 +29,6 @@ if TYPE_CHECKING:
     from .conftest import Visit
 
     Open = Callable[..., Visit]
-
-AXES = ("ax", "ay", "az", "gx", "gy", "gz", "temp")
-SPAN_S = 2
-NOT_KNOWN = "\N{EN DASH}"
 
 
 @pytest.fixture
@@ -46,95 +41,9 @@ def slow(ring_name: str) -> Iterator[System]:
         yield system
 
 
-def standing(visited: Visit, url: str, span_s: float = SPAN_S) -> Page:
-    """The page with a window that stands, around a mark, and of which all has been measured."""
-    page = visited.page
-    page.goto(f"{url}/?#span={span_s}")
-    expect_state(visited, "live")
-    wait_for_newer(visited)
-    page.wait_for_timeout(1000 * span_s)
-    page.keyboard.press("m")
-    page.locator("#marks-list button:first-child").first.click()
-    to_s = float(parameters(address(page))["to"])
-    eventually(lambda: json.loads(get(f"{url}/json")[1])["time"] > to_s + 0.2, "it is measured")
-    return page
-
-
-def choose(page: Page, what: str) -> None:
-    page.locator("#export-what").select_option(what)
-
-
-def command(page: Page, what: str = "samples.csv") -> str:
-    """The command that is copied for an export."""
-    choose(page, what)
-    page.locator("#export-curl").click()
-    return page.locator("#export-text").input_value()
-
-
-def address(page: Page, what: str = "samples.csv") -> str:
-    return shlex.split(command(page, what))[-1]
-
-
-def parameters(url: str) -> dict[str, str]:
-    return dict(part.split("=") for part in url.partition("?")[2].split("&"))
-
-
-def saved(page: Page, what: str) -> tuple[str, bytes]:
-    """The name and the content of the file that an export makes."""
-    choose(page, what)
-    with page.expect_download() as waiting:
-        page.locator("#export-save").click()
-    return waiting.value.suggested_filename, waiting.value.path().read_bytes()
-
-
-def rows(url: str, page: Page) -> list[dict[str, Any]]:
-    """The samples of the window, taken from all that the ring has, without the server's selection."""
-    window = parameters(address(page))
-    samples: list[dict[str, Any]] = json.loads(get(f"{url}/history?format=json")[1])["samples"]
-    return [row for row in samples if float(window["from"]) <= row["time"] < float(window["to"])]
-
-
 def nearly(value: float) -> object:
     """What the stream has of a number: seven significant digits, where a row has nine."""
     return pytest.approx(value, rel=6e-7)
-
-
-def figure(text: str) -> float:
-    return float(text.replace("\N{MINUS SIGN}", "-"))
-
-
-def test_statistics_of_a_standing_window_are_those_of_its_samples(
-    system: System, visit: Open
-) -> None:
-    """At 100 Hz the page itself has means only, so it asks for the samples."""
-    page = standing(visit(system), system.url)
-    expect(page.locator("#statistics-of")).to_contain_text("from each sample")
-    samples = rows(system.url, page)
-    expect(page.locator("#statistics-of")).to_contain_text(f"{len(samples)} samples in 2 s")
-    for axis in AXES:
-        values = [sample[axis] for sample in samples]
-        wanted = {
-            "mean": statistics.fmean(values),
-            "deviation": statistics.pstdev(values),
-            "least": min(values),
-            "greatest": max(values),
-            "rms": statistics.fmean(value**2 for value in values) ** 0.5,
-        }
-        for name, value in wanted.items():
-            text = page.locator(f"#{axis}-{name}").inner_text()
-            decimals = len(text.partition(".")[2])
-            assert decimals >= 3
-            assert figure(text) == pytest.approx(value, abs=0.51 * 10**-decimals)
-
-
-def test_statistics_of_a_moving_window_come_from_the_curves(system: System, visit: Open) -> None:
-    """While the window moves, deviations are known as soon as all of it came by the stream."""
-    visited = visit(system)
-    expect(visited.page.locator("#statistics-of")).to_contain_text("from the points of the curves")
-    expect(visited.page.locator("#ax-deviation")).not_to_have_text(NOT_KNOWN)
-    assert 0.9 < visited.number("az-mean") < 1.1
-    assert visited.number("az-least") <= visited.number("az-mean") <= visited.number("az-greatest")
-    assert visited.complaints == []
 
 
 def test_what_is_shown_is_saved_as_it_is_in_the_ring(slow: System, visit: Open) -> None:
@@ -208,6 +117,18 @@ def test_every_sample_is_saved_and_the_copied_command_gives_the_same_bytes(
     assert files["mcap"].startswith(b"\x89MCAP")
 
 
+def test_attitude_comes_along_when_it_is_chosen(system: System, visit: Open) -> None:
+    """In a file that is called the same but for it."""
+    page = standing(visit(system), system.url)
+    url = address(page, "samples.ndjson+attitude")
+    assert url == address(page, "samples.ndjson") + "&attitude=1"
+    plain = saved(page, "samples.csv+attitude")[1]
+    assert plain == requests.get(address(page, "samples.csv+attitude"), timeout=PATIENCE_S).content
+    assert plain.splitlines()[0].count(b",") > saved(page, "samples.csv")[1].splitlines()[0].count(
+        b","
+    )
+
+
 def test_refusal_is_said_and_nothing_is_saved(slow: System, visit: Open) -> None:
     """The server's reason stands on the page: for a window of one sample, and without a server."""
     page = standing(visit(slow), slow.url, span_s=0.03)
@@ -224,8 +145,8 @@ def test_refusal_is_said_and_nothing_is_saved(slow: System, visit: Open) -> None
     assert downloads == []
 
 
-def test_choice_of_the_export_is_in_the_link_to_the_view(slow: System, visit: Open) -> None:
-    """Whoever opens the copied link finds the same choice; an unknown one is the default."""
+def test_link_to_the_view_has_the_choice_and_the_window(slow: System, visit: Open) -> None:
+    """Somebody who opens it sees the same time; an unknown choice is the default."""
     page = standing(visit(slow), slow.url)
     choose(page, "samples.mcap")
     page.locator("#export-link").click()
@@ -233,6 +154,29 @@ def test_choice_of_the_export_is_in_the_link_to_the_view(slow: System, visit: Op
     other = page.context.new_page()
     other.goto(link)
     expect(other.locator("#export-what")).to_have_value("samples.mcap")
+    expect(other.locator("#statistics-of")).to_contain_text("from each sample")
+    here, there = (parameters(address(each)) for each in (page, other))
+    for name in ("from", "to"):
+        assert float(there[name]) == pytest.approx(float(here[name]), abs=1e-3)
     other.goto(f"{slow.url}/#export=nonsense")
     other.reload()
     expect(other.locator("#export-what")).to_have_value("shown.csv")
+
+
+def test_pictures_and_the_spectrum_are_files_too(slow: System, visit: Open) -> None:
+    """A plot as a PNG; the spectrum only once it is open, which is said."""
+    page = standing(visit(slow), slow.url)
+    name, data = saved(page, "plot.acceleration")
+    assert name.endswith("_2s_plot.acceleration.png")
+    assert data.startswith(b"\x89PNG")
+    choose(page, "spectrum.csv")
+    page.locator("#export-save").click()
+    expect(page.locator("#export-note")).to_have_text("Open the spectrum first.")
+    page.locator("#spectrum-on").click()
+    page.locator("#spectrum-body canvas").scroll_into_view_if_needed()
+    expect(page.locator("#sp-peaks")).not_to_be_empty()
+    _, data = saved(page, "spectrum.csv")
+    head, *lines = data.decode().splitlines()
+    assert head.startswith("freq")
+    assert len(lines) > 10
+    assert saved(page, "spectrum.png")[1].startswith(b"\x89PNG")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import Page, expect
 
 from .scripted import expect_state, wait_for_newer
+from .windows import address, parameters, saved, standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,3 +110,21 @@ def test_without_a_storage_it_is_said_that_marks_end_with_the_page(
     expect_marks(visited.page, 2)
     expect(visited.page.locator("#marks-note")).to_contain_text("these end with this page")
     assert visited.complaints == []
+
+
+def test_mark_in_a_standing_window_is_where_the_cursor_is(system: System, visit: Open) -> None:
+    """The key makes one mark, whether a plot has the focus or not."""
+    page = standing(visit(system), system.url)
+    window = parameters(address(page))
+    middle_s = (float(window["from"]) + float(window["to"])) / 2
+    canvas = page.locator("#chart-acceleration canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2)
+    page.wait_for_timeout(200)
+    page.locator("#export-save").press("m")
+    canvas.press("m")
+    expect(page.locator("#marks-list li")).to_have_count(3)
+    marks = json.loads(saved(page, "marks.json")[1])["marks"]
+    assert [mark["time"] - middle_s > 0.5 for mark in marks] == [False, True, True]

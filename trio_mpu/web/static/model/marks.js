@@ -1,5 +1,5 @@
-/* Marks: moments with a text, kept in this browser; without a storage, `note` says that they end with the page.
- * What other tabs wrote is read before each change, so that they do not overwrite each other. */
+/* Marks: moments with a text, kept in this browser. What other tabs wrote is read before each change, so that they do not
+ * overwrite each other. */
 
 export const KEY = "trio-mpu.marks";
 export const MAX_MARKS = 1000; // with their texts a tenth of what browsers keep for a page
@@ -21,13 +21,10 @@ export class Marks {
     this.reload();
   }
 
-  /** Tells whether there was room for one more. */
   add(wall_s, text) {
     this.reload();
-    const fits = this.all.length < MAX_MARKS;
-    if (fits) this.#set([...this.all, { wall_s, text: tidy(text) }]);
+    if (this.all.length < MAX_MARKS) this.#set([...this.all, { wall_s, text: tidy(text) }]);
     else this.note = `${MAX_MARKS} marks are the most that are kept: remove some first.`;
-    return fits;
   }
 
   /** Changes nothing if another tab has removed the mark. */
@@ -46,31 +43,28 @@ export class Marks {
   /** Takes what the storage holds, unless only this page has the marks. */
   reload() {
     if (!this.#isKept) return;
-    try {
-      const { marks, leftOut } = parse(this.#open().getItem(KEY) ?? "[]");
-      this.note = leftOut && `${leftOut} of the marks kept in this browser can't be read and are left out.`;
+    this.#try((storage) => {
+      const { marks, leftOut } = parse(storage.getItem(KEY) ?? "[]");
       const known = new Map(this.all.map((mark) => [JSON.stringify(mark), mark]));
       this.all = [...new Set(marks.map((mark) => known.get(JSON.stringify(mark)) ?? mark))];
-      this.version += 1;
-    } catch {
-      this.#tell(false);
-    }
+      return leftOut && `${leftOut} of the marks kept in this browser can't be read and are left out.`;
+    });
   }
 
   #set(marks) {
     this.all = marks.sort((a, b) => a.wall_s - b.wall_s);
-    this.version += 1;
-    try {
-      this.#open().setItem(KEY, JSON.stringify(marks));
-      this.#tell(true);
-    } catch {
-      this.#tell(false);
-    }
+    this.#try((storage) => storage.setItem(KEY, JSON.stringify(marks)));
   }
 
-  #tell(isKept) {
-    this.#isKept = isKept;
-    this.note = isKept ? "" : "This browser keeps no marks (its storage is off or full): these end with this page.";
+  #try(act) {
+    this.version += 1;
+    try {
+      this.note = act(this.#open()) || "";
+      this.#isKept = true;
+    } catch {
+      this.note = "This browser keeps no marks (its storage is off or full): these end with this page.";
+      this.#isKept = false;
+    }
   }
 }
 
@@ -78,7 +72,7 @@ function parse(text) {
   try {
     const found = JSON.parse(text);
     const marks = found.filter((mark) => Number.isFinite(mark?.wall_s) && typeof mark.text === "string").slice(-MAX_MARKS);
-    return { marks: marks.map(({ wall_s, text: t }) => ({ wall_s, text: tidy(t) })), leftOut: found.length - marks.length || "" };
+    return { marks: marks.map(({ wall_s, text: t }) => ({ wall_s, text: tidy(t) })), leftOut: found.length - marks.length };
   } catch {
     return { marks: [], leftOut: "All" };
   }

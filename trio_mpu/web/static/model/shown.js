@@ -1,6 +1,7 @@
 /* What is shown, as text: points of the curves and marks, with the names of the server's history. */
 
 const FLAGS = ["gap", "clipped", "stale_repeat", "clock_step"]; // by bit, as page.series has them
+const PARTS = ["min", "mean", "max"];
 
 /** The points of the window: [{ time, n, flags, min, mean, max }], time in Unix seconds. */
 export function pointsOf({ series, range, timeline }, axes, count) {
@@ -12,8 +13,8 @@ export function pointsOf({ series, range, timeline }, axes, count) {
         const flags = FLAGS.filter((_, bit) => bits & (1 << bit));
         points.set(t_s, { time: micros(timeline.wall_s(t_s)), n, flags, min: {}, mean: {}, max: {} });
       }
-      const point = points.get(t_s);
-      [point.min[axis], point.mean[axis], point.max[axis]] = [digits(least), digits(mean), digits(greatest)];
+      // Seven significant digits: as many as the stream has.
+      [least, mean, greatest].forEach((value, i) => (points.get(t_s)[PARTS[i]][axis] = Number(value.toPrecision(7))));
     });
   }
   return [...points.values()].sort(byTime);
@@ -22,22 +23,19 @@ export function pointsOf({ series, range, timeline }, axes, count) {
 /** Points and marks, one of which may be none. In CSV a mark stands in the line of the point that it follows. */
 export function textOf(format, points, marks) {
   const notes = marks.map(({ wall_s, text }) => ({ time: micros(wall_s), mark: text }));
-  if (format === "json") return `${JSON.stringify({ points, marks: notes })}\n`;
+  if (format === "json") return lines([JSON.stringify({ points, marks: notes })]);
   if (format === "ndjson") return lines([...points, ...notes].sort(byTime).map((each) => JSON.stringify(each)));
   if (points.length === 0) return lines(["time,mark", ...notes.map(({ time, mark }) => `${time.toFixed(6)},${quoted(mark)}`)]);
-  return csv(points, notes);
-}
-
-function csv(points, notes) {
   const axes = [...new Set(points.flatMap(({ mean }) => Object.keys(mean)))];
-  const names = axes.flatMap((axis) => [`min_${axis}`, `mean_${axis}`, `max_${axis}`]);
-  const marks = points.map(() => []);
-  for (const { time, mark } of notes) marks[Math.max(0, points.findLastIndex((point) => point.time <= time))].push(mark);
-  const rows = points.map(({ time, n, flags, min, mean, max }, i) => {
-    const values = axes.flatMap((axis) => [min[axis], mean[axis], max[axis]]); // what is not there stays empty
-    return [time.toFixed(6), n, ...values, flags.join("+"), quoted(marks[i].join("; "))];
+  const columns = axes.flatMap((axis) => PARTS.map((part) => [part, axis]));
+  const noted = points.map(() => []);
+  for (const { time, mark } of notes) noted[Math.max(0, points.findLastIndex((point) => point.time <= time))].push(mark);
+  const rows = points.map((point, i) => {
+    const values = columns.map(([part, axis]) => point[part][axis]); // what is not there stays empty
+    return [point.time.toFixed(6), point.n, ...values, point.flags.join("+"), quoted(noted[i].join("; "))];
   });
-  return lines([["time", "n", ...names, "flags", "mark"], ...rows].map((cells) => cells.join(",")));
+  const names = ["time", "n", ...columns.map((column) => column.join("_")), "flags", "mark"];
+  return lines([names, ...rows].map((cells) => cells.join(",")));
 }
 
 function lines(texts) {
@@ -53,10 +51,5 @@ function byTime(a, b) {
 }
 
 function micros(s) {
-  return Math.round(s * 1e6) / 1e6;
-}
-
-/** Seven significant digits: as many as the stream has. */
-function digits(value) {
-  return Number(value.toPrecision(7));
+  return Number(s.toFixed(6));
 }

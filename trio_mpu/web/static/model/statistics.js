@@ -1,10 +1,7 @@
 /* Statistics of values that come one by one or in parts.
  *
- * Rules
- *   1. Sums of squares are about the mean, never about 0: 1 g of gravity would swallow the last digits of 1 mg of noise.
- *   2. The deviation divides by n: it describes just these values.
- *   3. NaN is no value. A part whose deviation is NaN makes that of the whole NaN: it can't be known.
- */
+ * Sums of squares are about the mean, never about 0: 1 g of gravity would swallow the last digits of 1 mg of noise. The
+ * deviation divides by n. NaN is no value; a part whose deviation is NaN makes that of the whole NaN. */
 
 export class Moments {
   n = 0;
@@ -41,6 +38,6 @@ export class Moments {
 
   /** Root of the mean square. */
   get rms() {
-    return this.n === 0 ? NaN : Math.sqrt(this.mean * this.mean + this.m2 / this.n);
+    return Math.hypot(this.mean, this.deviation);
   }
 }

@@ -3,8 +3,8 @@
 import { answerOf, UNANSWERED } from "./answer.js";
 
 /** All samples from `from_s` to `to_s`: both belong to it, while the server's `to` is the first time that does not. */
-export function historyUrl(base, { format, from_s, to_s, attitude = false }) {
-  const times = `from=${micros(Math.max(0, from_s), 0)}&to=${micros(to_s, 1)}`;
+export function historyUrl(base, { format, from_s, to_s, attitude }) {
+  const times = `from=${Math.max(0, from_s).toFixed(6)}&to=${(to_s + 1e-6).toFixed(6)}`;
   return new URL(`history?format=${format}&${times}${attitude ? "&attitude=1" : ""}`, base).href;
 }
 
@@ -29,16 +29,5 @@ export async function refusalOf(url) {
 /** "trio-mpu_2026-11-30T15-43-05Z_10s_shown.csv": sorted by time, and a name on every system. */
 export function fileName(from_s, span_s, what, suffix) {
   const begin = new Date(from_s * 1000).toISOString().slice(0, 19).replaceAll(":", "-");
-  return `trio-mpu_${begin}Z_${spanOf(span_s)}_${what}.${suffix}`;
-}
-
-function spanOf(s) {
-  if (s < 120) return `${Number(s.toPrecision(3))}s`;
-  if (s < 7200) return `${Math.round(s / 60)}min`;
-  return s < 172_800 ? `${Math.round(s / 3600)}h` : `${Math.round(s / 86_400)}d`;
-}
-
-/** To the microsecond, which is all that a number of this size has; `more` of them. */
-function micros(s, more) {
-  return ((Math.round(s * 1e6) + more) / 1e6).toFixed(6);
+  return `trio-mpu_${begin}Z_${span_s < 100 ? Number(span_s.toPrecision(3)) : Math.round(span_s)}s_${what}.${suffix}`;
 }

@@ -3,21 +3,22 @@
 import { AXES } from "../model/axes.js";
 import { pointsOf, textOf } from "../model/shown.js";
 import { curlOf, fileName, historyUrl, refusalOf } from "../net/links.js";
+import { make } from "./panel.js";
 import { show } from "./show.js";
 
-export const SETTINGS = { export: "shown.csv" };
+export const SETTINGS = { export: "shown.csv", from: 0, to: 0 }; // the window of a copied link, in Unix seconds
 
-const CHOICES = [
-  ["shown", "Points shown", "csv ndjson json"],
-  ["samples", "Every sample", "csv ndjson json csv+attitude ndjson+attitude json+attitude klipper gcsv mcap"],
-  ["marks", "Marks", "csv ndjson json"],
-  ["spectrum", "Spectrum", "csv png"],
-  ["plot", "Plot of", "acceleration angular-rate temperature attitude"],
-];
+const CHOICES = {
+  shown: ["Points shown", "csv ndjson json"],
+  samples: ["Every sample", "csv ndjson json csv+attitude ndjson+attitude json+attitude klipper gcsv mcap"],
+  marks: ["Marks", "csv ndjson json"],
+  spectrum: ["Spectrum", "csv png"],
+  plot: ["Plot of", "acceleration angular-rate temperature attitude"],
+};
 const POINTS = 1000; // as fine as a wide plot
-const TYPES = { csv: "text/csv", json: "application/json", ndjson: "application/x-ndjson" };
 const FORGET_MS = 60_000; // a browser has read the file by then, also if it asks where to save it
 const byId = (id) => document.getElementById(id);
+const tell = (text) => show("export-note", text);
 
 export class ExportsView {
   #page;
@@ -25,36 +26,43 @@ export class ExportsView {
 
   constructor(page) {
     this.#page = page;
-    for (const [what, label, kinds] of CHOICES) {
-      const group = Object.assign(document.createElement("optgroup"), { label });
-      group.append(...kinds.split(" ").map((kind) => new Option(`${label} ${kind.replace("+", " with ")}`, `${what}.${kind}`)));
-      this.#select.append(group);
+    for (const [what, [label, kinds]] of Object.entries(CHOICES)) {
+      this.#select.append(...kinds.split(" ").map((kind) => new Option(`${label} ${kind.replace("+", " with ")}`, `${what}.${kind}`)));
     }
     const choose = () => {
       this.#select.value = page.settings.get("export");
-      if (this.#select.selectedIndex < 0) this.#select.value = SETTINGS.export;
+      if (!this.#select.value) this.#select.value = SETTINGS.export;
     };
     page.settings.on("export", choose);
     choose();
-    this.#select.addEventListener("change", () => page.settings.set("export", this.#select.value));
-    this.#on("export-save", () => this.#save(this.#chosen));
-    this.#on("export-curl", () => copy(curlOf(this.#chosen.url, this.#chosen.name)));
-    this.#on("export-link", () => copy(location.href));
+    this.#select.onchange = () => page.settings.set("export", this.#select.value);
+    this.#on("save", (chosen) => this.#save(chosen));
+    this.#on("curl", ({ url, name }) => copy(curlOf(url, name)));
+    this.#on("link", ({ from_s, to_s }) => {
+      const window = page.range.live ? "" : `&from=${from_s.toFixed(6)}&to=${to_s.toFixed(6)}`;
+      copy(`${location.href.split("#")[0]}#${page.settings.text}${window}`);
+    });
   }
 
   paint() {
     byId("export-curl").disabled = !this.#select.value.startsWith("samples");
+    const { settings, range, series, timeline } = this.#page;
+    const [from_s, to_s] = ["from", "to"].map((name) => timeline.t_s(settings.get(name)));
+    if (!(from_s < to_s) || Number.isNaN(series.newest_s)) return;
+    range.show(from_s, to_s);
+    for (const name of ["from", "to"]) settings.set(name, 0); // a reload goes on with the present
+    this.#page.wake();
   }
 
-  #on(id, act) {
-    byId(id).addEventListener("click", async () => {
+  #on(button, act) {
+    byId(`export-${button}`).onclick = async () => {
       try {
         if (Number.isNaN(this.#page.series.newest_s)) throw new Error("There is nothing to save yet.");
-        await act();
+        await act(this.#chosen);
       } catch (error) {
         tell(error.message);
       }
-    });
+    };
   }
 
   /** What is chosen, of the window as it is now in Unix seconds. */
@@ -79,18 +87,19 @@ export class ExportsView {
       setTimeout(() => URL.revokeObjectURL(url), FORGET_MS);
     }
     tell("");
-    Object.assign(document.createElement("a"), { href: url, download: name }).click();
+    make("a", { href: url, download: name }).click();
   }
 
-  async #blob({ what, format, from_s, to_s }) {
+  #blob({ what, format, from_s, to_s }) {
     const { plots, spectrum } = this.#page.views;
     if (what === "plot") return plots.plotPng(format);
+    if (what === "spectrum" && !spectrum.spectrumCsv()) throw new Error("Open the spectrum first.");
     if (format === "png") return new Promise((done) => spectrum.canvas.toBlob(done));
-    if (what === "spectrum") return new Blob([spectrum.spectrumCsv()], { type: TYPES.csv });
+    if (what === "spectrum") return new Blob([spectrum.spectrumCsv()]);
     const points = what === "shown" ? pointsOf(this.#page, AXES, POINTS) : [];
     const marks = this.#page.marks.all.filter(({ wall_s }) => wall_s >= from_s && wall_s <= to_s);
     if (points.length + marks.length === 0) throw new Error("There is nothing of that in this window.");
-    return new Blob([textOf(format, points, marks)], { type: TYPES[format] });
+    return new Blob([textOf(format, points, marks)]);
   }
 }
 
@@ -101,8 +110,4 @@ function copy(text) {
   field.value = text;
   field.select();
   tell(document.execCommand("copy") ? "Copied." : "Selected: copy it with Ctrl+C.");
-}
-
-function tell(text) {
-  show("export-note", text);
 }

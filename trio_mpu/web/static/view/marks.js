@@ -1,9 +1,8 @@
 /* Marks: the key m or the button makes one, the list shows, edits and removes them. */
 
 import { KEY, MAX_TEXT } from "../model/marks.js";
+import { button, make } from "./panel.js";
 import { show } from "./show.js";
-
-const make = (tag, values) => Object.assign(document.createElement(tag), values);
 
 export class MarksView {
   #page;
@@ -13,7 +12,7 @@ export class MarksView {
 
   constructor(page) {
     this.#page = page;
-    document.getElementById("mark-add").addEventListener("click", () => this.#add());
+    document.getElementById("mark-add").onclick = () => this.#add();
     addEventListener("keydown", ({ key, repeat, ctrlKey, altKey, metaKey, target, defaultPrevented }) => {
       const isElsewhere = defaultPrevented || target.matches?.("input, select, textarea");
       if (key === "m" && !(repeat || ctrlKey || altKey || metaKey || isElsewhere)) this.#add();
@@ -43,8 +42,8 @@ export class MarksView {
   #add() {
     const { marks, range, series, timeline, views } = this.#page;
     const middle_s = (range.from_s + range.to_s) / 2;
-    const t_s = range.live ? series.newest_s : views.plots?.cursor_s || middle_s; // NaN: there is no cursor
-    if (!Number.isFinite(t_s)) return;
+    const t_s = range.live ? series.newest_s : views.plots.cursor_s || middle_s; // NaN: there is no cursor
+    if (Number.isNaN(t_s)) return;
     const numbers = marks.all.map(({ text }) => Number(/^Mark (\d+)$/.exec(text)?.[1] ?? 0));
     marks.add(timeline.wall_s(t_s), `Mark ${Math.max(0, ...numbers) + 1}`);
     this.#page.wake();
@@ -53,29 +52,24 @@ export class MarksView {
   #item(mark) {
     const { marks, range, timeline } = this.#page;
     const when = timeOf(mark.wall_s);
-    const text = make("input", { value: mark.text, maxLength: MAX_TEXT, ariaLabel: `Text of the mark at ${when}` });
-    const button = (values, act) => {
-      const made = make("button", { type: "button", ...values });
-      made.addEventListener("click", act);
-      return made;
-    };
-    text.addEventListener("change", () => {
-      marks.edit(mark, text.value);
-      text.value = mark.text;
+    const act = (call) => () => {
+      call();
       this.#page.wake();
-    });
-    const jump = button({ textContent: when, title: "show in the plots" }, () => {
+    };
+    const jump = act(() => {
       const t_s = timeline.t_s(mark.wall_s);
       range.show(t_s - range.span_s / 2, t_s + range.span_s / 2);
-      this.#page.wake();
     });
-    const remove = button({ textContent: "×", ariaLabel: `Remove the mark at ${when}` }, () => {
+    const edit = act(() => {
+      marks.edit(mark, text.value);
+      text.value = mark.text;
+    });
+    const remove = act(() => {
       (item.nextElementSibling ?? item.previousElementSibling)?.lastElementChild.focus();
       marks.remove(mark);
-      this.#page.wake();
     });
-    const item = make("li");
-    item.append(jump, text, remove);
+    const text = make("input", { value: mark.text, maxLength: MAX_TEXT, ariaLabel: `Text of the mark at ${when}`, onchange: edit });
+    const item = make("li", {}, button(`Show ${when}`, jump, when), text, button(`Remove the mark at ${when}`, remove, "×"));
     return item;
   }
 }

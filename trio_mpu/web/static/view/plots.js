@@ -237,6 +237,11 @@ export class PlotsView {
     write(this.#note, words.join(" · "));
   }
 
+  /** NaN while there is no cursor. */
+  get cursor_s() {
+    return this.#cursor_s;
+  }
+
   /** The plot of a quantity ("acceleration", …) as it is on screen → Promise of a PNG as Blob. */
   plotPng(id) {
     const panel = this.#panels.find(({ quantity }) => quantity.id === id);
