@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     Open = Callable[..., Visit]
 
 
+TALL = {"width": 1280, "height": 2000}  # all of the page is in sight
+
+
 def turned(yaw: float, flags: tuple[str, ...] = ()) -> str:
     """A sample of a level board that was turned to the left."""
     half = math.radians(yaw) / 2
@@ -40,7 +43,7 @@ def picture(visit: Visit) -> str:
 
 def test_the_board_is_drawn_as_it_lies(system: System, visit: Open) -> None:
     """Angles, picture and label are those of the attitude; the yaw can be reset, with button or key."""
-    page = visit(system, prepare=saying(turned(30)))
+    page = visit(system, prepare=saying(turned(30)), viewport=TALL)
     expect(page.page.locator("#yaw")).to_have_text("+30.0")
     expect(page.page.locator("#roll")).to_have_text("0.0")
     expect(page.page.locator("#trust")).to_have_text("settled")
@@ -60,17 +63,27 @@ def test_the_board_is_drawn_as_it_lies(system: System, visit: Open) -> None:
 
 def test_what_is_doubtful_about_an_attitude_is_said(system: System, visit: Open) -> None:
     """In words, for as long as it takes to read them."""
-    page = visit(system, prepare=saying(turned(30, ("attitude_bias",))))
+    page = visit(system, prepare=saying(turned(30, ("attitude_bias",))), viewport=TALL)
     expect(page.page.locator("#trust")).to_contain_text("the gyroscope's bias is not known yet")
     expect(page.page.locator("#trust")).to_have_text("settled")
 
 
 def test_without_an_attitude_the_page_says_how_to_get_one(system: System, visit: Open) -> None:
     """No board is drawn that nobody knows the attitude of."""
-    page = visit(system, prepare=saying(sample(1)))
+    page = visit(system, prepare=saying(sample(1)), viewport=TALL)
     expect(page.page.locator("#trust")).to_have_text("These samples have none.")
     expect(page.page.locator("#get-attitude")).to_contain_text(
         'pip install "trio-mpu[orientation]"'
     )
     for hidden in ("#picture", "#reset-yaw", "#relative"):
         expect(page.page.locator(hidden)).to_be_hidden()
+
+
+def test_a_board_out_of_sight_is_not_drawn(system: System, visit: Open) -> None:
+    """What nobody sees costs nothing; scrolled to, it is there."""
+    page = visit(system, prepare=saying(turned(30)), viewport={"width": 1280, "height": 300})
+    expect(page.page.locator("#source")).to_have_text("i2c:1:0x68")
+    page.page.wait_for_timeout(1000)  # several paintings
+    assert page.text("yaw") == "\N{EN DASH}"
+    page.page.locator("#attitude").scroll_into_view_if_needed()
+    expect(page.page.locator("#yaw")).to_have_text("+30.0")

@@ -12,10 +12,10 @@
     if (page.getAttribute("data-state") === "connecting") document.getElementById("connection").style.display = "none";
   }
 
-  // The newest of what the page uses; a browser that has them has the rest too, private fields and ?. among it.
+  // The newest of what the page uses. Who has findLast (2022) has private fields, ?. and the rest of the syntax.
   var wanted = ["fetch", "AbortController", "ReadableStream", "TextDecoder", "ResizeObserver", "IntersectionObserver",
     "BroadcastChannel", "Path2D"];
-  var missing = "noModule" in document.createElement("script") && [].at && "".replaceAll ? "" : "modules";
+  var missing = "noModule" in document.createElement("script") && [].findLast ? "" : "modules of today";
   for (var i = 0; i < wanted.length; i += 1) if (!window[wanted[i]]) missing = wanted[i];
   if (missing) {
     say("This browser is too old for the live page (it has no " + missing + ").");

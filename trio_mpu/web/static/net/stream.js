@@ -20,7 +20,6 @@ const LAST_RETRY_MS = 5000; // the longest that a reader should look at a page t
 const SAY_SO_MS = 1500; // a server that accepts and says nothing is shown as such within 2 s…
 const PATIENCE_MS = 5000; // …and given up after this; a browser would wait minutes
 const FLUSH_MS = 40; // events of so long come in one write: as often as the page paints, and less often than they are made
-const FULL = `${UNANSWERED} (or other windows hold all six connections that a browser opens to it)`;
 const LOST = { reason: "the connection was lost", retryAfter_s: 0 };
 
 /** The wait before attempt number `failures`, in ms: doubling, capped, and spread by a quarter either way so that
@@ -103,8 +102,8 @@ export class Stream {
     // After a failure the page stays offline until a stream is open: an attempt is no news.
     if (this.#failures === 0 && !quietly) this.#onLink("connecting", "", null, false);
     this.#timer = setTimeout(() => {
-      this.#onLink(this.#failures === 0 ? "unanswered" : "offline", FULL, null, false);
-      this.#timer = setTimeout(() => this.reopen(FULL), PATIENCE_MS - SAY_SO_MS);
+      this.#onLink(this.#failures === 0 ? "unanswered" : "offline", UNANSWERED, null, false);
+      this.#timer = setTimeout(() => this.reopen(UNANSWERED), PATIENCE_MS - SAY_SO_MS);
     }, SAY_SO_MS);
 
     const response = await fetch(url, { signal: cut.signal, cache: "no-store" }).catch(() => null);

@@ -4,6 +4,7 @@
 import { Motion } from "../model/motion.js";
 import { anglesOf, ofAngles, resetYaw, turn } from "../model/quaternion.js";
 import { project, shapes } from "../model/scene.js";
+import { onKey } from "./keys.js";
 import { format } from "./readings.js";
 import { show } from "./show.js";
 
@@ -28,6 +29,7 @@ export class BoardView {
   #motion = new Motion();
   #event = null;
   #doubts_ms = new Map(); // flag → when it was seen last
+  #isInSight = false;
   #drawn = null;
   #labelled_ms = -Infinity;
 
@@ -42,12 +44,14 @@ export class BoardView {
       if (q !== null) page.settings.set("yaw0", Math.round(anglesOf(q).yaw));
       page.wake();
     };
+    new IntersectionObserver((seen) => {
+      this.#isInSight = seen.at(-1).isIntersecting;
+      page.wake();
+    }).observe(document.getElementById("board"));
     new ResizeObserver(redraw).observe(this.#canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
     document.getElementById("reset-yaw").addEventListener("click", reset);
-    document.addEventListener("keydown", ({ key, ctrlKey, metaKey, altKey, target }) => {
-      if (key === "y" && !ctrlKey && !metaKey && !altKey && !target.closest("input, select, textarea")) reset();
-    });
+    onKey("y", reset);
   }
 
   note(event, _t_s, now_ms) {
@@ -69,10 +73,11 @@ export class BoardView {
   }
 
   paint(now_ms) {
+    if (!this.#isInSight) return;
     const { range, settings } = this.#page;
     const q = this.#attitude(now_ms);
     this.#explain(q !== null, now_ms);
-    if (q === null || this.#canvas.clientWidth === 0) return;
+    if (q === null) return;
     if (range.live && !this.#motion.ended(now_ms / 1000)) this.#page.wake();
     const shown = resetYaw(q, settings.get("yaw0"));
     if (this.#drawn?.every((part, i) => part === shown[i])) return;
@@ -82,7 +87,7 @@ export class BoardView {
     this.#draw(shown);
     if (now_ms - this.#labelled_ms < LABEL_MS) return;
     this.#labelled_ms = now_ms;
-    const words = angles.map(([name, angle]) => `${name} ${Math.round(angle)}°`).join(", ");
+    const words = angles.map(([name, angle]) => `${name} ${format(angle, 0, false)}°`).join(", ");
     this.#canvas.setAttribute("aria-label", `The board, seen from the south and above: ${words}`);
   }
 

@@ -1,6 +1,7 @@
 /* Marks: the key m or the button makes one, the list shows, edits and removes them. */
 
 import { KEY, MAX_TEXT } from "../model/marks.js";
+import { onKey } from "./keys.js";
 import { button, make } from "./panel.js";
 import { show } from "./show.js";
 
@@ -13,10 +14,7 @@ export class MarksView {
   constructor(page) {
     this.#page = page;
     document.getElementById("mark-add").onclick = () => this.#add();
-    addEventListener("keydown", ({ key, repeat, ctrlKey, altKey, metaKey, target, defaultPrevented }) => {
-      const isElsewhere = defaultPrevented || target.matches?.("input, select, textarea");
-      if (key === "m" && !(repeat || ctrlKey || altKey || metaKey || isElsewhere)) this.#add();
-    });
+    onKey("m", () => this.#add());
     addEventListener("storage", ({ key }) => {
       if (key === KEY || key === null) page.marks.reload();
       page.wake();
@@ -29,7 +27,7 @@ export class MarksView {
     if (marks.version === this.#painted) return;
     this.#painted = marks.version;
     show("marks-count", String(marks.all.length || "none"));
-    const items = new Map(marks.all.toReversed().map((mark) => [mark, this.#items.get(mark) ?? this.#item(mark)]));
+    const items = new Map([...marks.all].reverse().map((mark) => [mark, this.#items.get(mark) ?? this.#item(mark)]));
     for (const [mark, item] of this.#items) if (!items.has(mark)) item.remove();
     this.#items = items;
     // Only what is new is put in: an item that is moved loses the focus.
