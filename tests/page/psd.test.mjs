@@ -17,7 +17,7 @@ function spectrum(samples, options) {
 function assertOneTone(result, height_g = 0.1) {
   assert.equal(result.peaks.length, 1);
   const [peak] = result.peaks;
-  assert.ok(Math.abs(peak.f_hz - TONE_HZ) < 0.1 * result.resolution_hz, `${peak.f_hz} Hz`);
+  assert.ok(Math.abs(peak.f_hz - TONE_HZ) < 0.1 * result.bin_hz, `${peak.f_hz} Hz`);
   assert.ok(near(peak.height_g, height_g, 0.01), `${peak.height_g} g`);
 }
 
@@ -41,14 +41,14 @@ test("a tone is shown where it is and as high as it is, with every window", () =
   const samples = samplesAt(times(10_000, 1000), [[TONE_HZ, 0.1]]);
   for (const window of ["hann", "hamming", "blackman", "flattop", "kaiser"]) {
     const result = spectrum(samples, { window, length: 1024 });
-    assert.ok(Math.abs(result.peaks[0].f_hz - TONE_HZ) < 0.2 * result.resolution_hz, window);
+    assert.ok(Math.abs(result.peaks[0].f_hz - TONE_HZ) < 0.2 * result.bin_hz, window);
     assert.ok(near(result.peaks[0].height_g, 0.1, 0.01), window);
   }
 });
 
 test("the integral of the density is the mean square", () => {
   const result = spectrum(samplesAt(times(20_000, 1000), [], 0.01), { length: 256 });
-  const square = result.psd[3].reduce((sum, value) => sum + value, 0) * result.resolution_hz;
+  const square = result.psd[3].reduce((sum, value) => sum + value, 0) * result.bin_hz;
   assert.ok(near(square, 3 * 0.01 ** 2, 0.03));
 });
 
@@ -116,7 +116,7 @@ test("times that jitter are counted and corrected: the tone stands 20 dB further
   const samples = samplesAt(t_s, [[10, 0.1]], 0);
   const result = spectrum(samples, { length: 512 });
   assert.ok(result.jittered > 100);
-  const rest = (psd) => psd.reduce((sum, value, k) => sum + (Math.abs(k * result.resolution_hz - 10) > 1 ? value : 0), 0);
+  const rest = (psd) => psd.reduce((sum, value, k) => sum + (Math.abs(k * result.bin_hz - 10) > 1 ? value : 0), 0);
   const plain = spectrum({ ...samples, t_s: Float64Array.from(times(8192, 100)) }, { length: 512 });
   assert.equal(plain.jittered, 0);
   assert.ok(rest(result.psd[0]) < rest(plain.psd[0]) / 100);
@@ -145,7 +145,7 @@ test("samples that crowd are not magnified", () => {
   const random = normal(3);
   const t_s = times(8192, 100).map((at) => at + Math.max(-0.49, Math.min(0.49, 0.3 * random())) / 100);
   const result = spectrum(samplesAt(t_s, [], 0.01), { length: 512 });
-  const square = result.psd[0].reduce((sum, value) => sum + value, 0) * result.resolution_hz;
+  const square = result.psd[0].reduce((sum, value) => sum + value, 0) * result.bin_hz;
   assert.ok(result.jittered > 1000);
   assert.ok(square < 1.5e-4);
 });

@@ -4,7 +4,7 @@ import test from "node:test";
 import { Frame, placed } from "../../trio_mpu/web/static/model/frame.js";
 import { Welch } from "../../trio_mpu/web/static/model/psd.js";
 import { Reference } from "../../trio_mpu/web/static/model/reference.js";
-import { csvOf, describe, limitsOf, peaksText, shownOf, unitOf } from "../../trio_mpu/web/static/model/spectrum.js";
+import { csvOf, describe, figure, limitsOf, peaksText, shownOf, unitOf } from "../../trio_mpu/web/static/model/spectrum.js";
 import { near, samplesAt, times } from "./tones.mjs";
 
 const BOX = { left: 40, right: 640, top: 10, bottom: 210 };
@@ -45,9 +45,9 @@ test("a logarithmic curve begins above 0 Hz", () => {
 });
 
 test("labels cover each other nowhere, stay inside, and the highest peak has the best place", () => {
-  const labels = [[100, 50], [110, 52], [120, 54], [41, 30], [639, 12]].map(([x, y]) => ({ x, y, width: 80 }));
+  const labels = [[100, 90], [110, 92], [120, 94], [41, 70], [639, 12]].map(([x, y]) => ({ x, y, width: 80 }));
   const spots = placed(labels, BOX, 13);
-  assert.deepEqual(spots[0], { x: 100, y: 50, width: 80 });
+  assert.deepEqual(spots[0], { x: 100, y: 90, width: 80 });
   spots.forEach((spot, i) => {
     assert.ok(spot.x - 40 >= BOX.left && spot.x + 40 <= BOX.right && spot.y - 13 >= BOX.top && spot.y <= BOX.bottom);
     for (const other of spots.slice(0, i)) {
@@ -78,7 +78,7 @@ test("units and numbers belong together", () => {
 });
 
 test("the file has a line a bin, in the unit of its preset, under the names that printers' tools know", () => {
-  const result = { resolution_hz: 2, psd: [[1, 2], [3, 4], [5, 6], [9, 12]] };
+  const result = { bin_hz: 2, psd: [[1, 2], [3, 4], [5, 6], [9, 12]] };
   assert.equal(csvOf(result, { db: true, root: true }), "freq,psd_x,psd_y,psd_z,psd_xyz\n0,1,3,5,9\n2,2,4,6,12\n");
   const [, , line] = csvOf(result, { printer: true }).split("\n");
   assert.deepEqual(line.split(",").map(Number), [2, ...[2, 4, 6, 12].map((value) => Number((value * 9806.65 ** 2).toPrecision(9)))]);
@@ -120,12 +120,12 @@ test("a reference is kept in the storage, and what is none there is not used", (
   });
   const reference = new Reference(storage);
   assert.equal(reference.kept, null);
-  reference.keep({ resolution_hz: 2, psd: [[1, 2], [3, 4], [5, 6], [9, 12.3456789]].map((axis) => Float64Array.from(axis)) }, 1.7e12);
+  reference.keep({ bin_hz: 2, psd: [[1, 2], [3, 4], [5, 6], [9, 12.3456789]].map((axis) => Float64Array.from(axis)) }, 1.7e12);
   const again = new Reference(storage).kept;
-  assert.deepEqual(again, { wall_ms: 1.7e12, resolution_hz: 2, psd: [[1, 2], [3, 4], [5, 6], [9, 12.346]] });
-  reference.remove();
+  assert.deepEqual(again, { wall_ms: 1.7e12, bin_hz: 2, psd: [[1, 2], [3, 4], [5, 6], [9, 12.346]] });
+  reference.keep(null);
   assert.equal(new Reference(storage).kept, null);
-  for (const text of ["{", "null", "{}", '{"resolution_hz":1,"psd":[[1]]}']) {
+  for (const text of ["{", "null", "{}", '{"bin_hz":1,"psd":[[1]]}']) {
     stored.set("trio-mpu.spectrum", text);
     assert.equal(new Reference(storage).kept, null, text);
   }
@@ -135,8 +135,13 @@ test("without a storage the reference lasts as long as the page", () => {
   const reference = new Reference(() => {
     throw new Error("forbidden");
   });
-  reference.keep({ resolution_hz: 2, psd: [[1], [1], [1], [3]] }, 0);
-  assert.equal(reference.kept.resolution_hz, 2);
-  reference.remove();
+  reference.keep({ bin_hz: 2, psd: [[1], [1], [1], [3]] }, 0);
+  assert.equal(reference.kept.bin_hz, 2);
+  reference.keep(null);
   assert.equal(reference.kept, null);
+});
+
+test("figures stay short", () => {
+  const shown = [0, 12.3456, -62.123, 250_000, 2_500_000_000, 0.00000123456, -0.00000123456].map((value) => figure(value, 3));
+  assert.deepEqual(shown, ["0", "12.3", "−62.1", "250000", "2.5e9", "1.23e-6", "−1.23e-6"]);
 });

@@ -102,7 +102,7 @@ def test_each_window_length_and_overlap_gives_the_density_of_scipy(tmp_path: Pat
         )
         for found, axis in zip(answer["psd"], [*wanted, wanted.sum(axis=0)], strict=True):
             assert deviation(found, axis) < CLOSE, (name, length, overlap)
-        assert answer["resolution_hz"] == pytest.approx(freqs[1], rel=1e-9)
+        assert answer["bin_hz"] == pytest.approx(freqs[1], rel=1e-9)
         assert answer["segments"] == (n - length) // (length - length * overlap // 100) + 1
         window = scipy_window(name, length)
         enbw_hz = answer["fs_hz"] * np.sum(window**2) / np.sum(window) ** 2
@@ -140,6 +140,6 @@ def test_the_preset_for_printers_gives_the_numbers_of_klippers_method(tmp_path: 
         freqs, densities = klipper(t_s, axes)
         assert answer["gaps"] == 0
         assert len(freqs) == len(answer["psd"][0])
-        assert answer["resolution_hz"] == pytest.approx(freqs[1], rel=1e-12)
+        assert answer["bin_hz"] == pytest.approx(freqs[1], rel=1e-12)
         for found, wanted in zip(answer["psd"], densities, strict=True):
             assert deviation(np.array(found) * MM_S2**2, wanted) < CLOSE

@@ -1,5 +1,4 @@
-/* The discrete Fourier transform by radix 2, unscaled: X[k] = Σ x[n] exp(−2πi·kn/N), N a power of two. A plan is used
- * again, and a transform allocates nothing. */
+/* The discrete Fourier transform by radix 2, unscaled. A plan is for one length, and a transform allocates nothing. */
 
 export class Fft {
   #cos; // of 2πk/N, k < N/2
@@ -18,7 +17,7 @@ export class Fft {
     for (let i = 1; i < length; i += 1) this.#reversed[i] = (this.#reversed[i >> 1] >> 1) | (i & 1 && length >> 1);
   }
 
-  /** Adds |X[k]|² of two real signals to `sumsX[k]` and `sumsY[k]`, k from 0 to N/2. Both go through one transform, as x + iy. */
+  /** Adds |X[k]|², k = 0 … N/2, of two real signals to `sumsX` and `sumsY`: both go through one transform, as x + iy. */
   addPowers(x, y, sumsX, sumsY) {
     const re = this.#re;
     const im = this.#im;
@@ -42,7 +41,6 @@ export class Fft {
         }
       }
     }
-    // X is the part of x + iy whose spectrum is conjugate about N, iY the rest.
     for (let k = 0; k <= length / 2; k += 1) {
       const j = (length - k) % length;
       sumsX[k] += ((re[k] + re[j]) ** 2 + (im[k] - im[j]) ** 2) / 4;

@@ -34,11 +34,11 @@ export class Frame {
   }
 
   /** A curve over bins as [x, y, x, y, …]; of those that share a column of pixels, the greatest. */
-  curve(values, width_hz) {
+  curve(values, bin_hz) {
     const points = [];
     let column = NaN;
-    for (let k = Math.ceil(this.from_hz / width_hz - 1e-6); k < values.length && k * width_hz <= this.to_hz + 1e-6; k += 1) {
-      const x = this.x(k * width_hz);
+    for (let k = Math.ceil(this.from_hz / bin_hz - 1e-6); k < values.length && k * bin_hz <= this.to_hz + 1e-6; k += 1) {
+      const x = this.x(k * bin_hz);
       const y = Math.min(this.bottom, Math.max(this.top, this.y(values[k])));
       if (Math.floor(x) === column) points[points.length - 1] = Math.min(points.at(-1), y);
       else points.push(x, y);
@@ -48,19 +48,16 @@ export class Frame {
   }
 }
 
-/** Places labels, the most important first: [{ x, y, width }], their middle and foot → the same, moved into `box` and up, or if
- *  need be down, by lines until none covers another; null where there is no room. */
+/** Places labels, the most important first: [{ x, y, width }], their middle and foot → the same, moved into `box` and up
+ *  until none covers another; null where there is no room. */
 export function placed(labels, box, line_px) {
   const taken = [];
-  const lines = Math.floor((box.bottom - box.top) / line_px);
-  const shifts = Array.from({ length: 2 * lines }, (_, i) => (i <= lines ? -i : i - lines) * line_px);
   return labels.map(({ x, y, width }) => {
-    const middle = Math.min(box.right - width / 2, Math.max(box.left + width / 2, x));
-    const isFree = (foot) => foot - line_px >= box.top && foot <= box.bottom
-      && taken.every((other) => Math.abs(other.x - middle) >= (other.width + width) / 2 || Math.abs(other.y - foot) >= line_px);
-    const shift = shifts.find((by) => isFree(y + by));
-    if (shift === undefined) return null;
-    taken.push({ x: middle, y: y + shift, width });
-    return taken.at(-1);
+    const spot = { x: Math.min(box.right - width / 2, Math.max(box.left + width / 2, x)), y: Math.max(box.top + line_px, y), width };
+    const covers = (other) => Math.abs(other.x - spot.x) < (other.width + width) / 2 && Math.abs(other.y - spot.y) < line_px;
+    for (let other; (other = taken.find(covers)); ) spot.y = other.y - line_px;
+    if (spot.y < box.top + line_px) return null;
+    taken.push(spot);
+    return spot;
   });
 }

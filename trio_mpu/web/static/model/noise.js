@@ -1,11 +1,10 @@
-/* The noise of each axis by Klipper's measure: the mean over all frequencies of the power spectral density for printers, of
- * REST_S at rest, in (mm/s²)²/Hz. A good sensor has up to GOOD; from BROKEN on it is the sensor, its supply, or a fan. */
+/* The noise of each axis at rest by Klipper's measure: the mean over all frequencies of the density for printers. */
 
 import { MM_S2 } from "./psd.js";
 
 export const REST_S = 2;
-const GOOD = 100;
-const BROKEN = 1000;
+const GOOD = 100; // (mm/s²)²/Hz
+const BROKEN = 1000; // from here on it is the sensor, its supply, or a fan
 const MOVES_G = 0.02; // between the means of two blocks: a degree of tilt
 const BLOCKS = 8; // of a quarter of a second
 
@@ -24,13 +23,12 @@ function moves(values, level, fs_hz) {
   return Math.max(...means) - Math.min(...means) > Math.max(MOVES_G, 6 * noise_g);
 }
 
-/** → { axes: [x, y, z of { level, word }], moves: whether the sensor did }; null of too few samples. `welch` is a Welch. */
+/** → { axes: [x, y, z of { level, word }], moves: whether the sensor did }; null of too few samples. */
 export function noiseOf(samples, welch) {
   const { psd, segments, fs_hz } = welch.compute(samples, { printer: true });
   if (segments === 0) return null;
-  const levels = psd.slice(0, 3).map((axis) => meanOf(axis) * MM_S2 ** 2);
-  const axes = levels.map((level) => ({ level, word: word(level) }));
-  return { axes, moves: [samples.ax, samples.ay, samples.az].some((values, i) => moves(values, levels[i], fs_hz)) };
+  const axes = psd.slice(0, 3).map((axis) => meanOf(axis) * MM_S2 ** 2).map((level) => ({ level, word: word(level) }));
+  return { axes, moves: [samples.ax, samples.ay, samples.az].some((values, i) => moves(values, axes[i].level, fs_hz)) };
 }
 
 export function noiseText(noise) {

@@ -1,21 +1,19 @@
-/* The power spectral density of acceleration by Welch's method (IEEE Trans. Audio 15, 1967), in g²/Hz, one-sided.
+/* The power spectral density of acceleration in g²/Hz, one-sided, by Welch's method (IEEE Trans. Audio 15, 1967).
  *
  * Rules
- *   1. Segments are freed of their mean, windowed by w and transformed: 2·|X|² / (fs·Σw²), half of it at DC and Nyquist,
- *      averaged over all segments.
- *   2. No segment crosses a gap, reported or seen in the times.
- *   3. fs comes from the samples' times: (N − 1) / (last − first), summed over the stretches between gaps; for printers N / (last −
- *      first), as in Klipper's scripts. Stretches at another rate than the newest, or too short, are left out and counted.
- *   4. Times off a uniform grid by JITTER_PERIODS are counted, and their segments interpolated; but not where they are off by a
- *      period: those were held up, and delivered in a burst. */
+ *   1. Segments, their mean removed, are multiplied by w and transformed; 2·|X|² / (fs·Σw²), half of it at DC and Nyquist, is
+ *      averaged over all of them. None crosses a gap, be it reported or seen in the times.
+ *   2. fs is (N − 1) / (last − first), over all stretches between gaps; for printers N / (last − first), as in Klipper's scripts.
+ *      Stretches at another rate than the newest, or too short, are left out and counted.
+ *   3. Times off a uniform grid are counted, and interpolated onto it; but not if they are off by a period: those were held
+ *      up, and came in a burst. */
 
 import { Fft } from "./fft.js";
 
 const JITTER_PERIODS = 0.25;
-const RATE_DIFFERS = 0.01; // more than a clock drifts, less than settings of a rate differ
-const SEEN = 8; // samples before a step in the times; arbitrary
-const BURST = 32; // samples after it that may make up for it; arbitrary
-const LEAST_APART = 0.3; // periods; a cubic through closer samples magnifies their noise
+const RATE_DIFFERS = 0.01; // more than clocks drift, less than settings of a rate differ
+const BURST = 32; // samples that may make up for a late one; arbitrary
+const LEAST_APART = 0.3; // periods; a cubic through closer samples magnifies noise
 export const MM_S2 = 9806.65; // in one g
 
 /** Coefficients of cosine sums (periodic, as SciPy's), and how many bins from a tone its power lies. */
@@ -51,13 +49,10 @@ function typicalPeriod_s(t_s) {
   return some.sort((a, b) => a - b)[some.length >> 1];
 }
 
-/** Whether samples are missing before `i`: all that follow are late, by where those before were. */
+/** Whether samples are missing before `i`: those that follow don't make up for its being late. */
 function isGapAt(t_s, i, period_s) {
-  const before = Math.min(SEEN, i);
-  let expected_s = ((before + 1) / 2) * period_s;
-  for (let k = 1; k <= before; k += 1) expected_s += t_s[i - k] / before;
   for (let k = 0; k < BURST && i + k < t_s.length; k += 1) {
-    if (t_s[i + k] - expected_s < (k + 0.5) * period_s) return false;
+    if (t_s[i + k] - t_s[i - 1] < (k + 1.5) * period_s) return false;
   }
   return true;
 }
@@ -67,8 +62,7 @@ export function stretchesOf({ t_s, broken }) {
   const period_s = typicalPeriod_s(t_s);
   const found = [];
   for (let i = 1, from = 0; i <= t_s.length; i += 1) {
-    const d_s = t_s[i] - t_s[i - 1];
-    if (i < t_s.length && !broken[i] && d_s > 0 && (d_s < 1.5 * period_s || !isGapAt(t_s, i, period_s))) continue;
+    if (i < t_s.length && !broken[i] && t_s[i] > t_s[i - 1] && !isGapAt(t_s, i, period_s)) continue;
     found.push([from, i]);
     from = i;
   }
@@ -76,52 +70,49 @@ export function stretchesOf({ t_s, broken }) {
 }
 
 /** fs over stretches; `more` is 1 for printers. */
-function rateOf(t_s, stretches, more) {
+function rateOf(t_s, stretches, more = 0) {
   const sum = (count) => stretches.reduce((total, [from, to]) => total + count(from, to), 0);
   return sum((from, to) => to - from - 1 + more) / sum((from, to) => t_s[to - 1] - t_s[from]);
 }
 
-/** Whether results have the same bins, but for the drift of a clock. */
-export function isSameGrid(a, b) {
-  return a.length === b.length && Math.abs(a.fs_hz / b.fs_hz - 1) < RATE_DIFFERS / 10;
-}
+/** Whether two rates are one, but for a clock's drift. */
+export const isSameRate = (a_hz, b_hz) => Math.abs(a_hz / b_hz - 1) < RATE_DIFFERS;
 
 export class Welch {
   #key = "";
   #fft;
-  #window;
+  #weights;
   #squares; // Σw²
-  #bandwidth; // of noise, in bins: N·Σw² / (Σw)²
+  #enbw; // the noise bandwidth in bins, N·Σw² / (Σw)²
   #segments; // scratch, of each axis
   #none;
   #at; // scratch: places on the grid, in periods
 
   /** Options: window, length (samples; 0: as fits), overlap (percent), printer (true: Klipper's method).
-   *  → { fs_hz, length, resolution_hz, enbw_hz, window, overlap, segments (0: too short), stretches, gaps, leftOut
-   *  (samples), jittered (places in segments), psd: [x, y, z, sum], length/2 + 1 values each }. */
+   *  → { fs_hz, length, bin_hz, enbw_hz, window, overlap, segments (0: too short), stretches, gaps, leftOut (samples),
+   *  jittered (places in segments), psd: [x, y, z, sum], length/2 + 1 values each }. */
   compute(samples, { window = "hann", length = 0, overlap = 50, printer = false } = {}) {
     const { t_s } = samples;
     const all = stretchesOf(samples);
-    const newest = all.findLast(([from, to]) => to - from > 2 * SEEN) ?? [0, t_s.length];
-    const newest_hz = rateOf(t_s, [newest], 0);
-    const alike = all.filter((one) => one[1] - one[0] > 1 && Math.abs(rateOf(t_s, [one], 0) / newest_hz - 1) < RATE_DIFFERS);
+    const newest = all.findLast(([from, to]) => to - from > BURST) ?? [0, t_s.length];
+    const alike = all.filter((one) => one[1] - one[0] > 1 && isSameRate(rateOf(t_s, [one]), rateOf(t_s, [newest])));
     const fs_hz = rateOf(t_s, alike, Number(printer));
-    const longest = Math.max(0, ...alike.map(([from, to]) => to - from));
     // Half a second, in the next power of two; or what gives seven segments that overlap by half.
     if (printer) [window, length, overlap] = ["kaiser", Math.max(4, 2 ** Math.ceil(Math.log2(Math.floor(fs_hz / 2) || 1))), 50];
-    else length ||= Math.min(4096, Math.max(64, 2 ** Math.floor(Math.log2(longest / 4))));
+    length ||= Math.min(4096, Math.max(64, 2 ** Math.floor(Math.log2(Math.max(0, ...alike.map(([from, to]) => to - from)) / 4))));
     this.#plan(window, length);
 
-    const psd = Array.from({ length: 4 }, () => new Float64Array(length / 2 + 1));
-    const result = { fs_hz, length, window, overlap, psd, resolution_hz: fs_hz / length, enbw_hz: (this.#bandwidth * fs_hz) / length };
-    Object.assign(result, { segments: 0, stretches: 0, gaps: Math.max(0, all.length - 1), leftOut: t_s.length, jittered: 0 });
+    const psd = [0, 1, 2, 3].map(() => new Float64Array(length / 2 + 1));
+    const bin_hz = fs_hz / length;
+    const result = { fs_hz, length, bin_hz, enbw_hz: this.#enbw * bin_hz, window, overlap, psd, segments: 0, stretches: 0, jittered: 0 };
+    Object.assign(result, { gaps: Math.max(0, all.length - 1), leftOut: t_s.length });
     for (const [from, to] of alike) {
       if (to - from < length) continue;
       result.stretches += 1;
       result.leftOut -= to - from;
       for (let start = from; start + length <= to; start += length * (1 - overlap / 100)) this.#add(samples, start, printer, result);
     }
-    for (let k = 0; k < psd[3].length; k += 1) {
+    for (let k = 0; k <= length / 2; k += 1) {
       const scale = (k % (length / 2) ? 2 : 1) / (fs_hz * this.#squares * result.segments);
       for (const axis of psd.slice(0, 3)) psd[3][k] += axis[k] *= scale;
     }
@@ -132,10 +123,10 @@ export class Welch {
     if (this.#key === window + length) return;
     this.#key = window + length;
     this.#fft = new Fft(length);
-    this.#window = windowOf(window, length);
-    this.#squares = this.#window.reduce((sum, w) => sum + w * w, 0);
-    this.#bandwidth = (length * this.#squares) / this.#window.reduce((sum, w) => sum + w, 0) ** 2;
-    [this.#at, this.#none, ...this.#segments] = Array.from({ length: 5 }, () => new Float64Array(length));
+    this.#weights = windowOf(window, length);
+    this.#squares = this.#weights.reduce((sum, w) => sum + w * w, 0);
+    this.#enbw = (length * this.#squares) / this.#weights.reduce((sum, w) => sum + w, 0) ** 2;
+    [this.#at, this.#none, ...this.#segments] = [0, 1, 2, 3, 4].map(() => new Float64Array(length));
   }
 
   #add({ t_s, ax, ay, az }, start, printer, result) {
@@ -147,7 +138,7 @@ export class Welch {
       else segment.set(values.subarray(start, start + length));
       let mean = 0;
       for (let i = 0; i < length; i += 1) mean += segment[i] / length;
-      for (let i = 0; i < length; i += 1) segment[i] = (segment[i] - mean) * this.#window[i];
+      for (let i = 0; i < length; i += 1) segment[i] = (segment[i] - mean) * this.#weights[i];
     });
     const [x, y, z] = this.#segments;
     this.#fft.addPowers(x, y, result.psd[0], result.psd[1]);
@@ -155,7 +146,7 @@ export class Welch {
     result.segments += 1;
   }
 
-  /** Finds the places of a segment's samples and counts those off the grid; → whether to interpolate. */
+  /** Finds the places of a segment's samples, and counts those off the grid; → whether to interpolate. */
   #place(t_s, start, result) {
     const at = this.#at;
     let offset = 0;

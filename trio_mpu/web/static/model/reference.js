@@ -1,11 +1,10 @@
-/* The reference: a spectrum kept to compare others with. In the browser's storage it survives a reload. */
+/* The reference: a spectrum kept to compare others with, in the browser's storage, where it survives a reload. */
 
 const KEY = "trio-mpu.spectrum";
 const DIGITS = 5; // of a density: 4,096 bins take 120 kB
 
 export class Reference {
-  /** { wall_ms, resolution_hz, psd: [x, y, z, sum] }, or null. */
-  kept = null;
+  kept = null; // { wall_ms, bin_hz, psd: [x, y, z, sum] }
   #storage;
 
   /** `storage()` gives the storage, or throws where it is forbidden. */
@@ -13,19 +12,15 @@ export class Reference {
     this.#storage = storage;
     this.#try((stored) => {
       const kept = JSON.parse(stored.getItem(KEY));
-      if (kept?.resolution_hz > 0 && kept.psd.length === 4) this.kept = kept;
+      if (kept?.bin_hz > 0 && kept.psd.length === 4) this.kept = kept;
     });
   }
 
-  keep({ psd, resolution_hz }, wall_ms) {
-    const rounded = psd.map((axis) => Array.from(axis, (value) => Number(value.toPrecision(DIGITS))));
-    this.kept = { wall_ms, resolution_hz, psd: rounded };
+  /** Keeps a result; null: none. */
+  keep(result, wall_ms) {
+    const rounded = (axis) => Array.from(axis, (value) => Number(value.toPrecision(DIGITS)));
+    this.kept = result && { wall_ms, bin_hz: result.bin_hz, psd: result.psd.map(rounded) };
     this.#try((stored) => stored.setItem(KEY, JSON.stringify(this.kept)));
-  }
-
-  remove() {
-    this.kept = null;
-    this.#try((stored) => stored.removeItem(KEY));
   }
 
   #try(use) {

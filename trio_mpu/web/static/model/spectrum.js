@@ -1,4 +1,4 @@
-/* A spectrum as it is shown: its numbers, its units, and its account of itself in words. A style is { printer, root, db }. */
+/* A spectrum as it is shown: numbers, units, and its account of itself in words. A style is { printer, root, db }. */
 
 import { MM_S2 } from "./psd.js";
 import { niceStep } from "./ticks.js";
@@ -20,23 +20,28 @@ export function shownOf(density, { printer, root, db }) {
   return root ? Math.sqrt(value) : value;
 }
 
-export const hertz = (hz, width_hz) => `${hz.toFixed(width_hz < 0.5 ? 2 : 1)} Hz`;
-export const figure = (value, digits) => String(Number(value.toPrecision(digits))).replace("-", "\u2212");
+/** A number of so many digits, with an exponent if it gets long. */
+export function figure(value, digits) {
+  const text = String(Number(value.toPrecision(digits)));
+  return (text.length > 7 ? Number(text).toExponential().replace("e+", "e") : text).replace(/^-/, "\u2212");
+}
+
+export const hertz = (hz, bin_hz) => `${hz.toFixed(bin_hz < 0.5 ? 2 : 1)} Hz`;
 const counted = (n, noun) => `${DIGITS.format(n)} ${noun}${n === 1 ? "" : "s"}`;
 
-export function peaksText(peaks, width_hz) {
-  return peaks.map(({ f_hz, height_g }) => `${hertz(f_hz, width_hz)} ${height_g.toPrecision(3)} g`).join(" · ") || "none";
+export function peaksText(peaks, bin_hz) {
+  return peaks.map(({ f_hz, height_g }) => `${hertz(f_hz, bin_hz)} ${height_g.toPrecision(3)} g`).join(" · ") || "none";
 }
 
 /** What was calculated, and of what. */
 export function describe(result, { t_s, cut }) {
-  const { fs_hz, length, segments, stretches, gaps, leftOut, resolution_hz, enbw_hz, window, overlap } = result;
+  const { fs_hz, length, segments, stretches, gaps, leftOut, bin_hz, enbw_hz } = result;
   if (!(fs_hz > 0)) return "Waiting for samples";
   const said = [`${(t_s.at(-1) - t_s[0]).toFixed(1)} s at ${DIGITS.format(Number(fs_hz.toFixed(2)))} Hz`];
   if (segments === 0) said.push(`too short for a segment of ${counted(length, "sample")}`);
   else said.push(
-    `${counted(segments, "segment")} of ${counted(length, "sample")} averaged, ${window} window, overlap ${overlap} %`,
-    `a bin is ${figure(resolution_hz, 3)} Hz, the noise bandwidth ${figure(enbw_hz, 3)} Hz`,
+    `${counted(segments, "segment")} of ${counted(length, "sample")} averaged, ${result.window} window, overlap ${result.overlap} %`,
+    `a bin is ${figure(bin_hz, 3)} Hz, the noise bandwidth ${figure(enbw_hz, 3)} Hz`,
   );
   if (gaps > 0) said.push(`with ${counted(gaps, "gap")}: ${stretches > 1 ? `${stretches} stretches apart` : "one stretch used"}`);
   if (leftOut > 0) said.push(`${counted(leftOut, "sample")} left out, in stretches too short or at another rate`);
@@ -45,16 +50,15 @@ export function describe(result, { t_s, cut }) {
   return said.join("; ");
 }
 
-/** The file of tools for printers, in (mm/s²)²/Hz in the style for printers, else in g²/Hz. */
-export function csvOf({ psd, resolution_hz }, style) {
-  const line = (_, k) => [k * resolution_hz, ...psd.map((axis) => shownOf(axis[k], { printer: style.printer }))].map((value) => Number(value.toPrecision(9)));
-  return `freq,psd_x,psd_y,psd_z,psd_xyz\n${Array.from(psd[3], line).join("\n")}\n`;
+/** The file of tools for printers, in (mm/s²)²/Hz with the preset for printers, else in g²/Hz. */
+export function csvOf({ psd, bin_hz }, { printer }) {
+  const row = (_, k) => [k * bin_hz, ...psd.map((axis) => shownOf(axis[k], { printer }))].map((value) => Number(value.toPrecision(9)));
+  return `freq,psd_x,psd_y,psd_z,psd_xyz\n${Array.from(psd[3], row).join("\n")}\n`;
 }
 
 /** The limits [low, high] of `values`: `present` (or null) while they fit and fill half of it. dB reach 40 to 120 down. */
 export function limitsOf(values, db, present) {
-  let greatest = -Infinity;
-  let least = Infinity;
+  let [least, greatest] = [Infinity, -Infinity];
   for (const value of values) {
     greatest = Math.max(greatest, value);
     least = Math.min(least, value);

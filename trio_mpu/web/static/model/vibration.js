@@ -6,19 +6,19 @@ const FROM_HZ = 10; // the band of ISO 20816-1 and ISO 10816-1
 const TO_HZ = 1000;
 
 /** The top of the band; NaN without one, and where bins are so wide that gravity leaks into it. */
-export function bandTo_hz({ fs_hz, segments, resolution_hz }) {
+export function bandTo_hz({ fs_hz, segments, bin_hz }) {
   const top_hz = Math.min(TO_HZ, fs_hz / 2);
-  return segments > 0 && top_hz > FROM_HZ && resolution_hz <= FROM_HZ / 4 ? top_hz : NaN;
+  return segments > 0 && top_hz > FROM_HZ && bin_hz <= FROM_HZ / 4 ? top_hz : NaN;
 }
 
-/** The RMS velocity in the band, in mm/s: √(Σ PSD·Δf / (2πf)²). Of bins at its ends, what lies in it. */
+/** The RMS velocity in the band, in mm/s: √(Σ PSD·Δf / (2πf)²). Bins at its ends count by what lies in it. */
 export function velocity_mm_s(psd, result) {
   const to_hz = bandTo_hz(result);
-  const width_hz = result.resolution_hz;
+  const { bin_hz } = result;
   let sum = to_hz * 0; // NaN without a band
-  for (let k = Math.floor(FROM_HZ / width_hz); k < psd.length; k += 1) {
-    const within_hz = Math.min(to_hz, (k + 0.5) * width_hz) - Math.max(FROM_HZ, (k - 0.5) * width_hz);
-    if (within_hz > 0) sum += (psd[k] * within_hz) / (2 * Math.PI * k * width_hz) ** 2;
+  for (let k = Math.floor(FROM_HZ / bin_hz); k < psd.length; k += 1) {
+    const within_hz = Math.min(to_hz, (k + 0.5) * bin_hz) - Math.max(FROM_HZ, (k - 0.5) * bin_hz);
+    if (within_hz > 0) sum += (psd[k] * within_hz) / (2 * Math.PI * k * bin_hz) ** 2;
   }
   return Math.sqrt(sum) * MM_S2;
 }

@@ -1,5 +1,5 @@
-/* The past of a spectrum: a ring of rows of levels, each a byte: 0 is nothing, n is LEAST_DB + n · STEP_DB. A row has its
- * number, time divided by the time of a row; what was skipped is blank. */
+/* The past of a spectrum: a ring of rows of levels, each a byte: 0 is nothing, n is LEAST_DB + n · STEP_DB. Rows have numbers,
+ * time divided by the time of a row; what was skipped is blank. */
 
 export const COLUMNS = 512;
 export const ROWS = 300;
@@ -24,11 +24,11 @@ export class Waterfall {
   }
 
   /** Adds row `number`: `psd`'s greatest density in each column, from 0 to `to_hz`; blank if that is null. */
-  add(number, psd, width_hz, to_hz) {
+  add(number, psd, bin_hz, to_hz) {
     const isNext = number > this.newest && number - this.newest < ROWS;
     for (let i = isNext ? this.newest + 1 : number - ROWS + 1; i <= number; i += 1) this.row(i).fill(0);
     this.newest = number;
-    const bin = (column) => Math.round((column * to_hz) / COLUMNS / width_hz);
+    const bin = (column) => Math.round((column * to_hz) / COLUMNS / bin_hz);
     if (psd) this.row(number).forEach((_, i, row) => (row[i] = levelOf(Math.max(...psd.subarray(bin(i), Math.max(bin(i) + 1, bin(i + 1)))))));
   }
 

@@ -4,7 +4,10 @@ import { Frame, placed } from "../model/frame.js";
 import { figure } from "../model/spectrum.js";
 import { multiples, niceStep } from "../model/ticks.js";
 
-const MARGINS_PX = { left: 46, right: 8, top: 6, bottom: 18 };
+const LEFT_PX = 46;
+const TOP_PX = 6;
+const RIGHT_PX = 8;
+const BOTTOM_PX = 18;
 const LINE_PX = 13;
 const DASHES_PX = [[], [6, 3], [2, 2], []]; // of x, y, z and the sum
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], PageDown: [-10, 0], PageUp: [10, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], Escape: [null] };
@@ -14,14 +17,13 @@ export function follow(canvas, at, by) {
   canvas.addEventListener("pointermove", ({ offsetX, offsetY }) => at(offsetX, offsetY));
   canvas.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && by(null));
   canvas.addEventListener("keydown", (event) => {
-    const step = STEPS[event.key];
-    if (!step) return;
+    if (!STEPS[event.key]) return;
     event.preventDefault();
-    by(...step);
+    by(...STEPS[event.key]);
   });
 }
 
-/** Clears a canvas, as large as it is shown, and draws the frequencies of `frame(box)`. Measures are pixels of the page. */
+/** Clears a canvas, makes it as large as it is shown, and draws the frequencies of `frameOf(box)`. In pixels of the page. */
 export function prepare(canvas, frameOf) {
   const { clientWidth: width, clientHeight: height } = canvas;
   const style = getComputedStyle(canvas);
@@ -33,12 +35,11 @@ export function prepare(canvas, frameOf) {
   g.fillStyle = ink("paper");
   g.fillRect(0, 0, width, height);
   g.font = `11px ${style.fontFamily}`;
-  const { left, right, top, bottom } = MARGINS_PX;
-  const frame = frameOf({ left, right: width - right, top, bottom: height - bottom });
+  const frame = frameOf({ left: LEFT_PX, right: width - RIGHT_PX, top: TOP_PX, bottom: height - BOTTOM_PX });
   g.textAlign = "center";
   for (const hz of frame.ticks_hz(60)) {
     g.fillStyle = ink("rule");
-    g.fillRect(frame.x(hz), top, 1, frame.bottom - top);
+    g.fillRect(frame.x(hz), TOP_PX, 1, frame.bottom - TOP_PX);
     g.fillStyle = ink("muted");
     if (frame.x(hz) < frame.right - 30) g.fillText(figure(hz, 3), frame.x(hz), height - 5);
   }
@@ -52,19 +53,18 @@ export class DensityPlot {
   canvas;
   #frame = null;
 
-  /** `onCursor()` is called when the cursor has moved; `width_hz()` is a step of the keys. */
-  constructor(canvas, width_hz, onCursor) {
+  /** `onCursor()` is called when the cursor has moved; `bin_hz()` is a step of the keys. */
+  constructor(canvas, bin_hz, onCursor) {
     this.canvas = canvas;
     const put = (hz) => {
-      const frame = this.#frame;
-      this.cursor_hz = hz === null || !frame ? null : Math.min(frame.to_hz, Math.max(frame.from_hz, hz));
+      const { from_hz, to_hz } = this.#frame ?? {};
+      this.cursor_hz = hz !== null && to_hz ? Math.min(to_hz, Math.max(from_hz, hz)) : null;
       onCursor();
     };
-    const step = (by) => put(by === null ? null : (Math.round((this.cursor_hz ?? 0) / width_hz()) + by) * width_hz());
-    follow(canvas, (x) => put(this.#frame?.hz(x) ?? null), step);
+    follow(canvas, (x) => put(this.#frame?.hz(x) ?? null), (by) => put(by && (Math.round((this.cursor_hz ?? 0) / bin_hz()) + by) * bin_hz()));
   }
 
-  /** traces: [{ axis, values, width_hz, look: "reference", "hold" or "" }]; labels: [{ hz, value, text }], the highest first. */
+  /** traces: [{ axis, values, bin_hz, look: "reference", "hold" or "" }]; labels: [{ hz, value, text }], the highest first. */
   draw({ traces, labels, frequencies, limits, log }) {
     const { g, frame, ink } = prepare(this.canvas, (box) => new Frame(box, frequencies, limits, log));
     this.#frame = frame;
@@ -74,8 +74,8 @@ export class DensityPlot {
       g.fillStyle = ink("muted");
       g.fillText(figure(value, 3), frame.left - 4, frame.y(value) + 4);
     }
-    for (const { axis, values, width_hz, look } of traces) {
-      const points = frame.curve(values, width_hz);
+    for (const { axis, values, bin_hz, look } of traces) {
+      const points = frame.curve(values, bin_hz);
       g.strokeStyle = ink(["x", "y", "z", "ink"][axis]);
       g.globalAlpha = look ? 0.5 : 1;
       g.lineWidth = axis === 3 && !look ? 1.8 : 1.2;

@@ -2,7 +2,7 @@
  * A row is calculated and drawn once; afterwards its picture is only moved. */
 
 import { Frame } from "../model/frame.js";
-import { Welch } from "../model/psd.js";
+import { Welch, isSameRate } from "../model/psd.js";
 import { NAMES, figure, hertz } from "../model/spectrum.js";
 import { multiples, niceStep } from "../model/ticks.js";
 import { COLUMNS, ROWS, Waterfall, coloursOf, dbOf } from "../model/waterfall.js";
@@ -97,12 +97,13 @@ export class WaterfallView {
     const samples = this.#page.raw.slice(to_s - Math.max(this.#row_s, (1.02 * length) / this.#fs_hz || SEGMENT_S), to_s);
     const { t_s, broken } = samples;
     const isGap = broken.some((is, i) => is && t_s[i] >= to_s - this.#row_s);
-    const { psd, segments, fs_hz, resolution_hz } = this.#welch.compute(samples, { length });
-    if (fs_hz > 0 && !(Math.abs(fs_hz / this.#fs_hz - 1) < 0.01)) {
+    const { psd, segments, fs_hz, bin_hz } = this.#welch.compute(samples, { length });
+    if (fs_hz > 0 && !isSameRate(fs_hz, this.#fs_hz)) {
       this.#fs_hz = fs_hz; // the next row goes by it
       this.#clear();
+      return;
     }
-    this.#rings.forEach((ring, axis) => ring.add(number, segments > 0 && !isGap ? psd[axis] : null, resolution_hz, this.#fs_hz / 2));
+    this.#rings.forEach((ring, axis) => ring.add(number, segments > 0 && !isGap ? psd[axis] : null, bin_hz, this.#fs_hz / 2));
   }
 
   #draw() {
