@@ -8,58 +8,20 @@ the path and playwright.
 
 import contextlib
 import os
-import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import time
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from benchmarks.servers import remove_ring
+from benchmarks.page_rig import SETTLE_S, chromium, opened, system
 from benchmarks.table import announce
 
-CHROMIUM_OPTIONS: Final = (
-    "--no-sandbox",  # its sandbox does not start as root
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-WINDOW: Final = {"width": 1366, "height": 768}  # a laptop's
-SETTLE_S: Final = 12.0  # the charts' window and some more: from then on each frame costs the same
 TICKS_S: Final = os.sysconf("SC_CLK_TCK")
 KINDS: Final = {"renderer": "page", "gpu-process": "screen", "utility": "network"}
-
-
-@contextlib.contextmanager
-def _system(tree: Path, rate_hz: int) -> Iterator[str]:
-    """Run a tree's producer and server; give the page's address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    ring = f"page_cost_{os.getpid()}"
-    programs = [
-        ["producer_main.py", "--device", "sim:seed=1", "--rate", str(rate_hz)],
-        ["server_main.py", "--host", "127.0.0.1", "--port", str(port)],
-    ]
-    with contextlib.ExitStack() as stack:
-        stack.callback(remove_ring, ring)
-        for name, *options in programs:
-            command = [sys.executable, name, "--ring", ring, "--log-level", "error", *options]
-            process = stack.enter_context(subprocess.Popen(command, cwd=tree))
-            stack.callback(process.terminate)
-        for _ in range(1000):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                break
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{port}/"
 
 
 def _spent_s() -> dict[str, float]:
@@ -87,15 +49,13 @@ def _spent_s() -> dict[str, float]:
 
 def _run(browser: Browser, tree: Path, rate_hz: int, seconds: float) -> dict[str, float]:
     """Return cores used, by what for; and what the page took and painted a second."""
-    with _system(tree, rate_hz) as url, browser.new_context(viewport=WINDOW) as context:  # type: ignore[arg-type]
-        page = context.new_page()
-        page.goto(url)
+    with system(tree, rate_hz) as url, opened(browser) as page:
+        page.page.goto(url)
         time.sleep(SETTLE_S)
-        received = "Number(document.getElementById('accounts').dataset.received)"
-        took, before, begun_s = page.evaluate(received), _spent_s(), time.monotonic()
+        took, before, begun_s = page.received(), _spent_s(), time.monotonic()
         time.sleep(seconds)
         after, lasted_s = _spent_s(), time.monotonic() - begun_s
-        samples = (page.evaluate(received) - took) / lasted_s
+        samples = (page.received() - took) / lasted_s
     cores = {kind: (after[kind] - before[kind]) / lasted_s for kind in after}
     return {"all": sum(cores.values()), **cores, "samples": samples}
 
@@ -113,10 +73,7 @@ def main() -> None:
     print(f"median of {options.runs} runs of {options.seconds:g} s; % of a core\n")
     print("| page | Hz | all | least to most |", " | ".join(kinds), "| samples/s |")
     print("| --- |", "---: |" * (len(kinds) + 4))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=list(CHROMIUM_OPTIONS)
-        )
+    with chromium() as browser:
         for rate_hz in map(int, options.rates.split(",")):
             runs: dict[Path, list[dict[str, float]]] = defaultdict(list)
             for _ in range(options.runs):
@@ -134,7 +91,6 @@ def main() -> None:
                     f"| {median['samples']:,.0f} |",
                     flush=True,
                 )
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -1,15 +1,11 @@
 """What all tests share."""
 
-import contextlib
 import os
-import signal
-import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.helpers.programs import programs, workers
+from tests.helpers.programs import fresh_ring
 
 # Whoever runs the tests may have calibrations, even of simulated sensors: neither the tests nor the
 # programs that they start are to find them.
@@ -19,15 +15,8 @@ os.environ["XDG_CONFIG_HOME"] = "/proc/nowhere"  # nor can anybody make it
 @pytest.fixture
 def ring_name() -> Iterator[str]:
     """The name of a ring that nobody else has; whatever was made of it is removed afterwards."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    yield name
-    # What a failing test has left: of a start.sh, or of a supervisor.
-    for pid in (*programs(name).values(), *workers(name).values()):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    for path in (f"/dev/shm/{name}", f"/dev/shm/sem.{name}_sem"):
-        with contextlib.suppress(FileNotFoundError):
-            Path(path).unlink()
+    with fresh_ring() as name:
+        yield name
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.helpers.programs import PATIENCE_S, System
+from tests.helpers.programs import PATIENCE_S, System, fresh_ring, running
+
+from .firefox import Firefox, Tab, running_firefox
+from .shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,9 +30,10 @@ CHROMIUM_OPTIONS = (
 
 # A test can't hide a tab, nor wait for minutes; the page is told so instead. Everything else is as in a hidden one.
 VISIBILITY = """
-let visibility = "visible";
-Object.defineProperty(document, "visibilityState", { get: () => visibility });
-Object.defineProperty(document, "hidden", { get: () => visibility === "hidden" });
+const { get } = Object.getOwnPropertyDescriptor(Document.prototype, "visibilityState");
+let visibility = null; // as it is
+Object.defineProperty(document, "visibilityState", { get: () => visibility ?? get.call(document) });
+Object.defineProperty(document, "hidden", { get: () => document.visibilityState === "hidden" });
 window.setVisibility = (state) => {
   visibility = state;
   document.dispatchEvent(new Event("visibilitychange"));
@@ -42,30 +46,15 @@ window.letTimePass = (seconds) => { later_ms += 1000 * seconds; };
 
 
 @dataclass
-class Visit:
+class Visit(Shown):
     """One open page and what it did: the addresses it asked for and the complaints of the browser."""
 
     page: Page
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
-    def text(self, ident: str) -> str:
-        """The text of an element, without waiting for it."""
-        return str(self.page.evaluate("(id) => document.getElementById(id).textContent", ident))
-
-    def number(self, ident: str) -> float:
-        """The figure in an element; its minus sign is the typographic one. NaN while it shows none."""
-        try:
-            return float(self.text(ident).replace("\N{MINUS SIGN}", "-").replace(",", ""))
-        except ValueError:
-            return float("nan")
-
-    def accounts(self) -> dict[str, str]:
-        """The ledger's figures, all from one moment."""
-        accounts: dict[str, str] = self.page.evaluate(
-            "() => ({ ...document.getElementById('accounts').dataset })"
-        )
-        return accounts
+    def evaluate(self, function: str, argument: object = None) -> Any:  # noqa: ANN401 - any JSON
+        return self.page.evaluate(function, argument)
 
     def hide(self) -> None:
         self.page.evaluate("() => window.setVisibility('hidden')")
@@ -79,14 +68,6 @@ class Visit:
         self.page.evaluate("(seconds) => window.letTimePass(seconds)", seconds)
         self.unhide()
 
-    def histories(self) -> list[str]:
-        """The addresses of the past asked for, in order."""
-        return [url for url in self.requests if "/history" in url]
-
-    def streams(self) -> list[str]:
-        """The addresses of the streams asked for, in order."""
-        return [url for url in self.requests if "/events" in url]
-
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
@@ -98,9 +79,32 @@ def browser() -> Iterator[Browser]:
     if chromium is None:
         pytest.skip("there is no chromium on the path")
     with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_OPTIONS))
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=list(CHROMIUM_OPTIONS),
+            # What people have, and playwright would do without: pages are kept to go back to.
+            ignore_default_args=["--disable-back-forward-cache"],
+        )
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
+    """Debian's Firefox, or another one on the path; skipped where there is none."""
+    program = shutil.which("firefox-esr") or shutil.which("firefox")
+    if program is None:
+        pytest.skip("there is no firefox on the path")
+    with running_firefox(program, tmp_path_factory.mktemp("firefox")) as firefox:
+        yield firefox
+
+
+@pytest.fixture
+def tab(firefox: Firefox) -> Iterator[Tab]:
+    """An empty tab of Firefox, in front."""
+    tab = firefox.tab()
+    yield tab
+    firefox.forget(tab)
 
 
 @pytest.fixture
@@ -117,6 +121,13 @@ def system(idle_system: System) -> System:
     idle_system.start("server")
     idle_system.wait()
     return idle_system
+
+
+@pytest.fixture(scope="module")
+def shared_system() -> Iterator[System]:
+    """The product at 100 Hz for all tests of a module that leave it as it is."""
+    with fresh_ring() as ring, running(ring) as system:
+        yield system
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from tests.helpers.programs import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from .conftest import Visit
+    from .shown import Shown
 
 expect.set_options(timeout=PATIENCE_S * 1000)
 
@@ -24,13 +25,13 @@ def expect_state(visit: Visit, *states: str) -> None:
     )
 
 
-def wait_for_newer(visit: Visit) -> None:
+def wait_for_newer(visit: Shown) -> None:
     """Wait until the page has taken at least one more sample."""
     before = visit.accounts()["received"]
     eventually(lambda: visit.accounts()["received"] != before, "another sample reaches the page")
 
 
-def assert_balanced(visit: Visit) -> dict[str, str]:
+def assert_balanced(visit: Shown) -> dict[str, str]:
     """Within one generation, every number since the first was received, once, or reported lost or skipped."""
     accounts = visit.accounts()
     counted = sum(int(accounts[name]) for name in ("received", "lost", "skipped"))

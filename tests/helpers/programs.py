@@ -3,11 +3,13 @@
 import contextlib
 import itertools
 import json
+import os
 import random
 import signal
 import socket
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -44,6 +46,21 @@ def eventually(condition: Callable[[], bool], what: str) -> None:
 def left_behind(ring: str) -> list[str]:
     """What there is in /dev/shm of this ring."""
     return sorted(path.name for path in SHM.glob(f"*{ring}*"))
+
+
+@contextlib.contextmanager
+def fresh_ring() -> Iterator[str]:
+    """The name of a ring that nobody else has; whatever was made of it is removed afterwards."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    try:
+        yield name
+    finally:
+        # What a failing test has left: of a start.sh, or of a supervisor.
+        for pid in (*programs(name).values(), *workers(name).values()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for path in (SHM / name, SHM / f"sem.{name}_sem"):
+            path.unlink(missing_ok=True)
 
 
 class System:
@@ -85,6 +102,11 @@ class System:
         """The latest sample."""
         status, text = self.get("/json")
         return json.loads(text) if status == 200 else {}
+
+    def streams_open(self) -> int:
+        """How many streams the server sends."""
+        _, text = self.get("/metrics")
+        return int(text.partition("\ntrio_mpu_streams_open ")[2].split()[0])
 
     def wait(self, status: str = "ok") -> None:
         """Wait until the stream has this status."""
