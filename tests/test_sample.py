@@ -75,7 +75,7 @@ def test_line_ends_the_count_and_the_temperatures_column_may_differ(text: bytes)
 )
 def test_negative_and_wide_values_are_parsed(values: tuple[float, ...]) -> None:
     """Numbers may be as wide as the chip's widest ranges make them."""
-    assert parse_text(text_of(values), 1) == Sample._make((1, *values, 0, 0))
+    assert parse_text(text_of(values), 1) == Sample._make((1, *values, 0, 0, *(0.0,) * 4))
 
 
 thousandths = {"a": (-16_000, 16_000), "g": (-2_000_000, 2_000_000), "t": (-78_000, 133_000)}
@@ -87,7 +87,7 @@ def test_every_value_that_the_driver_can_write_comes_back(
 ) -> None:
     """Parsing is the inverse of the driver's printf, for three decimals."""
     values = tuple(number / 1000 for number in numbers)
-    assert parse_text(text_of(values, irqs), 0) == Sample._make((0, *values, 0, 0))
+    assert parse_text(text_of(values, irqs), 0) == Sample._make((0, *values, 0, 0, *(0.0,) * 4))
 
 
 @pytest.mark.parametrize("text", [NOT_YET, NOT_YET[:-1], NOT_YET.replace(b"\n", b"\r\n")])

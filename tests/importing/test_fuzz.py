@@ -58,7 +58,7 @@ def sample_of(row: dict[str, str]) -> Sample:
     flags = int(Flag.DEVICE_GAP) if row["flags"] == "device_gap" else 0
     assert row["flags"] in ("", "device_gap")
     values = [float(row[axis]) for axis in AXES]
-    return Sample._make((int(row["t_ns"]), *values, flags, int(row["lost"])))
+    return Sample._make((int(row["t_ns"]), *values, flags, int(row["lost"]), *(0.0,) * 4))
 
 
 def check(rows: list[Sample], edits: int, *, has_times: bool = True) -> None:

@@ -93,7 +93,7 @@ class Reader:
         except DeviceError as error:
             return Refused(line, "value", str(error))
         try:
-            checked(Sample._make((t_ns, *values, 0, 0)))
+            checked(Sample._make((t_ns, *values, 0, 0, *(0.0,) * 4)))
         except DeviceError as error:
             length_g = math.hypot(*values[:3])
             beyond = length_g if max(map(abs, values[:3])) > MAX_ACCEL_G else None

@@ -114,7 +114,7 @@ def _rows(
     for row, t_ns in enumerate(log.timeline.times_ns):
         flags = Flag.DEVICE_GAP if row in gaps else 0
         measured = values[row * 7 : row * 7 + 7]
-        sample = Sample._make((t_ns, *measured, int(flags), gaps.get(row, 0)))
+        sample = Sample._make((t_ns, *measured, int(flags), gaps.get(row, 0), *(0.0,) * 4))
         record = Record.of(row + 1, t_ns + offset_ns, sample)
         yield f"{row_csv(record, origin)}\n"
 
