@@ -13,7 +13,7 @@ from trio_mpu.record import Record
 from trio_mpu.sample import MAX_LOST, Flag, Sample
 
 # Bound "producer's backlog, samples".
-MAX_SAMPLES: Final = 16_384  # 16 s at 1,000 Hz, some 3 MB
+MAX_SAMPLES: Final = 16_384  # 16 s at 1,000 Hz, some 5 MB
 
 
 class Backlog:
