@@ -106,11 +106,15 @@ def test_pause_holds_the_picture_and_live_returns(plots: Visit) -> None:
     """Paused, not a pixel changes while samples go on coming; live again, the newest is shown."""
     button(plots, "Pause, or go back to live").click()
     expect(plots.page.locator("#plots-live")).to_have_text("Live")
-    plots.page.wait_for_timeout(1200)  # what came from the past is drawn by then
+
+    def still() -> bool:
+        before = picture(plots, "ax")
+        wait_for_newer(plots)
+        plots.page.wait_for_timeout(1200)  # longer than it takes to draw what came from the past
+        return picture(plots, "ax") == before
+
+    eventually(still, "nothing moves any more")
     before = picture(plots, "ax")
-    wait_for_newer(plots)
-    wait_for_newer(plots)
-    assert picture(plots, "ax") == before
     button(plots, "Pause, or go back to live").click()
     eventually(lambda: picture(plots, "ax") != before, "it moves again")
 
@@ -268,6 +272,23 @@ def test_pinned_cursor_shows_the_difference(plots: Visit) -> None:
         assert number(text.removeprefix("Δ ")) == pytest.approx(number(value) - before, abs=0.002)
 
 
+def test_fingers_set_two_cursors_and_take_them_away(system: System, visit: Open) -> None:
+    """A tap sets one, a tap elsewhere the second one, and a tap on the pinned one removes both."""
+    page = visit(system, viewport={"width": 400, "height": 900}, has_touch=True)
+    eventually(lambda: len(inked_columns(page.page, "az")) > 10, "a curve is drawn")
+    button(page, "Pause, or go back to live").click()
+    page.page.locator(chart("ax")).scroll_into_view_if_needed()
+    box = page.page.locator(chart("ax")).bounding_box()
+    assert box is not None
+    y = box["y"] + box["height"] / 3
+    for share in (0.4, 0.8):
+        page.page.touchscreen.tap(box["x"] + box["width"] * share, y)
+        page.page.wait_for_timeout(500)  # two taps in a shorter time are a double one
+    eventually(lambda: re.search(DIFFERENT, page.text("plots-note")) is not None, "a difference")
+    page.page.touchscreen.tap(box["x"] + box["width"] * 0.4, y)
+    eventually(lambda: page.text("plots-note") == "", "both are gone")
+
+
 def test_cursor_is_in_all_plots(system: System, visit: Open) -> None:
     """Pointing at one plot reads all that are on screen."""
     page = visit(system, viewport={"width": 1280, "height": 1600})
@@ -284,7 +305,10 @@ def test_spike_of_one_sample_is_seen_in_a_long_window(system: System, visit: Ope
     page = visit(system, prepare=saying(*stretch(2000, spike=700)))
     eventually(lambda: page.accounts().get("received") == "2000", "all of it has come")
     page.page.get_by_role("combobox", name="Window").select_option("30 min")
-    rows = lambda: [upper for upper, _ in inked(page.page, "ax").values()]  # noqa: E731
+
+    def rows() -> list[int]:
+        return [upper for upper, _ in inked(page.page, "ax").values()]
+
     eventually(lambda: len(rows()) > 5, "the curve is drawn")
     # Still it lies in the middle of the scale; the spike reaches far above.
     eventually(lambda: max(rows()) - min(rows()) > 60, "the spike is drawn")
@@ -330,7 +354,7 @@ def test_clipped_samples_are_marked_and_named(system: System, visit: Open) -> No
 def test_axes_apart_have_strips_of_their_own(plots: Visit) -> None:
     """Together the curves share a scale; apart, x is all above y, and y above z."""
     height = plots.page.locator(chart("ax")).evaluate("(canvas) => canvas.height")
-    button(plots, "Each axis in a strip of its own").click()
+    button(plots, "Axes apart, each in a strip of its own").click()
     expect(plots.page).to_have_url(re.compile("apart=1"))
 
     def in_order() -> bool:
@@ -356,7 +380,7 @@ def test_settings_of_the_address_are_restored(system: System, visit: Open) -> No
     assert page.page.get_by_role("combobox", name="Times").input_value() == "relative"
     for name in ("Show ax", "Show gz"):
         expect(button(page, name)).to_have_attribute("aria-pressed", "false")
-    expect(button(page, "Each axis in a strip of its own")).to_have_attribute(
+    expect(button(page, "Axes apart, each in a strip of its own")).to_have_attribute(
         "aria-pressed", "true"
     )
     limits = page.page.locator("#chart-acceleration input")

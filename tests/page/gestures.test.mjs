@@ -121,7 +121,7 @@ test("a click pins a cursor where it was, and a double click goes back to live",
   click(1000);
   click(5000);
   click(5200);
-  assert.deepEqual(did.map(([name, what]) => [name, what]), [["pin", 95], ["pin", 95], ["key", "live"]]);
+  assert.deepEqual(did, [["pin", 95, false], ["pin", 95, false], ["key", "live"]]);
 });
 
 test("a moving pointer is a cursor, which leaves with a mouse and stays after a finger", () => {

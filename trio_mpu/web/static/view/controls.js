@@ -1,7 +1,7 @@
 /* Controls tied to settings, from a table { name: [label, default, choices] }, a box to tick where there are no choices; and
  * sections that a button opens. */
 
-import { make } from "./panel.js";
+import { make } from "./elements.js";
 
 const byId = (id) => document.getElementById(id);
 

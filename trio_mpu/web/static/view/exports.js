@@ -3,7 +3,7 @@
 import { AXES } from "../model/axes.js";
 import { pointsOf, textOf } from "../model/shown.js";
 import { curlOf, fileName, historyUrl, refusalOf } from "../net/links.js";
-import { make } from "./panel.js";
+import { make } from "./elements.js";
 import { show } from "./show.js";
 
 export const SETTINGS = { export: "shown.csv", from: 0, to: 0 }; // the window of a copied link, in Unix seconds

@@ -46,8 +46,8 @@ export class Gestures {
   #mode = ""; // press, pan, select or pinch
   #tapped_ms = -Infinity;
 
-  /** `plot`: share(x) of a place in CSS pixels, inTimeAxis(y). `act` does the rest: point(share; NaN: nowhere), pin(t_s),
-   *  select(a_s, b_s, done), key(name, number). */
+  /** `plot`: share(x) of a place in CSS pixels, inTimeAxis(y). `act` does the rest: point(share; NaN: nowhere),
+   *  pin(t_s, isFinger), select(a_s, b_s, done), key(name, number). */
   constructor(canvas, plot, range, act) {
     this.#canvas = canvas;
     this.#plot = plot;
@@ -116,7 +116,7 @@ export class Gestures {
     this.#act.moved();
   }
 
-  #release({ type, timeStamp, pointerId }) {
+  #release({ type, timeStamp, pointerId, pointerType }) {
     const finger = this.#fingers.get(pointerId);
     if (!finger) return;
     this.#fingers.delete(pointerId);
@@ -127,7 +127,7 @@ export class Gestures {
       const twice = timeStamp - this.#tapped_ms < DOUBLE_MS;
       this.#tapped_ms = twice ? -Infinity : timeStamp;
       if (twice) this.#act.key("live");
-      else this.#act.pin(this.#time_s(finger.x));
+      else this.#act.pin(this.#time_s(finger.x), pointerType !== "mouse");
     }
     this.#mode = this.#fingers.size > 0 ? "pan" : ""; // one of two was lifted
     this.#grasp();

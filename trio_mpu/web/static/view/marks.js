@@ -2,7 +2,7 @@
 
 import { KEY, MAX_TEXT } from "../model/marks.js";
 import { onKey } from "./keys.js";
-import { button, make } from "./panel.js";
+import { button, make } from "./elements.js";
 import { show } from "./show.js";
 
 export class MarksView {

@@ -3,36 +3,13 @@
 
 import { CLIPPED, CLOCK_STEP, REPEATED } from "../model/bins.js";
 import { byHand } from "../model/scale.js";
+import { button, choice, make, press, write } from "./elements.js";
 import { Plot } from "./plot.js";
 import { reading, readingWords, spoken } from "./plotwords.js";
 
 const SPOKEN_MS = 5000; // the description changes no more often
 const REACH_PX = 12; // a cursor reads what is so close
 const NOTES = [[CLIPPED, "▀ clipped"], [REPEATED, "▄ repeated"], [CLOCK_STEP, "| clock step"]];
-
-/** A new element. */
-export function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-}
-
-export function button(label, onclick, ...children) {
-  return make("button", { type: "button", title: label, ariaLabel: label, onclick }, ...children);
-}
-
-/** A select with `options`: [value, text]; `onchange(value)`. */
-export function choice(label, options, onchange) {
-  const select = make("select", { title: label, ariaLabel: label });
-  select.append(...options.map(([value, text]) => make("option", { value }, text)));
-  select.onchange = () => onchange(select.value);
-  return select;
-}
-
-/** Writes only what differs: an unchanged page costs no layout. */
-export function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
 
 export class Panel {
   #page;
@@ -41,7 +18,7 @@ export class Panel {
   #notes = make("p", { className: "plot-notes" });
   #absent = make("p", { className: "plot-absent", hidden: true });
   #spoken_ms = -Infinity;
-  canvas = make("canvas", { tabIndex: 0, role: "img" });
+  canvas = make("canvas", { tabIndex: 0, role: "img", "aria-describedby": "plots-help" });
   isSeen = true;
 
   constructor(page, quantity) {
@@ -49,7 +26,6 @@ export class Panel {
     this.quantity = quantity;
     this.plot = new Plot(this.canvas, quantity);
     this.chart = document.getElementById(`chart-${quantity.id}`);
-    this.canvas.setAttribute("aria-describedby", "plots-help");
     this.#keys = quantity.axes.map((axis) => this.#key(axis));
     const keys = this.#keys.map(({ element }) => element);
     this.#bar = make("div", { className: "plot-bar tools" }, ...keys, ...this.#scaleControls());
@@ -70,7 +46,7 @@ export class Panel {
   #scaleControls() {
     const { settings } = this.#page;
     const name = `scale-${this.quantity.id}`;
-    const limits = ["Lowest value", "Highest value"].map((label) => make("input", { type: "number", step: "any", title: label, ariaLabel: label }));
+    const limits = ["Lowest value", "Highest value"].map((label) => make("input", { type: "number", step: "any", title: label, "aria-label": label }));
     const select = choice("Scale", [["auto", "automatic"], ["range", "full range"], ["hand", "by hand"]], (value) => {
       const { low, high } = this.plot.scale ?? { low: -1, high: 1 };
       settings.set(name, value === "hand" ? `${low}..${high}` : value);
@@ -111,7 +87,7 @@ export class Panel {
     if (now_ms - this.#spoken_ms < SPOKEN_MS) return;
     this.#spoken_ms = now_ms;
     const axes = this.quantity.axes.filter(({ key }) => !own.off.has(key));
-    this.canvas.ariaLabel = spoken({ ...this.quantity, axes }, series, range, timeline);
+    this.canvas.setAttribute("aria-label", spoken({ ...this.quantity, axes }, series, range, timeline));
   }
 
   /** Whether there is anything to plot; says so if not. */
@@ -126,7 +102,7 @@ export class Panel {
 
   #paintKey({ key, onOff, texts }, { series, off, cursor_s, pin_s, period_s }) {
     const isOn = !off.has(key);
-    if (onOff.ariaPressed !== String(isOn)) onOff.ariaPressed = isOn;
+    press(onOff, isOn);
     const reach_s = Math.max(REACH_PX * this.plot.pixel_s, 2 * (period_s || 0));
     const at = (t_s) => (Number.isNaN(t_s) ? null : reading(series, key, t_s, reach_s, reach_s / this.plot.pixel_s));
     const words = isOn && !Number.isNaN(cursor_s) ? readingWords(at(cursor_s), at(pin_s), this.quantity.decimals) : ["", "", ""];

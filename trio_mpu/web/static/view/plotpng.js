@@ -1,6 +1,6 @@
 /* A plot as a picture: with a title, its time, and what the source was. */
 
-import { make } from "./panel.js";
+import { make } from "./elements.js";
 import { Plot } from "./plot.js";
 
 const WIDTH_PX = 1200;

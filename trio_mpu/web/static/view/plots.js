@@ -5,8 +5,9 @@
  *   2. Painting takes at most a third of the time: a slow machine paints less often, and is not late.
  *   3. Samples come in batches, but the paper runs evenly: live, the window goes by the page's clock, just behind them. */
 
+import { button, choice, make, press, write } from "./elements.js";
 import { Gestures } from "./gestures.js";
-import { Panel, button, choice, make, write } from "./panel.js";
+import { Panel } from "./panel.js";
 import { png } from "./plotpng.js";
 import { gapWords, spanWords, timeWords } from "./plotwords.js";
 import { QUANTITIES } from "./quantities.js";
@@ -21,9 +22,11 @@ const STEADY_MS = 45; // between paintings while nothing runs evenly
 const AFRESH_MS = 1000; // so soon is seen what came from the past
 const GAPS_MS = 250; // and a gap
 const GAP_PX = 5; // so close to a gap a cursor is in it
+const TAP_PX = 20; // so close to a pinned cursor a finger means it
 const EVEN_PX_S = 25; // a paper that runs slower looks even anyhow
 const LAG_S = 0.05; // behind the newest sample on average: batches come each 0.04 s
 const STRAY_S = 0.3; // of the paper from the samples, at most
+const RARE_S = 0.1; // between samples: the paper goes by them, from one to the next
 const HELP = "Arrow keys move in time, plus and minus zoom, Home and End show the oldest and the newest, Space pauses, "
   + "square brackets move a cursor, Enter pins it, M sets a mark, Escape removes the cursors.";
 
@@ -56,9 +59,14 @@ export class PlotsView {
         this.#hover = share;
         this.#repaint();
       },
-      pin: (t_s) => {
-        this.#cursor_s = t_s;
-        this.#do("pin");
+      pin: (t_s, isFinger) => {
+        const isAgain = Math.abs(t_s - this.#pin_s) < TAP_PX * this.#panels[0].plot.pixel_s;
+        // A finger does not hover: it sets the cursor, after that the second one, and takes both away at the first.
+        if (isFinger && isAgain) this.#do("clear");
+        else if (isFinger && Number.isNaN(this.#pin_s)) this.#pin_s = this.#cursor_s;
+        else if (!isFinger) this.#pin_s = t_s;
+        this.#cursor_s = isFinger && isAgain ? NaN : t_s;
+        this.#repaint();
       },
       select: (a_s, b_s, done) => {
         this.#selection = done || a_s === b_s ? null : [a_s, b_s];
@@ -101,10 +109,10 @@ export class PlotsView {
       this.#repaint();
     });
     this.#span.lastChild.hidden = true;
-    const apart = button("Each axis in a strip of its own", () => settings.set("apart", !settings.get("apart")), "apart");
+    const apart = button("Axes apart, each in a strip of its own", () => settings.set("apart", !settings.get("apart")), "apart");
     const time = choice("Times", [["clock", "clock"], ["relative", "relative"]], (value) => settings.set("relative", value === "relative"));
     const show = () => {
-      apart.ariaPressed = document.body.classList.toggle("plots-apart", settings.get("apart"));
+      press(apart, document.body.classList.toggle("plots-apart", settings.get("apart")));
       time.value = settings.get("relative") ? "relative" : "clock";
     };
     settings.on("apart", show);
@@ -190,7 +198,7 @@ export class PlotsView {
       const apart_s = ahead_s - this.#ahead_s;
       this.#ahead_s = Math.abs(apart_s) < STRAY_S ? this.#ahead_s + apart_s / 16 : ahead_s;
       const width_px = this.#panels[0].canvas.clientWidth;
-      this.#runs = apart_s > -STRAY_S && width_px / span_s > EVEN_PX_S;
+      this.#runs = apart_s > -STRAY_S && width_px / span_s > EVEN_PX_S && !(this.#page.state.period_s > RARE_S);
       if (this.#runs) to_s = Math.min(to_s, now_ms / 1000 + this.#ahead_s);
       if (asked_s === Infinity) {
         if (span_s > this.#all_s || span_s < this.#all_s * 0.9) this.#all_s = span_s * 1.02;
