@@ -11,7 +11,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from playwright.sync_api import expect
 
-from .windows import AXES, rows, standing
+from .windows import AXES, SPAN_S, rows, standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ def test_statistics_of_a_standing_window_are_those_of_its_samples(
     page = standing(visit(system), system.url)
     expect(page.locator("#statistics-of")).to_contain_text("from each sample")
     samples = rows(system.url, page)
-    expect(page.locator("#statistics-of")).to_contain_text(f"{len(samples)} samples in 2 s")
+    expect(page.locator("#statistics-of")).to_contain_text(f"{len(samples)} samples in {SPAN_S} s")
     for axis in AXES:
         values = [sample[axis] for sample in samples]
         wanted = {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .conftest import Visit
 
 AXES = ("ax", "ay", "az", "gx", "gy", "gz", "temp")
-SPAN_S = 2
+SPAN_S = 2.005  # around a sample: its ends are between samples, at 50 and at 100 Hz
 
 
 def standing(visited: Visit, url: str, span_s: float = SPAN_S) -> Page:

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { curlOf, fileName, historyUrl, refusalOf } from "../../trio_mpu/web/static/net/links.js";
+import { curlOf, fileName, historyUrl, probe } from "../../trio_mpu/web/static/net/links.js";
 import { response, server } from "./browser.mjs";
 
 const BASE = "http://board:3737/";
@@ -45,19 +45,19 @@ test("a window that reaches back beyond 1970 begins there: the server knows no e
 
 test("the reason of a refusal is the server's own, or that it does not answer", async () => {
   server(() => response(409, { status: "error", reason: "it needs 2 samples" }));
-  assert.equal(await refusalOf(BASE), "it needs 2 samples");
+  assert.deepEqual(await probe(BASE), { reason: "it needs 2 samples", leftOut: 0 });
   server(() => {
     throw new TypeError("Failed to fetch");
   });
-  assert.equal(await refusalOf(BASE), "the server does not answer");
+  assert.deepEqual(await probe(BASE), { reason: "the server does not answer", leftOut: 0 });
 });
 
 test("a file that can be had is not read to find that out", async () => {
   let signal;
   server((_url, options) => {
     ({ signal } = options);
-    return response(200, {});
+    return response(200, {}, { "Samples-Left-Out": "7" });
   });
-  assert.equal(await refusalOf(BASE), "");
+  assert.deepEqual(await probe(BASE), { reason: "", leftOut: 7 });
   assert.ok(signal.aborted);
 });

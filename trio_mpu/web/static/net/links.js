@@ -13,14 +13,16 @@ export function curlOf(url, name) {
   return `curl -f -o "${name}" "${url.replace(/[$`"\\]/g, (c) => `%${c.charCodeAt(0).toString(16)}`)}"`;
 }
 
-/** Why the server refuses an address, or "". A download that fails would not say it. */
-export async function refusalOf(url) {
+/** Whether the server has a file, which a download that fails would not say: { reason, leftOut }, the reason of a refusal
+ *  or "", and how many samples a format without gaps leaves out. */
+export async function probe(url) {
   const cut = new AbortController();
   try {
     const response = await fetch(url, { signal: cut.signal, cache: "no-store" });
-    return response.ok ? "" : (await answerOf(response)).reason;
+    const leftOut = Number(response.headers.get("Samples-Left-Out"));
+    return { reason: response.ok ? "" : (await answerOf(response)).reason, leftOut };
   } catch {
-    return UNANSWERED;
+    return { reason: UNANSWERED, leftOut: 0 };
   } finally {
     cut.abort();
   }

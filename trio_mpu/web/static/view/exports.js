@@ -2,7 +2,7 @@
 
 import { AXES } from "../model/axes.js";
 import { pointsOf, textOf } from "../model/shown.js";
-import { curlOf, fileName, historyUrl, refusalOf } from "../net/links.js";
+import { curlOf, fileName, historyUrl, probe } from "../net/links.js";
 import { make } from "./elements.js";
 import { show } from "./show.js";
 
@@ -22,6 +22,7 @@ const tell = (text) => show("export-note", text);
 
 export class ExportsView {
   #page;
+  #window = {}; // in Unix seconds: one that stands keeps them, while the wall clock is trimmed by microseconds
   #select = byId("export-what");
 
   constructor(page) {
@@ -70,7 +71,10 @@ export class ExportsView {
     const { range, timeline } = this.#page;
     const [what, kind] = this.#select.value.split(".");
     const [format, attitude] = kind.split("+");
-    const [from_s, to_s] = [timeline.wall_s(range.from_s), timeline.wall_s(range.to_s)];
+    if (range.version !== this.#window.version) {
+      this.#window = { version: range.version, from_s: timeline.wall_s(range.from_s), to_s: timeline.wall_s(range.to_s) };
+    }
+    const { from_s, to_s } = this.#window;
     const suffix = { klipper: "klipper.csv" }[format] ?? (what === "plot" ? `${format}.png` : format);
     const url = historyUrl(document.baseURI, { format, from_s, to_s, attitude });
     return { what, format, from_s, to_s, url, name: fileName(from_s, to_s - from_s, what, suffix) };
@@ -78,15 +82,17 @@ export class ExportsView {
 
   async #save(chosen) {
     let { url, name } = chosen;
+    let leftOut = 0;
     if (chosen.what === "samples") {
       tell("Asking the server…");
-      const reason = await refusalOf(url);
-      if (reason) throw new Error(`Not saved: ${reason}.`);
+      const answer = await probe(url);
+      if (answer.reason) throw new Error(`Not saved: ${answer.reason}.`);
+      ({ leftOut } = answer);
     } else {
       url = URL.createObjectURL(await this.#blob(chosen));
       setTimeout(() => URL.revokeObjectURL(url), FORGET_MS);
     }
-    tell("");
+    tell(leftOut > 0 ? `${leftOut.toLocaleString("en")} samples before the newest gap are left out: this format has no gaps.` : "");
     make("a", { href: url, download: name }).click();
   }
 

@@ -65,7 +65,7 @@ export class StatisticsView {
       show(`${key}-${column}`, Number.isNaN(value) ? "–" : format(value, decimals + 1, false));
     }));
     show("statistics-of", n > 0 ? `${n.toLocaleString("en")} samples in ${Number(span_s.toPrecision(4))} s, ${how}` : "no samples");
-    const cure = live ? ": pause for the rest" : n > MAX_SAMPLES ? ": zoom in for the rest" : "";
+    const cure = n > MAX_SAMPLES ? ": zoom in for the rest" : live ? ": pause for the rest" : "";
     show("statistics-note", n > 0 && Number.isNaN(rows[0].rms) ? `– only means are known of some of this time${cure}` : "");
   }
 }
