@@ -87,3 +87,17 @@ def test_a_board_out_of_sight_is_not_drawn(system: System, visit: Open) -> None:
     assert page.text("yaw") == "\N{EN DASH}"
     page.page.locator("#attitude").scroll_into_view_if_needed()
     expect(page.page.locator("#yaw")).to_have_text("+30.0")
+
+
+def test_a_paused_page_shows_how_the_board_lay(system: System, visit: Open) -> None:
+    """At the end of the window on screen, where there is an attitude in it."""
+    page = visit(system, prepare=saying(turned(30)), viewport=TALL)
+    expect(page.page.locator("#yaw")).to_have_text("+30.0")
+    page.page.get_by_role("button", name="Pause").click()
+    page.page.locator("#reset-yaw").click()
+    expect(page.page.locator("#yaw")).to_have_text("0.0")
+    plot = page.page.locator("#chart-attitude canvas").first
+    plot.focus()
+    for _ in range(30):
+        plot.press("Shift+ArrowLeft")
+    expect(page.page.locator("#trust")).to_have_text("No attitude was stored for this time.")

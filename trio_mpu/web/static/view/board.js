@@ -1,5 +1,5 @@
 /* The board: how it lies, as a picture and in angles, and how far that can be trusted. While the page is paused, how it lay
- * at the right edge of the plots. */
+ * at the end of the plots. */
 
 import { Motion } from "../model/motion.js";
 import { anglesOf, ofAngles, resetYaw, turn } from "../model/quaternion.js";
@@ -12,6 +12,7 @@ export const SETTINGS = { yaw0: 0 };
 
 const LABEL_MS = 5000; // a label that changes more often can't be listened to
 const LINGER_MS = 2000; // what is wrong with a single sample stays long enough to be read
+const BINS = 100; // of a window that stands still: so near to its end the board is shown
 const LEAST_HZ = 10; // below, the producer calculates no attitude
 const [WIDTH, HEIGHT, MIDDLE] = [4.6, 4.4, 0.44]; // of the picture in the scene's lengths, and where its middle is
 const [GROUND, RADIUS, LETTERS] = [-1, 1.7, 2]; // the ring's height and radius, and where N, E, S, W stand
@@ -66,7 +67,7 @@ export class BoardView {
     if (range.live) return this.#event?.attitude ? this.#motion.at(now_ms / 1000) : null;
     const [roll, pitch, yaw] = ["roll", "pitch", "yaw"].map((axis) => {
       let newest = NaN;
-      series.each(axis, range.to_s - 1, range.to_s, 1, (_t0, _t1, _first, _least, _greatest, last) => (newest = last));
+      series.each(axis, range.from_s, range.to_s, BINS, (_t0, _t1, _first, _least, _greatest, last) => (newest = last));
       return newest;
     });
     return Number.isNaN(roll + pitch + yaw) ? null : ofAngles({ roll, pitch, yaw });
