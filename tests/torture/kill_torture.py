@@ -117,7 +117,8 @@ async def produce(ring: str) -> None:
         return ConsistentDevice()
 
     vars(producer_run).update(open_device=open_device)
-    await run_producer(ProducerSettings(ring=ring, capacity=CAPACITY))
+    # Loading the attitude's library would take longer than most of these producers live.
+    await run_producer(ProducerSettings(ring=ring, capacity=CAPACITY, attitude="off"))
 
 
 async def serve(ring: str, port: int) -> None:
