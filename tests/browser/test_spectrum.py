@@ -180,8 +180,9 @@ def test_a_reference_survives_a_reload_until_it_is_removed(system: System, visit
     expect(page.page.locator("#sp-reference")).to_have_text("")
     page.page.click("#sp-keep")
     expect(page.page.locator("#sp-reference")).to_contain_text("Reference of")
-    script.said.append("".join(swinging(range(3000, 4500), tone_g=0)))
     page.page.reload()
+    script.said.append("".join(swinging(range(3000, 4500), tone_g=0)))
+    page.page.locator("#spectrum-canvas").scroll_into_view_if_needed()
     eventually(lambda: "averaged" in page.text("sp-words"), "it is open again, as the address says")
     expect(page.page.locator("#sp-reference")).to_contain_text("Reference of")
     assert peaks(page) == []
