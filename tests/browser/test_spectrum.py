@@ -131,7 +131,8 @@ def test_the_preset_for_printers_gives_klippers_numbers(system: System, visit: O
     page.page.check("#sp-printer")
     page.page.uncheck("#sp-db")
     eventually(lambda: "kaiser window" in page.text("sp-words"), "the preset is in force")
-    x = np.float32([float(event.partition('"ax": ')[2].partition(",")[0]) for event in events])
+    values = [float(event.partition('"ax": ')[2].partition(",")[0]) for event in events]
+    x = np.array(values, dtype=np.float32)
     width_hz, density = klipper(x.astype(np.float64))
     expect(page.page.locator("#sp-unit")).to_have_text("(mm/s²)²/Hz")
     page.page.focus("#spectrum-canvas")
