@@ -8,6 +8,7 @@ right-handed, in degrees. Formulas: J. Diebel, "Representing Attitude", 2006, se
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from trio_mpu.record import Record
@@ -48,35 +49,33 @@ def attitude_of(record: Record) -> Attitude | None:
     return Attitude(q, math.degrees(roll), math.degrees(pitch), math.degrees(yaw), linear)
 
 
-def attitude_json(record: Record, names: Sequence[str], factor: float, digits: int) -> str:
+def attitude_json(record: Record, names: tuple[str, ...], factor: float, digits: int) -> str:
     """Return the attitude's key and object, after a comma; empty if there is none.
 
-    The acceleration is multiplied by the `factor` and has these `names`; `digits` are those of the
-    quaternion.
+    The acceleration is multiplied by the `factor` and has the first three of these `names`; `digits` are
+    those of the quaternion.
     """
     attitude = attitude_of(record)
-    if attitude is None:
-        return ""
-    q = ",".join([f"{value:.{digits}g}" for value in attitude.q])
-    x, y, z = attitude.linear
-    return (
-        f',"attitude":{{"q":[{q}],"roll":{attitude.roll:.7g},"pitch":{attitude.pitch:.7g},'
-        f'"yaw":{attitude.yaw:.7g},"linear":{{"{names[0]}":{x * factor:.7g},'
-        f'"{names[1]}":{y * factor:.7g},"{names[2]}":{z * factor:.7g}}}}}'
-    )
+    return "" if attitude is None else _json(names[:3], digits) % _numbers(attitude, factor)
+
+
+@lru_cache(maxsize=4)  # g or m/s², in events and in rows
+def _json(names: tuple[str, ...], digits: int) -> str:
+    q = ",".join([f"%.{digits}g"] * 4)
+    angles = ",".join(f'"{name}":%.7g' for name in ANGLES)
+    linear = ",".join(f'"{name}":%.7g' for name in names)
+    return f',"attitude":{{"q":[{q}],{angles},"linear":{{{linear}}}}}'
+
+
+def _numbers(attitude: Attitude, factor: float) -> tuple[float, ...]:
+    q, roll, pitch, yaw, (x, y, z) = attitude
+    return (*q, roll, pitch, yaw, x * factor, y * factor, z * factor)
 
 
 def attitude_csv(record: Record, factor: float) -> str:
     """Return the attitude as cells of CSV, after a comma; they are empty if there is none."""
     attitude = attitude_of(record)
-    if attitude is None:
-        return "," * CELLS
-    q = ",".join([f"{value:.9g}" for value in attitude.q])
-    x, y, z = attitude.linear
-    return (
-        f",{q},{attitude.roll:.7g},{attitude.pitch:.7g},{attitude.yaw:.7g},"
-        f"{x * factor:.7g},{y * factor:.7g},{z * factor:.7g}"
-    )
+    return "," * CELLS if attitude is None else _CSV % _numbers(attitude, factor)
 
 
 def attitude_columns(names: Sequence[str]) -> tuple[str, ...]:
@@ -85,3 +84,4 @@ def attitude_columns(names: Sequence[str]) -> tuple[str, ...]:
 
 
 CELLS: Final = len(attitude_columns("xyz"))
+_CSV: Final = ",%.9g" * 4 + ",%.7g" * (CELLS - 4)
