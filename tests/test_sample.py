@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.helpers.fake_devices import one_line
 from trio_mpu.device import MAX_TEXT_BYTES, parse_text
 from trio_mpu.errors import DeviceError, NoSampleYet
-from trio_mpu.sample import AXES, Sample, checked
+from trio_mpu.sample import AXES, NO_ATTITUDE, Sample, checked
 
 TEXT = (
     "IRQ count: 0\n 0.195, 0.023, 0.906, [g]\n-5.844,-0.473, 0.495, [dps]\n26.101, [°C]\n"
@@ -75,7 +75,7 @@ def test_line_ends_the_count_and_the_temperatures_column_may_differ(text: bytes)
 )
 def test_negative_and_wide_values_are_parsed(values: tuple[float, ...]) -> None:
     """Numbers may be as wide as the chip's widest ranges make them."""
-    assert parse_text(text_of(values), 1) == Sample._make((1, *values, 0, 0, *(0.0,) * 4))
+    assert parse_text(text_of(values), 1) == Sample._make((1, *values, 0, 0, *NO_ATTITUDE))
 
 
 thousandths = {"a": (-16_000, 16_000), "g": (-2_000_000, 2_000_000), "t": (-78_000, 133_000)}
@@ -87,7 +87,7 @@ def test_every_value_that_the_driver_can_write_comes_back(
 ) -> None:
     """Parsing is the inverse of the driver's printf, for three decimals."""
     values = tuple(number / 1000 for number in numbers)
-    assert parse_text(text_of(values, irqs), 0) == Sample._make((0, *values, 0, 0, *(0.0,) * 4))
+    assert parse_text(text_of(values, irqs), 0) == Sample._make((0, *values, 0, 0, *NO_ATTITUDE))
 
 
 @pytest.mark.parametrize("text", [NOT_YET, NOT_YET[:-1], NOT_YET.replace(b"\n", b"\r\n")])

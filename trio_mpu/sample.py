@@ -40,6 +40,7 @@ class Flag(IntFlag):
     ATTITUDE_GAP = 2048  # the attitude has just been carried over readings that nobody knows
 
 
+NO_ATTITUDE: Final = (0.0, 0.0, 0.0, 0.0)
 # What is said of an attitude. Another filter says it anew, as does a replay.
 ATTITUDE_FLAGS: Final = int(Flag.ATTITUDE_SETTLING | Flag.ATTITUDE_BIAS | Flag.ATTITUDE_GAP)
 

@@ -16,7 +16,7 @@ from tests.importing import logs
 from tests.importing.cases import NAMED
 from tests.importing.logs import motion
 from trio_mpu.__main__ import import_, run
-from trio_mpu.sample import AXES, Flag, Sample
+from trio_mpu.sample import AXES, NO_ATTITUDE, Flag, Sample
 
 FORMS: Final = {
     "named": (logs.generic(), NAMED.split()),
@@ -58,7 +58,7 @@ def sample_of(row: dict[str, str]) -> Sample:
     flags = int(Flag.DEVICE_GAP) if row["flags"] == "device_gap" else 0
     assert row["flags"] in ("", "device_gap")
     values = [float(row[axis]) for axis in AXES]
-    return Sample._make((int(row["t_ns"]), *values, flags, int(row["lost"]), *(0.0,) * 4))
+    return Sample._make((int(row["t_ns"]), *values, flags, int(row["lost"]), *NO_ATTITUDE))
 
 
 def check(rows: list[Sample], edits: int, *, has_times: bool = True) -> None:

@@ -37,7 +37,7 @@ from trio_mpu import lifecycle
 from trio_mpu.errors import StoreError
 from trio_mpu.record import Record
 from trio_mpu.ring import RingReader, RingWriter
-from trio_mpu.sample import Sample
+from trio_mpu.sample import NO_ATTITUDE, Sample
 from trio_mpu.settings import RecordSettings
 from trio_mpu.shm.segment import remove
 from trio_mpu.store import database, keep, recorder, writer
@@ -133,7 +133,7 @@ async def _fill(ring_writer: RingWriter, log: Path, upto: int) -> None:
 def _sample(seq: int) -> Sample:
     dice = random.Random(seq)
     values = [dice.uniform(-1, 1) for _ in range(7)]
-    return Sample._make((_BEGUN_NS + seq * PERIOD_NS, *values, 0, 0))
+    return Sample._make((_BEGUN_NS + seq * PERIOD_NS, *values, 0, 0, *NO_ATTITUDE))
 
 
 _BEGUN_NS: Final = time.monotonic_ns()

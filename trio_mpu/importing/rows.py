@@ -10,7 +10,7 @@ from trio_mpu.errors import DeviceError, ImportRefused
 from trio_mpu.importing.clocks import Clock
 from trio_mpu.importing.layout import Layout, is_comment
 from trio_mpu.importing.plan import Plan, Quantity, Unit
-from trio_mpu.sample import AXES, MAX_ACCEL_G, Sample, checked
+from trio_mpu.sample import AXES, MAX_ACCEL_G, NO_ATTITUDE, Sample, checked
 from trio_mpu.sensors.replay.numbers import number, shown
 from trio_mpu.sensors.replay.rows import Line
 
@@ -93,7 +93,7 @@ class Reader:
         except DeviceError as error:
             return Refused(line, "value", str(error))
         try:
-            checked(Sample._make((t_ns, *values, 0, 0, *(0.0,) * 4)))
+            checked(Sample._make((t_ns, *values, 0, 0, *NO_ATTITUDE)))
         except DeviceError as error:
             length_g = math.hypot(*values[:3])
             beyond = length_g if max(map(abs, values[:3])) > MAX_ACCEL_G else None

@@ -19,7 +19,7 @@ from trio_mpu.importing.plan import Plan, lacking, plan_of
 from trio_mpu.importing.presets import PRESETS
 from trio_mpu.importing.timeline import gaps_of, period_ns
 from trio_mpu.record import Record
-from trio_mpu.sample import Flag, Sample
+from trio_mpu.sample import NO_ATTITUDE, Flag, Sample
 from trio_mpu.sensors.replay.numbers import shown
 from trio_mpu.settings import ImportSettings
 
@@ -114,7 +114,7 @@ def _rows(
     for row, t_ns in enumerate(log.timeline.times_ns):
         flags = Flag.DEVICE_GAP if row in gaps else 0
         measured = values[row * 7 : row * 7 + 7]
-        sample = Sample._make((t_ns, *measured, int(flags), gaps.get(row, 0), *(0.0,) * 4))
+        sample = Sample._make((t_ns, *measured, int(flags), gaps.get(row, 0), *NO_ATTITUDE))
         record = Record.of(row + 1, t_ns + offset_ns, sample)
         yield f"{row_csv(record, origin)}\n"
 
