@@ -1,20 +1,19 @@
-/* The plots: the toolbar with the window of time, and a panel for each quantity; one cursor for all of them.
+/* The plots: a panel for each quantity, with one window of time and one cursor for all of them.
  *
  * Rules
  *   1. What is not on screen, or has not changed, is not painted.
  *   2. Painting takes at most a third of the time: a slow machine paints less often, and is not late.
  *   3. Samples come in batches, but the paper runs evenly: live, the window goes by the page's clock, just behind them. */
 
-import { button, choice, make, press, write } from "./elements.js";
 import { Gestures } from "./gestures.js";
 import { Panel } from "./panel.js";
 import { png } from "./plotpng.js";
 import { gapWords, spanWords, timeWords } from "./plotwords.js";
 import { QUANTITIES } from "./quantities.js";
+import { Toolbar } from "./toolbar.js";
 
 export const SETTINGS = { off: "", apart: false, relative: false, ...Object.fromEntries(QUANTITIES.map(({ id }) => [`scale-${id}`, "auto"])) };
 
-const SPANS = [[1], [5], [10], [30], [60], [300], [1800], [10800], [86400, "1 day"], [2592000, "1 month"], [Infinity]];
 const FRAME_MS = 15; // less than a frame at 60 Hz
 const MOST_MS = 250;
 const SHARE = 3; // see rule 2
@@ -27,8 +26,6 @@ const EVEN_PX_S = 25; // a paper that runs slower looks even anyhow
 const LAG_S = 0.05; // behind the newest sample on average: batches come each 0.04 s
 const STRAY_S = 0.3; // of the paper from the samples, at most
 const RARE_S = 0.1; // between samples: the paper goes by them, from one to the next
-const HELP = "Arrow keys move in time, plus and minus zoom, Home and End show the oldest and the newest, Space pauses, "
-  + "square brackets move a cursor, Enter pins it, M sets a mark, Escape removes the cursors.";
 
 export class PlotsView {
   #page;
@@ -44,15 +41,15 @@ export class PlotsView {
   #gaps = [];
   #gaps_ms = -Infinity;
   #afresh_ms = -Infinity;
-  #painted = "";
+  #painted = ""; // what of the scene tells it from another, and its span:
+  #span_s = NaN;
   #cost_ms = 0;
-  #live = button("Pause, or go back to live", () => this.#do("toggle"));
-  #note = make("p", { id: "plots-note" });
-  #span;
+  #toolbar;
+  #width_px = 1; // of a plot
 
   constructor(page) {
     this.#page = page;
-    this.#buildToolbar();
+    this.#toolbar = new Toolbar(page, (name, number) => this.#do(name, number));
     this.#panels = QUANTITIES.map((quantity) => new Panel(page, quantity));
     const act = {
       point: (share) => {
@@ -60,7 +57,7 @@ export class PlotsView {
         this.#repaint();
       },
       pin: (t_s, isFinger) => {
-        const isAgain = Math.abs(t_s - this.#pin_s) < TAP_PX * this.#panels[0].plot.pixel_s;
+        const isAgain = Math.abs(t_s - this.#pin_s) < TAP_PX * this.#pixel_s;
         // A finger does not hover: it sets the cursor, after that the second one, and takes both away at the first.
         if (isFinger && isAgain) this.#do("clear");
         else if (isFinger && Number.isNaN(this.#pin_s)) this.#pin_s = this.#cursor_s;
@@ -83,6 +80,7 @@ export class PlotsView {
     });
     const sized = new ResizeObserver((entries) => {
       for (const { target } of entries) of(target).plot.restyle();
+      this.#width_px = this.#panels[0].canvas.clientWidth;
       this.#repaint();
       this.paint(performance.now()); // immediately: a canvas that was resized is blank
     });
@@ -98,30 +96,6 @@ export class PlotsView {
     };
     for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", restyle);
     for (const name of Object.keys(SETTINGS)) page.settings.on(name, () => this.#repaint());
-  }
-
-  #buildToolbar() {
-    const { range, settings } = this.#page;
-    this.#live.id = "plots-live";
-    this.#span = choice("Window", [...SPANS.map(([s, text]) => [s, text ?? spanWords(s)]), ["other", ""]], (value) => {
-      settings.set("span", Number(value));
-      range.setSpan(Number(value)); // also when the setting is the same and the window was zoomed
-      this.#repaint();
-    });
-    this.#span.lastChild.hidden = true;
-    const apart = button("Axes apart, each in a strip of its own", () => settings.set("apart", !settings.get("apart")), "apart");
-    const time = choice("Times", [["clock", "clock"], ["relative", "relative"]], (value) => settings.set("relative", value === "relative"));
-    const show = () => {
-      press(apart, document.body.classList.toggle("plots-apart", settings.get("apart")));
-      time.value = settings.get("relative") ? "relative" : "clock";
-    };
-    settings.on("apart", show);
-    settings.on("relative", show);
-    show();
-    const zooms = [["Zoom out", 2, "−"], ["Zoom in", 0.5, "+"]].map(([label, factor, text]) => button(label, () => this.#do("zoom", factor), text));
-    for (const zoom of zooms) zoom.className = "zoom";
-    document.getElementById("toolbar").append(this.#live, this.#span, ...zooms, time, apart, this.#note,
-      make("p", { id: "plots-help", hidden: true }, HELP));
   }
 
   /** Does what the user wants, by the names of gestures.js. */
@@ -142,7 +116,7 @@ export class PlotsView {
       },
       step: () => {
         this.#hover = NaN;
-        const step_s = Math.max(this.#panels[0].plot.pixel_s, state.period_s || 0);
+        const step_s = Math.max(this.#pixel_s, state.period_s || 0);
         this.#cursor_s = Math.min(range.to_s, Math.max(range.from_s, at_s + number * step_s));
       },
     })[name]();
@@ -153,6 +127,11 @@ export class PlotsView {
   #repaint() {
     this.#painted = "";
     this.#page.wake();
+  }
+
+  /** The length of a pixel. */
+  get #pixel_s() {
+    return this.#page.range.span_s / this.#width_px;
   }
 
   /** The cursor's time; NaN when there is none. */
@@ -173,16 +152,16 @@ export class PlotsView {
     if (Number.isNaN(range.to_s)) return;
     const begin_ms = performance.now();
     const late = now_ms - this.#afresh_ms > AFRESH_MS;
-    const fresh = !range.live || late;
     const window = this.#window(now_ms);
+    const fresh = !range.live || late || window.span_s !== this.#span_s;
     const painted = `${window.from_s} ${window.span_s} ${range.live} ${marks.version}`;
     if (this.#runs) this.#page.wake();
     if (painted === this.#painted && !late) return;
     this.#painted = painted;
+    this.#span_s = window.span_s;
     if (fresh) this.#afresh_ms = now_ms;
-    this.#paintToolbar();
     const scene = this.#scene(window, now_ms, fresh);
-    this.#paintNote(scene);
+    this.#toolbar.paint(range, this.#note(scene));
     for (const panel of this.#panels) if (panel.isSeen) panel.paint(scene, now_ms);
     // What the browser then does to fill in what was drawn counts too.
     setTimeout(() => (this.#cost_ms += (performance.now() - begin_ms - this.#cost_ms) / 8));
@@ -191,14 +170,14 @@ export class PlotsView {
   /** The window to paint: the range's, but even (rule 3) and, when it has everything, growing in steps. */
   #window(now_ms) {
     let { live, to_s, span_s, asked_s } = this.#page.range;
+    if (asked_s < Infinity) span_s = asked_s; // to the last digit: else all would be drawn anew
     this.#runs = false;
     if (live) {
       this.#zero_s = to_s;
       const ahead_s = to_s - now_ms / 1000 - LAG_S;
       const apart_s = ahead_s - this.#ahead_s;
       this.#ahead_s = Math.abs(apart_s) < STRAY_S ? this.#ahead_s + apart_s / 16 : ahead_s;
-      const width_px = this.#panels[0].canvas.clientWidth;
-      this.#runs = apart_s > -STRAY_S && width_px / span_s > EVEN_PX_S && !(this.#page.state.period_s > RARE_S);
+      this.#runs = apart_s > -STRAY_S && this.#width_px / span_s > EVEN_PX_S && !(this.#page.state.period_s > RARE_S);
       if (this.#runs) to_s = Math.min(to_s, now_ms / 1000 + this.#ahead_s);
       if (asked_s === Infinity) {
         if (span_s > this.#all_s || span_s < this.#all_s * 0.9) this.#all_s = span_s * 1.02;
@@ -224,30 +203,15 @@ export class PlotsView {
     };
   }
 
-  #paintToolbar() {
-    const { live, asked_s, span_s } = this.#page.range;
-    write(this.#live, live ? "Pause" : "Live");
-    this.#live.classList.toggle("away", !live);
-    const [known] = SPANS.find(([s]) => s === asked_s || Math.abs(s - span_s) < s * 1e-6) ?? [];
-    if (!known) write(this.#span.lastChild, spanWords(span_s));
-    const value = String(known ?? "other");
-    if (this.#span.value !== value) this.#span.value = value;
-  }
-
   /** The cursors' times, and the gap that one is in. */
-  #paintNote({ gaps, timeline, cursor_s, pin_s }) {
-    const reach_s = GAP_PX * this.#panels[0].plot.pixel_s;
+  #note({ gaps, timeline, cursor_s, pin_s }) {
+    const reach_s = GAP_PX * this.#pixel_s;
     const gap = gaps.find(({ t_s, before_s }) => cursor_s > Math.min(t_s, before_s || t_s) - reach_s && cursor_s < t_s + reach_s);
     const words = [];
     if (!Number.isNaN(cursor_s)) words.push(timeWords(timeline.wall_s(cursor_s)));
     if (!Number.isNaN(pin_s) && cursor_s !== pin_s) words.push(`Δ ${spanWords(cursor_s - pin_s)}`);
     if (gap) words.push(gapWords(gap, timeline));
-    write(this.#note, words.join(" · "));
-  }
-
-  /** NaN while there is no cursor. */
-  get cursor_s() {
-    return this.#cursor_s;
+    return words.join(" · ");
   }
 
   /** The plot of a quantity ("acceleration", …) as it is on screen → Promise of a PNG as Blob. */
