@@ -94,13 +94,15 @@ test("stretches that are too short for a segment are left out, and counted", () 
   assert.deepEqual({ leftOut, stretches, gaps }, { leftOut: 100, stretches: 1, gaps: 1 });
 });
 
-test("a stretch at another rate than the newest is left out, and counted", () => {
-  const slow = Array.from({ length: 2000 }, (_, i) => 4000 + i / 500);
-  const samples = samplesAt([...slow, ...times(8000, 1000)], [[TONE_HZ, 0.1]]);
-  const result = spectrum(samples, { length: 512 });
-  assertOneTone(result);
-  assert.equal(result.leftOut, 2000);
-  assert.ok(near(result.fs_hz, 1000, 1e-9));
+test("stretches at another rate than the newest are left out, and counted", () => {
+  for (const [hz, n] of [[500, 2000], [800, 4000], [970, 9000]]) {
+    const before = Array.from({ length: n }, (_, i) => 4980 + i / hz);
+    const samples = samplesAt([...before, ...times(8000, 1000)], [[TONE_HZ, 0.1]]);
+    const result = spectrum(samples, { length: 512 });
+    assertOneTone(result);
+    assert.equal(result.leftOut, n);
+    assert.ok(near(result.fs_hz, 1000, 1e-9));
+  }
 });
 
 test("too few samples give no segment, and no error", () => {
@@ -167,8 +169,8 @@ test("up to five peaks, the highest first, and none of noise", () => {
 });
 
 test("two tones near each other keep their heights", () => {
-  const { peaks } = spectrum(samplesAt(times(10_000, 1000), [[100, 0.1], [108, 0.05]]), { length: 1024 });
+  const { peaks } = spectrum(samplesAt(times(10_000, 1000), [[100, 0.1], [104.2, 0.05]]), { length: 1024 });
   assert.equal(peaks.length, 2);
-  assert.ok(near(peaks[0].height_g, 0.1, 0.01));
-  assert.ok(near(peaks[1].height_g, 0.05, 0.02));
+  assert.ok(near(peaks[0].height_g, 0.1, 0.01), `${peaks[0].height_g}`);
+  assert.ok(near(peaks[1].height_g, 0.05, 0.02), `${peaks[1].height_g}`);
 });

@@ -105,6 +105,7 @@ test("a scale stays while the values fit, and is round", () => {
   assert.deepEqual(limitsOf([-85, -17], true, [-90, -10]), [-90, -10]);
   assert.deepEqual(limitsOf([-95, -15], true, [-90, -10]).map((db) => db + 0), [-100, 0]);
   assert.deepEqual(limitsOf([-300, -21], true, null), [-130, -10]);
+  assert.deepEqual(limitsOf([-125, -21], true, [-90, -10]), [-130, -10]);
   assert.deepEqual(limitsOf([0, 0.0018], false, null), [0, 0.002]);
   assert.deepEqual(limitsOf([0, 0.0012], false, [0, 0.002]), [0, 0.002]);
   assert.deepEqual(limitsOf([0, 0.0005], false, [0, 0.002]), [0, 0.0006]);

@@ -6,9 +6,9 @@ const FROM_HZ = 10; // the band of ISO 20816-1 and ISO 10816-1
 const TO_HZ = 1000;
 
 /** The top of the band; NaN without one, and where bins are so wide that gravity leaks into it. */
-export function bandTo_hz({ fs_hz, segments, bin_hz }) {
+export function bandTo_hz({ fs_hz, bin_hz }) {
   const top_hz = Math.min(TO_HZ, fs_hz / 2);
-  return segments > 0 && top_hz > FROM_HZ && bin_hz <= FROM_HZ / 4 ? top_hz : NaN;
+  return top_hz > FROM_HZ && bin_hz <= FROM_HZ / 4 ? top_hz : NaN;
 }
 
 /** The RMS velocity in the band, in mm/s: √(Σ PSD·Δf / (2πf)²). Bins at its ends count by what lies in it. */

@@ -121,7 +121,6 @@ export class WaterfallView {
     g.drawImage(this.#sheet, frame.left, frame.top, frame.right - frame.left, frame.bottom - frame.top);
     const [low, high] = limits.map((db) => figure(Math.round(db), 3));
     show("wf-words", `Dark blue is ${low} dB, yellow ${high} dB of 1 g²/Hz; blank is a gap, or no samples`);
-    this.#canvas.ariaLabel ??= "Waterfall: spectra over time, newest on top";
     show("wf-cursor", this.#cursor ? this.#read(g, frame, ink, ring) : "");
   }
 
