@@ -1,7 +1,7 @@
-"""How smoothly the live page runs, what it takes from the network and keeps in memory, and how soon it shows something.
+"""How smoothly the live page runs, what it takes from the network, and what it keeps in memory.
 
 In headless Chromium without a graphics card; a slower computer is imitated by Chromium's own CPU
-throttling. `page_cost` is about the CPU of all of the browser's processes. Needs `chromium` on the
+throttling. `page_cost` is about the CPU of all of the browser's processes, `page_load` about the page's files. Needs `chromium` on the
 path and playwright.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser
 
-from benchmarks.page_rig import SETTLE_S, Opened, chromium, opened, system
+from benchmarks.page_rig import SETTLE_S, Opened, chromium, median, opened, static, system
 from benchmarks.table import Row, announce, number, show
 
 THROTTLES: Final = (1, 4, 6)
@@ -26,8 +26,6 @@ PARTS: Final = {
     "spectrum": ("spectrum", "#spectrum=1"),
     "waterfall": ("waterfall", "#waterfall=1"),
 }
-ADDED_MS: Final = (0, 5, 20)
-PATIENCE_S: Final = 30.0
 
 WATCH_FRAMES: Final = """
 window.frames_ms = [];
@@ -43,14 +41,6 @@ new PerformanceObserver((list) => {
   for (const { duration } of list.getEntries()) long_ms.push(duration);
 }).observe({ entryTypes: ["longtask"] });
 """
-WATCH_FIRST: Final = """
-const watch = new MutationObserver(() => {
-  if (!/[0-9]/.test(document.getElementById("value-ax")?.textContent ?? "")) return;
-  window.first_ms = performance.now();
-  watch.disconnect();
-});
-watch.observe(document, { childList: true, characterData: true, subtree: true });
-"""
 
 
 # -- frames ---------------------------------------------------------------------------------------
@@ -58,9 +48,9 @@ watch.observe(document, { childList: true, characterData: true, subtree: true })
 
 def frames(browser: Browser, options: Namespace) -> None:
     """Print how evenly frames come at FULL_HZ, on a fast computer and on slower ones."""
-    index = (_static(options.tree) / "index.html").read_text()
+    index = (static(options.tree) / "index.html").read_text()
     rows = {
-        f"{part}, CPU / {throttle}": _median(
+        f"{part}, CPU / {throttle}": median(
             [_frames(browser, options, (ident, setting), throttle) for _ in range(options.runs)]
         )
         for part, (ident, setting) in PARTS.items()
@@ -112,7 +102,7 @@ def _frames(browser: Browser, options: Namespace, part: tuple[str, str], throttl
 def traffic(browser: Browser, options: Namespace) -> None:
     """Print what an open page receives a second, at each rate of samples."""
     rows = {
-        f"{rate_hz:,} Hz": _median(
+        f"{rate_hz:,} Hz": median(
             [_traffic(browser, options, rate_hz) for _ in range(options.runs)]
         )
         for rate_hz in RATES_HZ
@@ -151,38 +141,6 @@ def _counted(page: Opened, event: str, size: str) -> Callable[[], int]:
     return lambda: total
 
 
-def weight(browser: Browser, options: Namespace) -> None:
-    """Print how large the page is, as files and on the way to a browser that has none of them."""
-    with system(options.tree, 100) as url, opened(browser) as page:
-        urls: dict[str, str] = {}
-        sizes: dict[str, int] = {}
-        page.on(
-            "Network.requestWillBeSent",
-            lambda e: urls.update({e["requestId"]: e["request"]["url"]}),
-        )
-        page.on(
-            "Network.loadingFinished",
-            lambda e: sizes.update({e["requestId"]: e["encodedDataLength"]}),
-        )
-        page.page.goto(url)
-        page.wait(SETTLE_S / 2)
-    files = [key for key, address in urls.items() if address == url or "/static/" in address]
-    files_here = (path for path in _static(options.tree).rglob("*") if path.is_file())
-    disk = sum(path.stat().st_size for path in files_here)
-    row = {
-        "requests": float(len(files)),
-        "disk": float(disk),
-        "wire": float(sum(sizes.get(key, 0) for key in files)),
-    }
-    print("\nThe page's files; on the way with the heads of the answers\n")
-    show(
-        {"page": row},
-        ("requests", number("requests", ".0f")),
-        ("kB on the disk", number("disk", ".1f", 1e-3)),
-        ("kB on the way", number("wire", ".1f", 1e-3)),
-    )
-
-
 # -- memory ---------------------------------------------------------------------------------------
 
 
@@ -215,55 +173,13 @@ def _kept(page: Opened) -> Row:
     }
 
 
-# -- the first sample -----------------------------------------------------------------------------
-
-
-def first(browser: Browser, options: Namespace) -> None:
-    """Print how soon after the navigation the first figure is there."""
-    rows: dict[str, Row] = {}
-    with system(options.tree, 100) as url:
-        for added_ms in ADDED_MS:
-            runs = [_first(browser, url, added_ms) for _ in range(options.runs * 3)]
-            rows[f"+ {added_ms} ms a request"] = _median(runs)
-    print(
-        "\nFrom the navigation to the first figure on screen, ms; the browser delays each request\n"
-    )
-    show(rows, ("first visit", number("cold", ".0f")), ("again", number("warm", ".0f")))
-
-
-def _first(browser: Browser, url: str, added_ms: float) -> Row:
-    with opened(browser) as page:
-        page.page.add_init_script(WATCH_FIRST)
-        slow = {"latency": added_ms, "downloadThroughput": -1, "uploadThroughput": -1}
-        page.ask("Network.emulateNetworkConditions", offline=False, **slow)
-        return {"cold": _first_ms(page, url), "warm": _first_ms(page, url)}
-
-
-def _first_ms(page: Opened, url: str) -> float:
-    page.page.goto(url)
-    page.page.wait_for_function("() => window.first_ms", timeout=PATIENCE_S * 1000)
-    first_ms = float(page.page.evaluate("() => window.first_ms"))
-    page.page.goto("about:blank")
-    return first_ms
-
-
 # -- all of it ------------------------------------------------------------------------------------
 
 TABLES: Final[dict[str, Callable[[Browser, Namespace], None]]] = {
-    "weight": weight,
-    "first": first,
     "traffic": traffic,
     "frames": frames,
     "memory": memory,
 }
-
-
-def _static(tree: Path) -> Path:
-    return tree / "trio_mpu" / "web" / "static"
-
-
-def _median(runs: list[Row]) -> Row:
-    return {key: statistics.median([row[key] for row in runs]) for key in runs[0]}
 
 
 def _heading(text: str, options: Namespace) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from typing import Any, Final
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from benchmarks.servers import remove_ring
+from benchmarks.table import Row
 
 CHROMIUM_OPTIONS: Final = (
     "--no-sandbox",  # its sandbox does not start as root
@@ -59,6 +61,16 @@ def system(tree: Path, rate_hz: float) -> Iterator[str]:
                 break
             time.sleep(0.01)
         yield f"http://127.0.0.1:{port}/"
+
+
+def static(tree: Path) -> Path:
+    """Return the folder of a tree's page."""
+    return tree / "trio_mpu" / "web" / "static"
+
+
+def median(runs: list[Row]) -> Row:
+    """Return the median of each figure."""
+    return {key: statistics.median([row[key] for row in runs]) for key in runs[0]}
 
 
 class Opened:

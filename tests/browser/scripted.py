@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from playwright.sync_api import Page, Route, expect
 
@@ -127,10 +127,19 @@ def width_of(page: Page, axis: str) -> float:
     return float(page.locator(chart(axis)).evaluate("(canvas) => canvas.width")) - LEFT_PX
 
 
-def inked(page: Page, axis: str) -> dict[int, tuple[int, int]]:
+class Evaluates(Protocol):
+    """A page of any browser, as far as its scripts go."""
+
+    def evaluate(self, function: str, argument: Any = None, /) -> Any:  # noqa: ANN401 - any JSON
+        """Call a JavaScript function in the page with an argument; return what it gives."""
+        ...
+
+
+def inked(page: Evaluates, axis: str) -> dict[int, tuple[int, int]]:
     """The pixel columns of a plot that hold the ink of an axis, and the uppermost and the lowest row in each."""
-    columns: list[tuple[int, int, int]] = page.locator(chart(axis)).evaluate(
-        """(canvas, [name, left, foot]) => {
+    columns: list[tuple[int, int, int]] = page.evaluate(
+        """([selector, name, left, foot]) => {
+          const canvas = document.querySelector(selector);
           const value = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
           const rgb = (name) => value(name).match(/\\w\\w/g).map((part) => parseInt(part, 16));
           const ink = rgb(name);
@@ -151,11 +160,11 @@ def inked(page: Page, axis: str) -> dict[int, tuple[int, int]]:
           }
           return columns;
         }""",
-        [f"--{axis[0] if axis == 'temp' else axis[1]}", LEFT_PX, FOOT_PX],
+        [chart(axis), f"--{axis[0] if axis == 'temp' else axis[1]}", LEFT_PX, FOOT_PX],
     )
     return {column: (upper, lower) for column, upper, lower in columns}
 
 
-def inked_columns(page: Page, axis: str) -> list[int]:
+def inked_columns(page: Evaluates, axis: str) -> list[int]:
     """The pixel columns of a plot that hold the ink of an axis, in order."""
     return list(inked(page, axis))

@@ -112,7 +112,10 @@ def test_page_keeps_up_with_a_thousand_samples_a_second(idle_system: System, tab
     eventually(
         lambda: newest(idle_system) - sequence(tab) < 250, "the page is close behind the server"
     )
-    assert_balanced(tab)
+    accounts = tab.accounts()
+    taken = int(accounts["lastId"].rpartition("-")[2]) - int(accounts["firstSeq"]) + 1
+    # What a busy machine's producer did not measure has no numbers.
+    assert (int(accounts["received"]), accounts["repeats"]) == (taken, "0")
 
 
 def test_killed_server_costs_no_sample(system: System, tab: Tab) -> None:

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 pytest.importorskip("websockets", reason="websockets is not installed")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from tests.helpers.programs import System, eventually, fresh_ring, get, running
+
+from .scripted import chart, inked_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,26 +24,8 @@ if TYPE_CHECKING:
 
 VIBRATION_HZ = 87.0
 RATE_HZ = 500
+LEVEL_DEG = 3.0  # 0.2 g along x shakes the estimate
 RESOLUTION_HZ = 2.0  # of the spectrum; what is found between two of its lines is closer
-
-# How many of the pixel columns of the canvas in an element hold ink: neither paper, nor as pale as the grid.
-INKED_COLUMNS = """(chart) => {
-  const canvas = document.querySelector(`#chart-${chart} canvas`);
-  const { width, height } = canvas;
-  const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
-  const colours = ["--x", "--y", "--z", "--t"].map((name) => {
-    const value = getComputedStyle(document.body).getPropertyValue(name).trim();
-    return value.match(/\\w\\w/g).map((part) => parseInt(part, 16));
-  });
-  const isInk = (i) => colours.some((ink) => ink.every((part, k) => Math.abs(part - data[i + k]) < 24));
-  let columns = 0;
-  for (let x = 46; x < width; x += 1) { // right of the figures of the scale
-    for (let y = 0; y < height; y += 1) {
-      if (isInk(4 * (y * width + x))) { columns += 1; break; }
-    }
-  }
-  return columns / (width - 46);
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -72,15 +57,16 @@ def window(tab: Tab) -> str:
     return str(tab.evaluate(selected))
 
 
-def is_drawn(tab: Tab, chart: str) -> bool:
-    """Tell whether a curve goes through a third of a chart's width at least."""
-    return bool(tab.evaluate(INKED_COLUMNS, chart) > 1 / 3)
+def is_drawn(tab: Tab, axis: str) -> bool:
+    """Tell whether the curve of an axis goes through a third of its chart's width at least."""
+    width = tab.evaluate("(selector) => document.querySelector(selector).width", chart(axis))
+    return len(inked_columns(tab, axis)) > int(width) / 3
 
 
-def picture(tab: Tab, chart: str) -> str:
-    """All that is drawn in a chart."""
-    drawn = "(chart) => document.querySelector(`#chart-${chart} canvas`).toDataURL()"
-    return str(tab.evaluate(drawn, chart))
+def picture(tab: Tab) -> str:
+    """All that is drawn in the chart of the acceleration."""
+    drawn = "(selector) => document.querySelector(selector).toDataURL()"
+    return str(tab.evaluate(drawn, chart("ax")))
 
 
 def choose(tab: Tab, ident: str, value: str) -> None:
@@ -98,32 +84,42 @@ def choose(tab: Tab, ident: str, value: str) -> None:
 def test_plots_draw(machine: System, tab: Tab) -> None:
     """Each chart has a curve, most of which was there before the page was opened."""
     opened(tab, machine)
-    for chart in ("acceleration", "angular-rate", "temperature"):
-        eventually(functools.partial(is_drawn, tab, chart), f"{chart} is drawn")
+    for axis in ("ax", "gy", "temp"):
+        eventually(functools.partial(is_drawn, tab, axis), f"{axis} is drawn")
     assert tab.complaints == []
+
+
+def test_attitude_is_shown(machine: System, tab: Tab) -> None:
+    """A machine that lies level has no roll and no pitch."""
+    opened(tab, machine)
+
+    def is_level() -> bool:
+        return max(abs(tab.number("roll")), abs(tab.number("pitch"))) < LEVEL_DEG
+
+    eventually(is_level, "roll and pitch are about 0")
 
 
 def test_pause_holds_the_picture(machine: System, tab: Tab) -> None:
     """After a click on the button not a pixel changes, while samples go on coming; after another the paper moves."""
     opened(tab, machine)
-    eventually(lambda: is_drawn(tab, "acceleration"), "it is drawn")
+    eventually(lambda: is_drawn(tab, "ax"), "it is drawn")
     tab.click("plots-live")
     eventually(lambda: tab.text("plots-live") == "Live", "it is paused")
     received = int(tab.accounts()["received"])
     later = received + 2 * RATE_HZ  # by then the past has come, too
     eventually(lambda: int(tab.accounts()["received"]) > later, "the samples go on")
-    before = picture(tab, "acceleration")
+    before = picture(tab)
     later += RATE_HZ // 2
     eventually(lambda: int(tab.accounts()["received"]) > later, "the samples go on")
-    assert picture(tab, "acceleration") == before
+    assert picture(tab) == before
     tab.click("plots-live")
-    eventually(lambda: picture(tab, "acceleration") != before, "it moves")
+    eventually(lambda: picture(tab) != before, "it moves")
 
 
 def test_keys_move_in_time(machine: System, tab: Tab) -> None:
     """In a plot that has the focus, plus and minus zoom, an arrow pans, and Space goes back to live."""
     opened(tab, machine)
-    focus(tab, "#chart-acceleration canvas")
+    focus(tab, chart("ax"))
     eventually(lambda: window(tab) == "10 s", "the window has its usual length")
     tab.press("+")
     eventually(lambda: window(tab) == "6.667 s", "plus zooms in")
