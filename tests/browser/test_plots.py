@@ -12,7 +12,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from playwright.sync_api import expect
 
-from tests.helpers.programs import System, eventually
+from tests.helpers.programs import System, eventually, get
 
 from .scripted import (
     LEFT_PX,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 MINUS = "\N{MINUS SIGN}"
 STILL = {"ax": 0.0, "ay": 0.5, "az": 1.0, "gx": 1.0, "gy": 2.0, "gz": 3.0, "temp": 20.0}
+PAPER = [0xFC, 0xFD, 0xFA, 0xFF]  # in a light scheme
 DIFFERENT = r"Δ (.+) (ms|s)"
 
 
@@ -312,6 +313,25 @@ def test_spike_of_one_sample_is_seen_in_a_long_window(system: System, visit: Ope
     eventually(lambda: len(rows()) > 5, "the curve is drawn")
     # Still it lies in the middle of the scale; the spike reaches far above.
     eventually(lambda: max(rows()) - min(rows()) > 60, "the spike is drawn")
+
+
+def test_before_the_first_sample_there_is_empty_paper(idle_system: System, visit: Open) -> None:
+    """The plots have their colour, their buttons their state, and zooming does no harm to what comes."""
+    idle_system.start("server")
+    eventually(lambda: get(idle_system.url + "/json")[0] == 503, "the server answers")
+    page = visit(idle_system)
+    expect(button(page, "Show ax")).to_have_attribute("aria-pressed", "true")
+    assert window(page) == "10 s"
+    corner = "(canvas) => [...canvas.getContext('2d').getImageData(60, 20, 1, 1).data]"
+    eventually(lambda: page.page.locator(chart("ax")).evaluate(corner) == PAPER, "it is paper")
+    page.page.locator(chart("ax")).focus()
+    for key in ("+", "ArrowLeft", "Home", "[", "Enter", "Escape", "End"):
+        page.page.keyboard.press(key)
+    idle_system.start("producer")
+    eventually(lambda: len(inked_columns(page.page, "az")) > 10, "a curve is drawn")
+    # A 503 is expected here, and the test itself reads pictures back.
+    expected = re.compile("503|readback")
+    assert [text for text in page.complaints if not expected.search(text)] == []
 
 
 def test_hidden_axis_is_not_drawn_and_stays_hidden(

@@ -68,3 +68,12 @@ test("a span has bounds, and stays around its middle", () => {
   range.show(7, 7);
   near(range.span_s, LEAST_SPAN_S);
 });
+
+test("nothing can be zoomed or panned away before the first sample", () => {
+  const range = new Range(10);
+  range.pan(1);
+  range.zoom(2, 5);
+  range.show(NaN, NaN);
+  range.follow(100, 0);
+  assert.deepEqual([range.live, range.from_s, range.to_s], [true, 90, 100]);
+});

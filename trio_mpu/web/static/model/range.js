@@ -46,6 +46,7 @@ export class Range {
 
   /** Shows this time, and pauses. */
   show(from_s, to_s) {
+    if (Number.isNaN(to_s - from_s)) return; // there is nothing yet
     const span_s = Math.min(MOST_SPAN_S, Math.max(LEAST_SPAN_S, to_s - from_s));
     this.live = false;
     this.#span_s = span_s;

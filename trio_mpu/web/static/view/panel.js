@@ -78,7 +78,7 @@ export class Panel {
   }
 
   paint(scene, now_ms) {
-    const { range, series, timeline } = this.#page;
+    const { series, timeline, from_s, span_s } = scene;
     if (!this.#isThere(scene)) return;
     const own = this.sceneOf(scene);
     this.plot.paint(own);
@@ -87,7 +87,7 @@ export class Panel {
     if (now_ms - this.#spoken_ms < SPOKEN_MS) return;
     this.#spoken_ms = now_ms;
     const axes = this.quantity.axes.filter(({ key }) => !own.off.has(key));
-    this.canvas.setAttribute("aria-label", spoken({ ...this.quantity, axes }, series, range, timeline));
+    this.canvas.setAttribute("aria-label", spoken({ ...this.quantity, axes }, series, { live: this.#page.range.live, from_s, to_s: from_s + span_s, span_s }, timeline));
   }
 
   /** Whether there is anything to plot; says so if not. */

@@ -25,6 +25,7 @@ const TAP_PX = 20; // so close to a pinned cursor a finger means it
 const EVEN_PX_S = 25; // a paper that runs slower looks even anyhow
 const LAG_S = 0.05; // behind the newest sample on average: batches come each 0.04 s
 const STRAY_S = 0.3; // of the paper from the samples, at most
+const EMPTY_S = 10; // shown of "all" while there is nothing, arbitrary
 const RARE_S = 0.1; // between samples: the paper goes by them, from one to the next
 
 export class PlotsView {
@@ -149,7 +150,6 @@ export class PlotsView {
 
   paint(now_ms) {
     const { range, series, marks } = this.#page;
-    if (Number.isNaN(range.to_s)) return;
     const begin_ms = performance.now();
     const late = now_ms - this.#afresh_ms > AFRESH_MS;
     const window = this.#window(now_ms);
@@ -171,6 +171,7 @@ export class PlotsView {
   #window(now_ms) {
     let { live, to_s, span_s, asked_s } = this.#page.range;
     if (asked_s < Infinity) span_s = asked_s; // to the last digit: else all would be drawn anew
+    if (Number.isNaN(to_s)) return { from_s: 0, span_s: span_s || EMPTY_S };
     this.#runs = false;
     if (live) {
       this.#zero_s = to_s;
@@ -211,7 +212,7 @@ export class PlotsView {
     if (!Number.isNaN(cursor_s)) words.push(timeWords(timeline.wall_s(cursor_s)));
     if (!Number.isNaN(pin_s) && cursor_s !== pin_s) words.push(`Δ ${spanWords(cursor_s - pin_s)}`);
     if (gap) words.push(gapWords(gap, timeline));
-    return words.join(" · ");
+    return words.filter(Boolean).join(" · ");
   }
 
   /** The plot of a quantity ("acceleration", …) as it is on screen → Promise of a PNG as Blob. */
