@@ -30,7 +30,7 @@ import { DeviceView } from "./view/device.js";
 import { Painter } from "./view/painter.js";
 import { PlotsView, SETTINGS as PLOTS } from "./view/plots.js";
 import { ReadingsView } from "./view/readings.js";
-import { show } from "./view/show.js";
+import { show } from "./view/elements.js";
 import { StatisticsView } from "./view/statistics.js";
 import { SETTINGS as SPECTRUM, SpectrumView } from "./view/spectrum.js";
 import { SETTINGS as WATERFALL, WaterfallView } from "./view/waterfall.js";

@@ -1,7 +1,7 @@
 /* Accounts: the ledger and the rate, in words. */
 
 import { clock } from "./readings.js";
-import { show } from "./show.js";
+import { show } from "./elements.js";
 
 const REASONS = new Map([
   ["lapped", "the ring had moved on before they were read"],

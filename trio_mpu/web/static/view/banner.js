@@ -2,7 +2,7 @@
  * connection says, which is the live region. */
 
 import { duration } from "./accounts.js";
-import { show } from "./show.js";
+import { show } from "./elements.js";
 
 const WRONG_S = 60; // by which the board's clock must differ to be called wrong: people see a minute
 const CONNECTIONS = 6; // that a browser opens to one server

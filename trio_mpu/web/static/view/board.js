@@ -6,7 +6,7 @@ import { anglesOf, ofAngles, resetYaw, turn } from "../model/quaternion.js";
 import { project, shapes } from "../model/scene.js";
 import { onKey } from "./keys.js";
 import { format } from "./readings.js";
-import { show } from "./show.js";
+import { show } from "./elements.js";
 
 export const SETTINGS = { yaw0: 0 };
 

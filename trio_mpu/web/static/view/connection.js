@@ -4,7 +4,7 @@
  * element is a live region: screen readers announce a change. So what ticks, the time to the next attempt, is kept out of it.
  */
 
-import { show } from "./show.js";
+import { show } from "./elements.js";
 
 const WORDS = {
   connecting: ["Connecting", "to the server"],

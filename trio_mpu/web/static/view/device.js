@@ -1,7 +1,7 @@
 /* The device, and the way from it to here: what is measured how, how late it comes, and what was lost. */
 
 import { duration } from "./accounts.js";
-import { show } from "./show.js";
+import { show } from "./elements.js";
 
 const LOSSES = {
   device_lost: "did not come from the sensor",

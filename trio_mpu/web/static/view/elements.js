@@ -28,7 +28,12 @@ export function press(element, isDown) {
   if (element.getAttribute("aria-pressed") !== String(isDown)) element.setAttribute("aria-pressed", isDown);
 }
 
-/** Writes only what differs: an unchanged page costs no layout. */
+/** Writes only what differs. As text, never as markup: a source's name comes from a device or a command line. */
 export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
+}
+
+/** The same, by the element's id. */
+export function show(id, text) {
+  write(document.getElementById(id), text);
 }

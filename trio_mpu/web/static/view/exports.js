@@ -3,8 +3,7 @@
 import { AXES } from "../model/axes.js";
 import { pointsOf, textOf } from "../model/shown.js";
 import { curlOf, fileName, historyUrl, probe } from "../net/links.js";
-import { make } from "./elements.js";
-import { show } from "./show.js";
+import { make, show } from "./elements.js";
 
 export const SETTINGS = { export: "shown.csv", from: 0, to: 0 }; // the window of a copied link, in Unix seconds
 

@@ -2,8 +2,7 @@
 
 import { KEY, MAX_TEXT } from "../model/marks.js";
 import { onKey } from "./keys.js";
-import { button, make } from "./elements.js";
-import { show } from "./show.js";
+import { button, make, show } from "./elements.js";
 
 export class MarksView {
   #page;

@@ -5,7 +5,7 @@
  * what has changed.
  */
 
-import { show } from "./show.js";
+import { show } from "./elements.js";
 
 /** The seven figures: key in a sample, decimals shown, whether the sign is always written. */
 export const FIGURES = [

@@ -9,7 +9,7 @@ import { NAMES, csvOf, describe, figure, hertz, limitsOf, peaksText, shownOf, un
 import { bandTo_hz, swing, velocity_mm_s } from "../model/vibration.js";
 import { addControls, defaultsOf, fixable, openable } from "./controls.js";
 import { DensityPlot } from "./density.js";
-import { show } from "./show.js";
+import { show } from "./elements.js";
 
 const CONTROLS = {
   "sp-last": ["Last, s", 10, [1, 2, 5, 10, 30, 60]],

@@ -2,7 +2,7 @@
 
 import { Moments } from "../model/statistics.js";
 import { FIGURES, format } from "./readings.js";
-import { show } from "./show.js";
+import { show } from "./elements.js";
 
 const MAX_SAMPLES = 200_000; // as many as page.samples gives
 const MANY = 1000; // of fewer, the bins at the edges of the window may have a large part

@@ -8,7 +8,7 @@ import { multiples, niceStep } from "../model/ticks.js";
 import { COLUMNS, ROWS, Waterfall, coloursOf, dbOf } from "../model/waterfall.js";
 import { addControls, defaultsOf, fixable, openable } from "./controls.js";
 import { follow, prepare } from "./density.js";
-import { show } from "./show.js";
+import { show } from "./elements.js";
 
 const CONTROLS = { "wf-minutes": ["Minutes", 2, [1, 2, 5]], "wf-axis": ["Axis", "sum", NAMES] };
 export const SETTINGS = { waterfall: false, "wf-scale": "", ...defaultsOf(CONTROLS) };
