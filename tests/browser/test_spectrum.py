@@ -12,14 +12,13 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from playwright.sync_api import expect
 
+from tests.helpers.klipper import MM_S2, klipper
 from tests.helpers.programs import System, eventually, running
 
 from .scripted import Script, gap, sample, saying, wait_for_newer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
     from .conftest import Visit
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 FS_HZ = 500.0
 TONE_HZ = 57.3
 TONE_G = 0.3
-MM_S2 = 9806.65  # in one g
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -113,17 +111,6 @@ def test_a_simulated_vibration_is_shown_where_and_as_high_as_it_is(
         assert page.complaints == []
 
 
-def klipper(samples: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """The width of a bin, and the density in (mm/s²)²/Hz by the method of Klipper's scripts, restated."""
-    fs_hz = len(samples) / ((len(samples) - 1) / FS_HZ)
-    length = 256  # the next power of two of half a second
-    window = np.kaiser(length, 6.0)
-    parts = [samples[i : i + length] for i in range(0, len(samples) - length + 1, length // 2)]
-    powers = [np.abs(np.fft.rfft(window * (part - part.mean()) * MM_S2)) ** 2 for part in parts]
-    density = 2 * np.mean(powers, axis=0) / (fs_hz * np.sum(window**2))
-    return fs_hz / length, density
-
-
 def test_the_preset_for_printers_gives_klippers_numbers(system: System, visit: Open) -> None:
     """Each bin that the cursor steps over says what Klipper's method says, to the digits shown."""
     events = swinging(range(2000))
@@ -133,7 +120,7 @@ def test_the_preset_for_printers_gives_klippers_numbers(system: System, visit: O
     eventually(lambda: "kaiser window" in page.text("sp-words"), "the preset is in force")
     values = [float(event.partition('"ax": ')[2].partition(",")[0]) for event in events]
     x = np.array(values, dtype=np.float32)
-    width_hz, density = klipper(x.astype(np.float64))
+    frequencies, (density, _) = klipper(np.arange(2000) / FS_HZ, [x.astype(np.float64)])
     expect(page.page.locator("#sp-unit")).to_have_text("(mm/s²)²/Hz")
     page.page.focus("#spectrum-canvas")
     for _ in range(40):
@@ -142,8 +129,8 @@ def test_the_preset_for_printers_gives_klippers_numbers(system: System, visit: O
         eventually(lambda before=before: page.text("sp-cursor") != before, "the cursor moves")  # type: ignore[misc]
         found = re.match(r"([\d.]+) Hz: x ([\d.e+-]+),", page.text("sp-cursor"))
         assert found is not None
-        k = round(float(found[1]) / width_hz)
-        assert float(found[1]) == pytest.approx(k * width_hz, abs=0.051)
+        k = round(float(found[1]) / frequencies[1])
+        assert float(found[1]) == pytest.approx(frequencies[k], abs=0.051)
         assert float(found[2]) == pytest.approx(density[k], rel=6e-4)
 
 

@@ -11,14 +11,13 @@ from typing import Any, Final
 import numpy as np
 import pytest
 import scipy.signal
-from numpy.typing import NDArray
 
+from tests.helpers.klipper import MM_S2, Numbers, klipper
 from tests.helpers.processes import ROOT
 
 STATIC: Final = "trio_mpu/web/static"
 NODE: Final = shutil.which("node")
 CLOSE: Final = 1e-6  # relative
-MM_S2: Final = 9806.65  # in one g
 FS_HZ: Final = 1000.0
 PERIODIC: Final = {
     "hann": "hann",
@@ -28,7 +27,6 @@ PERIODIC: Final = {
     "rectangular": "boxcar",
 }
 
-Numbers = NDArray[np.float64]
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="there is no node on the path")
 
@@ -107,23 +105,6 @@ def test_each_window_length_and_overlap_gives_the_density_of_scipy(tmp_path: Pat
         window = scipy_window(name, length)
         enbw_hz = answer["fs_hz"] * np.sum(window**2) / np.sum(window) ** 2
         assert answer["enbw_hz"] == pytest.approx(enbw_hz, rel=1e-9)
-
-
-def klipper(t_s: Numbers, axes: list[Numbers]) -> tuple[Numbers, list[Numbers]]:
-    """The method of Klipper's scripts, restated: frequencies, and the densities in (mm/s²)²/Hz."""
-    fs_hz = len(t_s) / (t_s[-1] - t_s[0])
-    m = 1
-    while m < int(fs_hz / 2):
-        m *= 2
-    window = np.kaiser(m, 6.0)
-    densities = []
-    for axis in axes:
-        segments = [axis[i : i + m] * MM_S2 for i in range(0, len(axis) - m + 1, m // 2)]
-        powers = [np.abs(np.fft.rfft(window * (part - part.mean()))) ** 2 for part in segments]
-        density = np.mean(powers, axis=0) / (fs_hz * np.sum(window**2))
-        density[1:-1] *= 2
-        densities.append(density)
-    return np.fft.rfftfreq(m, 1 / fs_hz), [*densities, np.sum(densities, axis=0)]
 
 
 def test_the_preset_for_printers_gives_the_numbers_of_klippers_method(tmp_path: Path) -> None:
