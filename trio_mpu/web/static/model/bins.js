@@ -81,9 +81,9 @@ export class Bins {
   }
 
   /** Calls visit(t0_s, t1_s, first, least, greatest, last, mean, n, flags, squares) for each filled bin from the one
-   *  that `from_s` is in, up to the last that begins before `to_s`, oldest first. Plain numbers, because this runs for
-   *  every frame. */
-  each(a, from_s, to_s, visit) {
+   *  that `from_s` is in, up to the last that begins before `to_s`, oldest first; the first one has the flag `more`
+   *  too. Plain numbers, because this runs for every frame. */
+  each(a, from_s, to_s, visit, more = 0) {
     const axis = this.#axes[a];
     const begin = Math.max(this.#newest - COUNT + 1, Math.floor(from_s / this.width_s + ROUNDING));
     const end = Math.min(this.#newest, Math.ceil(to_s / this.width_s - ROUNDING) - 1);
@@ -92,7 +92,8 @@ export class Bins {
       if (this.#number[i] !== number) continue;
       const t0_s = number * this.width_s;
       visit(t0_s, t0_s + this.width_s, axis.first[i], axis.least[i], axis.greatest[i], axis.last[i], axis.mean[i],
-        this.#n[i], this.#flags[i], axis.squares[i]);
+        this.#n[i], this.#flags[i] | more, axis.squares[i]);
+      more = 0;
     }
   }
 }

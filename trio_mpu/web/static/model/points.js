@@ -25,12 +25,17 @@ export class Points {
     return this.#t_s[0] ?? NaN;
   }
 
+  /** The end of the last window that has samples; -Infinity when none has. */
+  get end_s() {
+    return (this.#t_s.at(-1) ?? -Infinity) + this.width_s;
+  }
+
   /** Whether this time was asked for with windows of at most `width_s`, whatever came of it. */
   answers(from_s, to_s, width_s) {
     return this.oldest_s <= from_s && this.newest_s >= to_s && this.#asked_s <= width_s;
   }
 
-  each(a, from_s, to_s, visit) {
+  each(a, from_s, to_s, visit, more = 0) {
     const axis = MEASURED[a];
     if (axis === undefined) return;
     for (let i = 0; i < this.#points.length; i += 1) {
@@ -39,7 +44,8 @@ export class Points {
       if (t0_s >= to_s) return;
       const { min, mean, max, n } = this.#points[i];
       const value = mean[axis];
-      visit(t0_s, t0_s + this.width_s, value, min[axis], max[axis], value, value, n, this.#lifted(i), NaN);
+      visit(t0_s, t0_s + this.width_s, value, min[axis], max[axis], value, value, n, this.#lifted(i) | more, NaN);
+      more = 0;
     }
   }
 

@@ -49,7 +49,7 @@ export class RawSamples {
   }
 
   /** As Bins.each: each sample is a bin of one, without a width. */
-  each(a, from_s, to_s, visit) {
+  each(a, from_s, to_s, visit, more = 0) {
     if (a >= MEASURED.length) return;
     const column = this.#columns[a];
     for (let number = this.#from(from_s); number < this.#head; number += 1) {
@@ -57,7 +57,8 @@ export class RawSamples {
       const t_s = this.#t_s[i];
       if (t_s >= to_s) return;
       const value = column[i];
-      visit(t_s, t_s, value, value, value, value, value, 1, this.#flags[i], 0);
+      visit(t_s, t_s, value, value, value, value, value, 1, this.#flags[i] | more, 0);
+      more = 0;
     }
   }
 

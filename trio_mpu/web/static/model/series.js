@@ -40,7 +40,7 @@ export class Series {
   add(t_s, point, { begins = false, lifted = false } = {}) {
     if (t_s < this.newest_s) this.clear();
     if (begins || this.#runs.length === 0) this.#begin(t_s);
-    const flags = point.flags | (lifted || begins ? LIFTED : 0);
+    const flags = point.flags | (lifted ? LIFTED : 0);
     for (const level of this.#levels) level.add(t_s, point, flags);
     if (point.n === 1) this.#raw.add(t_s, point, flags);
     else this.#raw.clear();
@@ -107,8 +107,10 @@ export class Series {
    *  oldest first, in about `count` bins: at least as many, if it is known so finely, and up to STEP times that. */
   each(axis, from_s, to_s, count, visit) {
     const a = AXES.indexOf(axis);
+    let before = null;
     for (const part of this.#parts(from_s, to_s, (to_s - from_s) / count)) {
-      part.source?.each(a, part.from_s, part.to_s, visit);
+      part.source?.each(a, part.from_s, part.to_s, visit, follows(part, before) ? 0 : LIFTED);
+      before = part;
     }
   }
 
@@ -171,6 +173,12 @@ export class Series {
     const fills = this.#fills.map((points) => ({ source: points, from_s: points.oldest_s, to_s: points.newest_s }));
     return [raw, ...runs, ...fills];
   }
+}
+
+/** Whether the samples of a part follow those of the part before it: nothing between them is unknown, or was not measured. */
+function follows(part, before) {
+  if (before === null) return true;
+  return before.source !== null && !(before.source.end_s < part.from_s - 2 * before.source.width_s);
 }
 
 /** The coarsest of the sources for this time that is fine enough, or the finest; null when there is none. */
