@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Page, Route, expect
 
@@ -73,16 +74,16 @@ def gap(first: int | None, last: int | None, lost: int | None, reason: str) -> d
 
 class Script:
     """What a page hears for each request for the stream: the next of `said`, or a 503 when there is none; and
-    for the history `rows`. To be used as a visit's `prepare`."""
+    from the history, points of the samples of the numbers `past`. To be used as a visit's `prepare`."""
 
-    def __init__(self, *said: str, rows: list[str] | None = None) -> None:
+    def __init__(self, *said: str, past: range | None = None) -> None:
         self.said = list(said)
-        self.rows = rows
+        self.past = past
 
     def __call__(self, page: Page) -> None:
         page.route("**/events*", self._stream)
-        if self.rows is not None:
-            page.route("**/history?*ndjson*", self._history)
+        if self.past is not None:
+            page.route("**/history?points=*", self._history)
 
     def _stream(self, route: Route) -> None:
         if self.said:
@@ -96,8 +97,12 @@ class Script:
             )
 
     def _history(self, route: Route) -> None:
-        assert self.rows is not None
-        route.fulfill(content_type="application/x-ndjson", body="".join(self.rows))
+        assert self.past is not None
+        asked = parse_qs(urlsplit(route.request.url).query)
+        begin, end = float(asked["from"][0]), float(asked["to"][0])
+        points = [point(seq) for seq in self.past]
+        within = [each for each in points if begin <= each["time"] < end]
+        route.fulfill(json={"window_s": 0.01, "points": within})
 
 
 def saying(*events: str) -> Script:
@@ -105,11 +110,11 @@ def saying(*events: str) -> Script:
     return Script("".join(events))
 
 
-def row(seq: int, **changes: object) -> str:
-    """The same sample as a line of the history."""
+def point(seq: int) -> dict[str, Any]:
+    """The same sample as a window of the history."""
     event = json.loads(sample(seq).partition("data: ")[2])
-    kept = {name: event[name] for name in ("seq", "id", "time", "t_ns", "flags", "source")}
-    return json.dumps(kept | event["sample"] | {"lost": 0} | changes) + "\n"
+    values = dict.fromkeys(("min", "mean", "max"), event["sample"])
+    return {"time": event["time"], "n": 1, **values, "gaps": 0, "lost": 0}
 
 
 CHARTS = {"a": "acceleration", "g": "angular-rate", "t": "temperature"}

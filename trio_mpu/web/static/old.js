@@ -1,5 +1,5 @@
 /* For browsers that can't run the page, so written in the JavaScript of 1999: says so, instead of "Connecting" for ever.
- * In all others it starts the page, and says when that fails. */
+ * In all others it shows the newest sample, before the rest has loaded, starts the page, and says when that fails. */
 
 (function () {
   var page = document.documentElement;
@@ -21,6 +21,24 @@
     say("This browser is too old for the live page (it has no " + missing + ").");
     return;
   }
+
+  // Both as the page does it from then on: simulated figures are never seen without their badge.
+  function showFirst(newest) {
+    for (var flag in { simulated: 1, replayed: 1 }) {
+      if (newest.flags.indexOf(flag) >= 0) document.getElementById("badge-" + flag).hidden = false;
+    }
+    for (var axis in newest.sample) {
+      var digits = newest.sample[axis].toFixed(axis.charAt(0) === "a" ? 3 : 2);
+      var sign = digits < 0 ? "\u2212" : digits > 0 && axis !== "temp" ? "+" : "";
+      document.getElementById("value-" + axis).textContent = sign + digits.replace("-", "");
+    }
+  }
+  var request = new XMLHttpRequest();
+  request.open("GET", "json");
+  request.onload = function () {
+    if (request.status === 200 && page.getAttribute("data-state") === "connecting") showFirst(JSON.parse(request.responseText));
+  };
+  request.send();
 
   function failed(what) {
     say("The live page has failed: " + what + ". Reload it.");
