@@ -297,8 +297,9 @@ def test_a_machine_without_a_wheel_of_the_extra_starts_all_the_same(
         case "$*" in
         "-m venv"*) mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
         "-m pip --version") ;;
-        *wanted-extra*--no-deps) {without} ;;
-        *wanted-extra) grep -q ^mcap .venv/wanted-extra && {mcap} ;;
+        *wanted-orientation) ;;
+        *wanted-mcap*--no-deps) {without} ;;
+        *wanted-mcap) grep -q ^mcap .venv/wanted-mcap && {mcap} ;;
         "-m pip"*) ! grep mcap .venv/wanted >&2 ;;
         -P*) echo "started $2 $3" ;;
         *) exec {sys.executable} "$@" ;;

@@ -34,7 +34,7 @@ def importing(folder: Path, command: str, module: str, *options: str) -> "subpro
     ("command", "module"),
     [
         *((command, "argparse") for command in ("start", "producer", "server", "import")),
-        ("start", "select"),
+        ("start", "dataclasses"),
         *((command, "trio") for command in ("producer", "server", "record", "calibrate")),
     ],
 )

@@ -46,7 +46,7 @@ async def measure(device: Device, count: int) -> Measurement:
 
     Raises DeviceError if the device keeps failing. Cancellation discards the readings.
     """
-    begun_ns = monotonic_ns()  # a device with a queue has older ones
+    begun_ns = monotonic_ns() if device.paced else 0  # a device with a queue has older ones
     skip = math.ceil(SETTLE_S * 1e9 / device.period_ns)
     samples = list[Sample]()
     failures = missed = 0
