@@ -37,11 +37,18 @@ mcap() { # who
         echo "$1: MCAP's library is missing (see above); for format=mcap do: $PWD/.venv/bin/pip install mcap" >&2
 }
 
+# Removes a library that kills whoever loads it: numpy's wheels need a processor of 2009 or later.
+usable() { # module
+    .venv/bin/python -c "import $1" && return
+    .venv/bin/python -m pip uninstall --quiet --yes "$1"
+    return 1
+}
+
 # VQF's library, without which samples have no attitude. It is C++, which a small board builds in some
 # minutes; numpy, which it needs, would take hours.
 orientation() { # who
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check \
-        --only-binary numpy --requirement .venv/wanted-orientation >.venv/orientation.log 2>&1 ||
+    { .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+        --only-binary numpy --requirement .venv/wanted-orientation && usable vqf; } >.venv/orientation.log 2>&1 ||
         echo "$1: VQF's library can't be installed (see $PWD/.venv/orientation.log); for the attitude do: sudo apt install g++ python3-dev && $PWD/.venv/bin/pip install vqf" >&2
 }
 

@@ -56,7 +56,7 @@ async def main(folder: Path, seconds: float, rate_hz: float) -> None:
     modprobe("i2c-dev")
     guest_loop_s = loop_s()
     with bare_chip() as bus:
-        options = (f"--device=i2c:{bus}", f"--rate={rate_hz:g}", f"--ring={RING}")
+        options = (f"--device=i2c:{bus}", f"--rate={rate_hz:g}", f"--ring={RING}", "--attitude=off")
         with traced(round((seconds + SPARE_S) * rate_hz)):
             command = [sys.executable, "producer_main.py", *options]
             producer = subprocess.Popen(command)  # noqa: ASYNC220 - nothing waits for it

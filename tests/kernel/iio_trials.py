@@ -177,6 +177,7 @@ async def a_second_reader_is_refused() -> str:
 async def a_killed_producer_leaves_nothing_that_hinders_the_next() -> str:
     """The buffer stays on, and the next one takes it over."""
     command = [sys.executable, "producer_main.py", "--device=iio", "--ring=killed_trial"]
+    command.append("--attitude=off")
     with subprocess.Popen(command) as process:  # noqa: ASYNC220 - it takes no time to wait for
         with trio.fail_after(30):
             while (FOLDER / "buffer/enable").read_text().strip() != "1":  # noqa: ASYNC110 - no event

@@ -63,7 +63,10 @@ async def run(seconds: float, rate_hz: float) -> Native:
     records: list[Record] = []
     try:
         async with trio.open_nursery() as nursery:
-            settings = ProducerSettings(device="i2c:1", rate=rate_hz, ring=ring, capacity=CAPACITY)
+            # The emulated processor lacks instructions that NumPy's wheels use.
+            settings = ProducerSettings(
+                device="i2c:1", rate=rate_hz, ring=ring, capacity=CAPACITY, attitude="off"
+            )
             await nursery.start(run_producer, settings)
             with RingReader(ring) as reader:
                 await trio.sleep(SETTLED_S)

@@ -48,7 +48,7 @@ class Programs:
     @staticmethod
     def produce(spec: str, rate_hz: float) -> "subprocess.Popen[bytes]":
         """Start a producer."""
-        options = (f"--device={spec}", f"--rate={rate_hz:g}", f"--ring={RING}")
+        options = (f"--device={spec}", f"--rate={rate_hz:g}", f"--ring={RING}", "--attitude=off")
         return subprocess.Popen([sys.executable, "producer_main.py", *options])
 
 

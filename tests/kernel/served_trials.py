@@ -82,7 +82,7 @@ async def from_the_chip(
 async def started(rate_hz: float) -> AsyncIterator[Listener]:
     """Both as a user starts them, on a computer with the chip on a bus and nothing else."""
     options = ("--host", "127.0.0.1", "--port", str(PORT), "--ring", RING)
-    command = ["./start.sh", *options, "--rate", f"{rate_hz:g}"]
+    command = ["./start.sh", *options, "--rate", f"{rate_hz:g}", "--attitude", "off"]
     script = subprocess.Popen(command)  # noqa: ASYNC220 - nothing waits for it
     try:
         async with listening(f"i2c:{bus_of('in software')}:0x68") as listener:

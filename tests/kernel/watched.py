@@ -53,7 +53,9 @@ async def producing(spec: str, rate_hz: float) -> AsyncIterator[Watched]:
     for path in (f"/dev/shm/{RING}", f"/dev/shm/sem.{RING}_sem"):
         Path(path).unlink(missing_ok=True)
     async with trio.open_nursery() as nursery:
-        settings = ProducerSettings(device=spec, rate=rate_hz, ring=RING, capacity=16_384)
+        settings = ProducerSettings(
+            device=spec, rate=rate_hz, ring=RING, capacity=16_384, attitude="off"
+        )
         await nursery.start(run_producer, settings)
         with RingReader(RING) as reader:
             watched = Watched(reader)
