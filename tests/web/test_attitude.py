@@ -1,6 +1,5 @@
 """`attitude=1` on every path, over a ring in memory."""
 
-import contextlib
 import csv
 import io
 import json
@@ -10,12 +9,11 @@ from typing import Any
 import pytest
 
 from tests.helpers.fakes import GENERATION, FakeRecords, make_app
+from tests.helpers.replies import text_of
 from trio_mpu.attitude import attitude_of
 from trio_mpu.errors import RequestError
 from trio_mpu.formats import COLUMNS, STANDARD_GRAVITY, Notation
-from trio_mpu.web.answer import Answer
 from trio_mpu.web.app import App
-from trio_mpu.web.pieces import Deferred, Pieces
 from trio_mpu.web.request import Request
 from trio_mpu.web.request_cache import RequestCache
 
@@ -32,23 +30,6 @@ def app() -> App:
         half = (1 - (number / 40) ** 2) ** 0.5
         records.write(1, qw=half, qx=number / 40, qy=0.0, qz=0.0, ax=0.25)
     return make_app(records)
-
-
-async def text_of(app: App, path: str, query: dict[str, str], events: int = 0) -> str:
-    """The body of an answer, or so many lines or events of one without end."""
-    reply = app.respond(Request("GET", path, query))
-    if isinstance(reply, Deferred):
-        reply = await reply.make()
-    if isinstance(reply, Answer):
-        return reply.body.decode()
-    assert isinstance(reply, Pieces)
-    text = ""
-    async with contextlib.aclosing(reply.generate(None)) as pieces:
-        async for piece in pieces:
-            text += piece.payload.decode()
-            if events and text.count("\n") >= events:
-                break
-    return text
 
 
 def data_of(text: str) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.helpers.fakes import GENERATION, FakeRecords, make_app
+from tests.helpers.replies import text_of
 from trio_mpu.producer.run import run_producer
 from trio_mpu.record import Batch, Record, State
 from trio_mpu.ring import RingReader
@@ -20,9 +21,6 @@ from trio_mpu.settings import ProducerSettings
 from trio_mpu.store.chunk import Origin, chunks_of
 from trio_mpu.store.database import Database
 from trio_mpu.wall_clock import StepWatch
-from trio_mpu.web.pieces import Deferred, Pieces
-from trio_mpu.web.request import Request
-from trio_mpu.web.routes import respond
 
 LAPPED = range(151, 171)  # never in any answer
 SET_AT, SET_BY_NS = 200, 3 * 10**9  # the wall clock
@@ -108,18 +106,7 @@ async def answered(path: str, query: dict[str, str], beginning: int) -> str:
     record_source = Holed()
     record_source.records = {each.seq: each for each in KEPT}
     record_source.head = RECORDS[-1].seq
-    app = make_app(record_source)
-    reply = respond(Request("GET", path, query), app)
-    if isinstance(reply, Deferred):
-        reply = await reply.make()
-    assert isinstance(reply, Pieces)
-    text = ""
-    async with contextlib.aclosing(reply.generate(None)) as pieces:
-        async for piece in pieces:
-            text += piece.payload.decode()
-            if beginning and text.count("\n") >= beginning:
-                break
-    return text
+    return await text_of(make_app(record_source), path, query, beginning)
 
 
 async def replayed(path: Path, ring: str) -> tuple[list[Record], str, str]:
