@@ -37,7 +37,7 @@ mcap() { # who
         echo "$1: MCAP's library is missing (see above); for format=mcap do: $PWD/.venv/bin/pip install mcap" >&2
 }
 
-# Removes a library that kills whoever loads it: numpy's wheels need a processor of 2009 or later.
+# Removes a library that kills the process that loads it: numpy's wheels need a processor of 2009 or later.
 usable() { # module
     .venv/bin/python -c "import $1" && return
     .venv/bin/python -m pip uninstall --quiet --yes "$1"

@@ -35,9 +35,8 @@ from trio_mpu.settings import (
 if _on_interrupt is _signal.default_int_handler:
     _signal.signal(_signal.SIGINT, _on_interrupt)
 
-INTERRUPTED: Final = (
-    130  # what shells make of an end by SIGINT: where it is blocked, it ends nothing
-)
+# What shells report for an end by SIGINT. It is returned where the signal is blocked, and ends nothing.
+INTERRUPTED: Final = 130
 
 START_HELP: Final = """\
 Then open http://localhost:3737/ in a browser; Ctrl-C stops everything.

@@ -129,7 +129,7 @@ def test_a_bias_is_found_at_rest(bias_dps: float, flags: int) -> None:
 
 
 def test_a_bias_beyond_the_limit_stays_flagged() -> None:
-    """A calibrated gyroscope can't have it: the heading drifts, and nobody is told otherwise."""
+    """A calibrated gyroscope can't have it: the heading drifts, and no flag says otherwise."""
     biased = [
         Moment(moment.sample._replace(gz=5.0), moment.q) for moment in still(100, 20, turn(X, 30))
     ]

@@ -38,7 +38,7 @@ test("the latency is that of the samples, whatever the clocks say", () => {
   assert.equal(exchanges, 1);
 });
 
-test("ways of different length are within the error that is told", () => {
+test("ways of different length are within the error that is shown", () => {
   for (const [there_ms, back_ms] of [[1, 9], [9, 1], [0, 80], [80, 0]]) {
     const latency = new Latency();
     exchange(latency, 0, there_ms, back_ms);

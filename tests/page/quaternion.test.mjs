@@ -63,7 +63,7 @@ test("after a reset the yaw is counted from there, and the tilt is as before", (
   }
 });
 
-test("an angle is told within half a turn either way", () => {
+test("an angle is given within half a turn either way", () => {
   assert.deepEqual([0, 180, 181, -180, -181, 540, -730].map(turn), [0, 180, -179, 180, 179, 180, -10]);
 });
 

@@ -47,28 +47,28 @@ test("what is over within a second shows no banner, and a banner goes immediatel
   assert.equal(element("banner").hidden, true);
 });
 
-test("only what was lost is told, and in words", () => {
+test("only what was lost is shown, and in words", () => {
   assert.equal(losses(null, NOTHING), "nothing lost so far");
   assert.equal(losses({ device_lost: 0, gaps_slow: 3 }, NOTHING), "nothing lost so far");
   assert.equal(losses({ device_lost: 1200, ticks_lost: 2, chip_resets: 2 }, NOTHING),
     "1,200 readings did not come from the sensor\n2 readings were missed because the producer was held up");
 });
 
-test("what this page missed is told, also when nobody knows how much", () => {
+test("what this page missed is shown, also when nobody knows how much", () => {
   const gap = { ...NOTHING, gaps: 1 };
   assert.equal(losses(null, { ...gap, lost: 5 }), "5 readings missing in the stream of this page");
   assert.equal(losses(null, { ...gap, lostIsAtLeast: true }), "an unknown number of readings missing in the stream of this page");
   assert.equal(losses(null, { lost: 7, gaps: 2, lostIsAtLeast: true }), "at least 7 readings missing in the stream of this page");
 });
 
-test("a calibration is told with its day, and none with how to make one", () => {
+test("a calibration is shown with its day, and none with how to make one", () => {
   const real = { source: "i2c:1:0x68", flags: ["uncalibrated"] };
   assert.equal(calibration("2026-01-31 0a1b2c3d4e", { ...real, flags: [] }), "0a1b2c3d4e, made on 2026-01-31");
   assert.match(calibration("", real), /factory values.*trio-mpu calibrate --device i2c:1:0x68$/);
   assert.match(calibration("", { source: "sim", flags: ["simulated"] }), /none needed/);
 });
 
-test("a latency is told with its error, never more exactly than it is known", () => {
+test("a latency is shown with its error, never more exactly than it is known", () => {
   assert.match(latencyWords({ latency_s: 0.0124, error_s: 0.0031, exchanges: 8 }), /^about 12 ms \u00b1 4 ms/);
   assert.equal(latencyWords(null), "not known yet");
 });

@@ -4,7 +4,7 @@ D. Laidig, T. Seel, "VQF: Highly accurate IMU orientation estimation with bias e
 disturbance rejection", Information Fusion 91, 2023, doi 10.1016/j.inffus.2022.10.014. Its parameters
 are the authors' own but for what is known of the gyroscope's bias beforehand.
 
-This is the only file that needs numpy and vqf; whoever imports it has to expect an ImportError.
+This is the only file that needs numpy and vqf; importing it may raise ImportError.
 """
 
 import math

@@ -9,7 +9,7 @@ One filter takes in each reading once, as if all were one period apart. What hap
    in `attitude_resets`, the samples of the next SETTLE_S flagged ATTITUDE_SETTLING. Of the bias is
    kept what VQF itself would still know of it after that time.
 3. A gap of unknown length, where one recording is joined to another: the same, and the bias is
-   forgotten. So it is when the calibration, the period or the speed changes, which is another sensor
+   forgotten. The same happens when the calibration, the period or the speed changes, which is another sensor
    or a new session, and when the producer is restarted.
 4. A stale repeat is a reading that is missing, and is already bridged: by the one that it repeats.
    When that has gone on for longer than a gap may, samples have no attitude until a new reading comes,

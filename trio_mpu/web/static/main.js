@@ -1,5 +1,5 @@
-/* The page: stream → numbers in memory → views. This file only ties them together; what is written down here is who is
- * told what, and in which order.
+/* The page: stream → numbers in memory → views. This file only ties them together; it says what
+ * is passed on to which of them, and in which order.
  *
  * net/ talks to the server, model/ keeps numbers, view/ shows them. A view has paint(now_ms), and may have
  * note(event, t_s, now_ms), wantsRaw and every_ms. What it is given, `page`, is put together below. */

@@ -1,10 +1,10 @@
 /* The series: the past of each axis, from the finest to the coarsest that is kept, as one.
  *
  * Rules
- *   1. Every sample is added to each level of bins at once, so any level is complete up to the newest sample.
+ *   1. Every sample is added to all levels of bins, so each level is complete up to the newest sample.
  *   2. A level reaches back COUNT bins. What lies before that, and what the page did not receive (a tab that slept), comes
  *      from points of /history, which are put in with `fill`.
- *   3. Whoever reads gets, from the newest to the oldest, the coarsest source that is still fine enough, or the finest
+ *   3. A reader gets, from the newest to the oldest, the coarsest source that is still fine enough, or the finest
  *      that there is.
  *   4. Time only goes forward. A step back is another clock: what was kept belonged to the old one, and goes. */
 

@@ -4,10 +4,10 @@
  *   1. An event only changes numbers in memory. What is seen changes in an animation frame, each view at most every
  *      `every_ms` of its own (FIGURES_MS by default), so that 1,000 samples a second cost the screen no more than ten.
  *      Between paintings no frame is asked for: an empty one costs too.
- *   2. Whoever asks for less motion gets two steps a second. */
+ *   2. Users who ask for less motion get two steps a second. */
 
 const FIGURES_MS = 150; // digits that change faster can't be read
-const CALM_MS = 500; // for whoever prefers reduced motion
+const CALM_MS = 500; // for users who prefer reduced motion
 
 export class Painter {
   #turns;

@@ -140,10 +140,6 @@ export class PlotsView {
     return this.#cursor_s;
   }
 
-  get canvases() {
-    return this.#panels.map(({ canvas }) => canvas);
-  }
-
   get every_ms() {
     return Math.min(MOST_MS, Math.max(this.#runs ? FRAME_MS : STEADY_MS, SHARE * this.#cost_ms));
   }

@@ -88,11 +88,6 @@ export class SpectrumView {
     return this.#plot.canvas;
   }
 
-  /** The unit of spectrumCsv(). */
-  spectrumUnit() {
-    return unitOf({ printer: this.#style.printer });
-  }
-
   spectrumCsv() {
     return this.#result ? csvOf(this.#result, this.#style) : "";
   }
