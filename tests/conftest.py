@@ -1,15 +1,23 @@
 """What all tests share."""
 
+import math
 import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.helpers.programs import fresh_ring
+from trio_mpu.fanout import forms
 
 # Whoever runs the tests may have calibrations, even of simulated sensors: neither the tests nor the
 # programs that they start are to find them.
 os.environ["XDG_CONFIG_HOME"] = "/proc/nowhere"  # nor can anybody make it
+
+
+@pytest.fixture(autouse=True)
+def _time_for_all_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is, no form of the stream is late, unless a test says so."""
+    monkeypatch.setattr(forms, "LIVE_S", math.inf)
 
 
 @pytest.fixture

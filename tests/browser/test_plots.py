@@ -24,6 +24,7 @@ from .scripted import (
     sample,
     saying,
     wait_for_newer,
+    width_of,
 )
 
 if TYPE_CHECKING:
@@ -253,6 +254,8 @@ def test_cursor_reads_the_samples_of_the_history(plots: Visit, system: System) -
 
 def test_pinned_cursor_shows_the_difference(plots: Visit) -> None:
     """After a click, the time and the values between it and the pointer are shown."""
+    begins = 0.75 * width_of(plots.page, "ax")
+    eventually(lambda: inked_columns(plots.page, "ax")[0] < begins, "the curve is long enough")
     button(plots, "Pause, or go back to live").click()
     hover(plots, 0.9)
     plots.page.mouse.down()

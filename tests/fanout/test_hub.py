@@ -1,7 +1,6 @@
 """Fan-out: each subscriber gets each sample once, in order, or a report of what is missing."""
 
 import itertools
-import math
 import statistics
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,7 +16,7 @@ from trio.testing import MockClock
 from tests.helpers.fakes import GENERATION, FakeRecords, make_app, make_record
 from tests.helpers.http_client import Event, parse_event, plain_gap
 from trio_mpu.errors import RingHeld
-from trio_mpu.fanout import catch_up, direct_write, forms
+from trio_mpu.fanout import catch_up, direct_write
 from trio_mpu.fanout import subscription as subscription_module
 from trio_mpu.fanout.catch_up import CATCH_UP_SAMPLES, RETRY_RING_S
 from trio_mpu.fanout.chunked import framed
@@ -453,11 +452,8 @@ async def test_a_change_of_status_is_announced() -> None:
     assert events[0].json.keys() >= {"sample", "average", "timestamp", "id"}
 
 
-async def test_each_notation_has_events_and_statuses_of_its_own(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_each_notation_has_events_and_statuses_of_its_own() -> None:
     """Beside clients with another one, and whether the client was there before or comes later."""
-    monkeypatch.setattr(forms, "LIVE_S", math.inf)  # nobody feeds late forms here
     record_source, hub = ring()
     si = StreamOptions(notation=Notation(si=True))
     with subscribe(hub, own(3)) as plain, subscribe(hub, own(3), si) as converted:

@@ -4,7 +4,6 @@ import contextlib
 import csv
 import io
 import json
-import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,7 +12,6 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.helpers.fakes import GENERATION, FakeRecords, make_app, serving
-from trio_mpu.fanout import forms
 from trio_mpu.formats import COLUMNS, SI_COLUMNS
 from trio_mpu.history.asked import History
 from trio_mpu.history.past import select
@@ -23,12 +21,6 @@ from trio_mpu.web import history
 from trio_mpu.web.app import App
 from trio_mpu.web.event_stream import HEARTBEAT_S, events
 from trio_mpu.web.request import Request
-
-
-@pytest.fixture(autouse=True)
-def _time_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However busy the machine is: nobody feeds late forms here."""
-    monkeypatch.setattr(forms, "LIVE_S", math.inf)
 
 
 class Growing:
