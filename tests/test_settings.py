@@ -10,14 +10,13 @@ from tests.helpers.processes import python
 from trio_mpu import __version__
 from trio_mpu.__main__ import COMMANDS, name_of, run
 from trio_mpu.errors import UsageError
+from trio_mpu.options import options_of, parse
 from trio_mpu.settings import (
     CalibrateSettings,
     ProducerSettings,
     RecordSettings,
     ServerSettings,
     StartSettings,
-    options_of,
-    parse,
 )
 
 KINDS: dict[str, type] = {

@@ -21,8 +21,8 @@ in pyproject.toml hold all of it to this, and `lint-imports` checks them.
     metrics       what is counted, and how it is shown      → (nothing)
     orientation   rates and accelerations → attitude        → (nothing)
 
-    vocabulary    errors, sample, record, attitude, iso_time, home, formats, device, settings,
-                  lifecycle, logs, ticker, wall_clock
+    vocabulary    errors, sample, record, attitude, iso_time, home, formats, device, options,
+                  settings, lifecycle, logs, ticker, wall_clock
 
 A program that reads a ring needs only what is exported here:
 

@@ -21,15 +21,14 @@ if not __package__:  # run as a file, by a supervisor: see supervisor/program.py
 
 from trio_mpu import __version__, logs
 from trio_mpu.errors import TrioMpuError, UsageError
+from trio_mpu.options import Parser, parse
 from trio_mpu.settings import (
     CalibrateSettings,
     ImportSettings,
-    Parser,
     ProducerSettings,
     RecordSettings,
     ServerSettings,
     StartSettings,
-    parse,
 )
 
 if _on_interrupt is _signal.default_int_handler:

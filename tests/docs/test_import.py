@@ -7,8 +7,9 @@ from tests.helpers.pages import messages, table, tables
 from trio_mpu.importing import layout, log, timeline
 from trio_mpu.importing.plan import NUMBER_NS, RATE, TEXTS, UNITS
 from trio_mpu.importing.presets import PRESETS
+from trio_mpu.options import options_of
 from trio_mpu.sensors.replay.text import MAX_LINE_CHARACTERS
-from trio_mpu.settings import ImportSettings, options_of
+from trio_mpu.settings import ImportSettings
 
 TEXT: Final = (ROOT / "docs/import.md").read_text(encoding="utf-8")
 

@@ -7,13 +7,8 @@ from typing import Final
 import pytest
 
 from tests.helpers.pages import table
-from trio_mpu.settings import (
-    ProducerSettings,
-    RecordSettings,
-    ServerSettings,
-    StartSettings,
-    options_of,
-)
+from trio_mpu.options import options_of
+from trio_mpu.settings import ProducerSettings, RecordSettings, ServerSettings, StartSettings
 from trio_mpu.web.routes import ROUTES
 
 ROOT: Final = Path(__file__).parents[2]

@@ -16,10 +16,11 @@ from trio_mpu.__main__ import import_, run
 from trio_mpu.importing import output
 from trio_mpu.importing.presets import PRESETS
 from trio_mpu.importing.run import run_import
+from trio_mpu.options import options_of
 from trio_mpu.sample import Flag
 from trio_mpu.sensors.replay.recording import Recording
 from trio_mpu.sensors.replay.rows import Row
-from trio_mpu.settings import ImportSettings, options_of
+from trio_mpu.settings import ImportSettings
 
 OPTIONS = {
     "time": "ms:ms",

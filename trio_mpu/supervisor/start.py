@@ -5,13 +5,8 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from trio_mpu.settings import (
-    ProducerSettings,
-    RecordSettings,
-    ServerSettings,
-    StartSettings,
-    options_of,
-)
+from trio_mpu.options import options_of
+from trio_mpu.settings import ProducerSettings, RecordSettings, ServerSettings, StartSettings
 from trio_mpu.supervisor.keeper import Supervisor
 from trio_mpu.supervisor.program import Program, our_command
 
