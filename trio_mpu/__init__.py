@@ -13,11 +13,12 @@ in pyproject.toml hold all of it to this, and `lint-imports` checks them.
     ring          the ring's writer and reader              → shm
     shm           the shared segment's bytes and locks      → (nothing)
     server        the task tree, its workers                → supervisor, http, web, fanout,
-                                                              metrics, ring
-    http          one connection                            → web, fanout, metrics
-    web           requests → answers                        → history, fanout, metrics
+                                                              metrics, ring, tls
+    http          one connection                            → web, fanout, metrics, tls
+    web           requests → answers                        → history, fanout, metrics, tls
     history       ring and store as one, in all formats     → store, to read it; fanout, metrics
-    fanout        newest samples → every subscriber         → metrics
+    fanout        newest samples → every subscriber         → metrics, tls
+    tls           the certificate, a connection's records   → (nothing)
     metrics       what is counted, and how it is shown      → (nothing)
     orientation   rates and accelerations → attitude        → (nothing)
 

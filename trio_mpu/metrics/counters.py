@@ -10,6 +10,8 @@ COUNTERS: Final = {
     "connections_refused": "connections answered 503 because --max-clients was reached",
     "connections_dropped": "connections closed unanswered because even refusals were too many",
     "descriptors_exhausted": "times accepting paused because no file descriptor was free",
+    "tls_failed": "TLS handshakes that failed, or took too long",
+    "tls_missing": "connections answered 400 because they spoke HTTP without TLS",
     "requests": "requests parsed",
     "requests_bad": "requests refused as malformed or over a bound (4xx and 5xx before routing)",
     "timeouts_idle": "connections closed because no request came",

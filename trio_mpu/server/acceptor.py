@@ -1,5 +1,6 @@
 """Accepting connections, up to the limit."""
 
+import contextlib
 import errno
 import logging
 import os
@@ -9,9 +10,14 @@ from typing import Final
 
 import trio
 
+from trio_mpu.errors import ClientGone
 from trio_mpu.http import serve_connection
+from trio_mpu.tls.certificate import Certificate
+from trio_mpu.tls.session import TlsSession
 from trio_mpu.web.app import App
-from trio_mpu.web.refusal import refuse_connection
+from trio_mpu.web.handshake import shake_hands
+from trio_mpu.web.refusal import answer_unasked
+from trio_mpu.web.transport import Transport
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +32,18 @@ _NO_ROOM: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 class Acceptor:
     """Accepts connections on one listener, up to a limit that all listeners of all workers share."""
 
-    def __init__(self, listener: trio.SocketListener, app: App, max_clients: int) -> None:
+    def __init__(
+        self,
+        listener: trio.SocketListener,
+        app: App,
+        max_clients: int,
+        certificate: Certificate | None = None,
+    ) -> None:
+        """With a certificate, all connections have TLS."""
         self._listener = listener
         self._app = app
         self._max_clients = max_clients
+        self._certificate = certificate
         self._refusals = 0
         self._full = False
         self._out_of_descriptors = False
@@ -76,7 +90,7 @@ class Acceptor:
 
     async def _serve(self, stream: trio.SocketStream) -> None:
         try:
-            await serve_connection(stream, self._app)
+            await serve_connection(stream, self._app, self._tls())
         finally:
             self._app.slot.add("connections_open", -1)
 
@@ -85,11 +99,19 @@ class Acceptor:
         if not self._full:
             log.warning("refusing clients: there are %d already", self._max_clients)
         self._full = True
+        app, tls = self._app, self._tls()
+        reason = f"{self._max_clients} clients are connected already"
         try:
-            reason = f"{self._max_clients} clients are connected already"
-            await refuse_connection(stream, reason, self._app.common_headers)
+            async with stream:
+                with contextlib.suppress(ClientGone):
+                    if tls is None or await shake_hands(stream, tls, app):
+                        transport = Transport(stream, tls)
+                        await answer_unasked(transport, 503, reason, app.common_headers)
         finally:
             self._refusals -= 1
+
+    def _tls(self) -> TlsSession | None:
+        return None if self._certificate is None else self._certificate.session()
 
 
 def _more(door: socket.socket) -> Iterator[trio.SocketStream]:

@@ -9,6 +9,7 @@ import trio
 
 from trio_mpu.errors import RequestError
 from trio_mpu.fanout import sse
+from trio_mpu.fanout.direct_write import DirectSocket
 from trio_mpu.fanout.encoder import (
     FORMATS,
     MAX_FLUSH_MS,
@@ -83,7 +84,7 @@ def stream_options(request: Request) -> StreamOptions:
 
 
 async def _events(
-    app: App, last_id: str, options: StreamOptions, address: str, socket_fd: int | None
+    app: App, last_id: str, options: StreamOptions, address: str, socket: DirectSocket | None
 ) -> AsyncGenerator[Chunk, None]:
     is_sse = options.format == SSE
     opening = {SSE: sse.OPENING, "csv": options.notation.csv_header.encode(), "ndjson": b""}
@@ -91,7 +92,7 @@ async def _events(
     heartbeat_s = HEARTBEAT_S if is_sse else math.inf
     yield Chunk(opening[options.format])
     with app.stream(last_id, options, address) as subscription:
-        subscription.socket_fd = socket_fd
+        subscription.socket = socket
         sent_s = trio.current_time()
         while True:
             chunk = Chunk(sse.HEARTBEAT)
