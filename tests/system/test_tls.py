@@ -108,13 +108,15 @@ def test_libraries_for_python_read_samples_and_streams(system: System, files: Fi
 
 @pytest.mark.parametrize("key", ["K", "k"])
 def test_a_client_may_change_its_keys_in_the_middle_of_a_stream(
-    system: System, files: Files, key: str
+    system: System, files: Files, tmp_path: Path, key: str
 ) -> None:
     """With TLS 1.3, and ask for new ones of the server (K): not a byte is lost."""
-    where = f"localhost:{system.port}"
+    seen = tmp_path / "messages"
+    arguments = ["-quiet", "-no_ign_eof", "-tls1_3", "-msg", "-msgfile", str(seen)]
+    arguments += ["-CAfile", files.ca, "-connect", f"localhost:{system.port}"]
     with killed(
         subprocess.Popen(
-            ["openssl", "s_client", "-quiet", "-tls1_3", "-CAfile", files.ca, "-connect", where],
+            ["openssl", "s_client", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -131,6 +133,9 @@ def test_a_client_may_change_its_keys_in_the_middle_of_a_stream(
             client.stdin.write(f"{key}\n")
             client.stdin.flush()
         text += "".join(client.stdout.readline() for _ in range(100))
+    changes = re.findall("(>>>|<<<).*KeyUpdate", seen.read_text())
+    assert changes.count(">>>") == 5
+    assert changes.count("<<<") == (5 if key == "K" else 0)
     numbers = [int(number) for number in re.findall(r'"seq":(\d+)', text)]
     assert len(numbers) > 80
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
