@@ -24,7 +24,14 @@ def test_own_names_and_addresses_are_allowed(host: str) -> None:
     "host",
     [
         *("evil.example", "localhost.evil.example", "board.local.evil.example", "notlocalhost"),
-        *("127.0.0.1.evil.example", "127.1", "0x7f000001", "2130706433", "[evil]", "sub.board.local"),
+        *(
+            "127.0.0.1.evil.example",
+            "127.1",
+            "0x7f000001",
+            "2130706433",
+            "[evil]",
+            "sub.board.local",
+        ),
         *("example", "local", ".local"),
     ],
 )

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import trio
@@ -44,7 +44,9 @@ def token_file(tmp_path: Path) -> Path:
 
 
 def guarded(
-    file: Path, record_source: FakeRecords | None = None, **options: str
+    file: Path,
+    record_source: FakeRecords | None = None,
+    **options: Any,  # noqa: ANN401 - of several types
 ) -> AbstractAsyncContextManager[Served]:
     """A server for those in the file, and for the tests' host."""
     return serving(record_source, token_file=str(file), allow_host="test", **options)
@@ -54,6 +56,18 @@ def take_out_alice(file: Path) -> None:
     """Take her token out of the file, and let the server read it again."""
     file.write_text(f"bob {BOB}\n")
     os.kill(os.getpid(), signal.SIGHUP)
+
+
+async def ended(stream: Client) -> None:
+    """Take a stream to its end, which is a proper one."""
+    with pytest.raises(NoMore, match="the last chunk came"):
+        await _all_events(stream)
+    await stream.closed()
+
+
+async def _all_events(stream: Client) -> None:
+    while True:
+        await stream.event()
 
 
 async def signed_in(client: Client, token: str = ALICE) -> str:
@@ -316,10 +330,7 @@ async def test_a_token_that_is_taken_out_ends_its_streams_in_good_order(token_fi
         take_out_alice(token_file)
         with trio.fail_after(1):
             for stream in (hers, by_cookie):
-                with pytest.raises(NoMore, match="the last chunk came"):
-                    while True:
-                        await stream.event()
-                await stream.closed()
+                await ended(stream)
         served.publish(2)
         assert [(await his.event()).json["seq"] for _ in range(3)] == [4, 5, 6]
         for header in (bearer(ALICE), cookie):
@@ -353,9 +364,7 @@ async def test_a_token_under_an_old_name_is_another_one(token_file: Path) -> Non
         await client.open_events("/events", bearer(ALICE))
         token_file.write_text(f"alice {EVE}\n")
         os.kill(os.getpid(), signal.SIGHUP)
-        with pytest.raises(NoMore):
-            while True:
-                await client.event()
+        await ended(client)
         async with served.connect() as again:
             assert (await again.get("/json", bearer(EVE))).status == 200
             assert (await again.get("/json", bearer(ALICE))).status == 401
@@ -439,7 +448,9 @@ async def test_a_request_for_another_host_is_misdirected(token_file: Path) -> No
             assert (answer.status, answer.reason) == (421, "Misdirected Request")
             assert "'evil.example:3737' is not allowed" in answer.json["reason"]
         assert served.app.metrics["hosts_refused"] == 3
-        absolute = f"GET http://evil.example/json HTTP/1.1\r\nHost: localhost\r\n{bearer(ALICE)}\r\n"
+        absolute = (
+            f"GET http://evil.example/json HTTP/1.1\r\nHost: localhost\r\n{bearer(ALICE)}\r\n"
+        )
         await client.send(f"{absolute}\r\n".encode())
         assert (await client.answer()).status == 421
 
@@ -460,8 +471,11 @@ async def test_the_hosts_that_are_allowed_are_those_of_the_option(
     token_file: Path, allow_host: str, with_token: bool, host: str, status: int
 ) -> None:
     """Beside addresses and its own names; without option and token, any."""
-    files = {"token_file": str(token_file)} if with_token else {}
-    async with serving(allow_host=allow_host, **files) as served, served.connect() as client:
+    file = str(token_file) if with_token else ""
+    async with (
+        serving(allow_host=allow_host, token_file=file) as served,
+        served.connect() as client,
+    ):
         await client.send(f"GET /json HTTP/1.1\r\nHost: {host}\r\n{bearer(ALICE)}\r\n\r\n".encode())
         assert (await client.answer()).status == status
 
@@ -506,10 +520,9 @@ async def test_a_served_app_reads_its_tokens_before_it_listens(token_file: Path)
 
 async def test_nothing_of_a_stream_is_sent_to_others(token_file: Path) -> None:
     """A stream that ends while its client is behind: reading from the ring, or waiting for it."""
-    async with guarded(token_file, FakeRecords()) as served:
-        async with served.connect() as client:
-            await client.open_events("/events", bearer(ALICE))
-            await trio.testing.wait_all_tasks_blocked(cushion=0.005)
-            take_out_alice(token_file)
-            with pytest.raises(NoMore):
-                await client.event()
+    async with guarded(token_file, FakeRecords()) as served, served.connect() as client:
+        await client.open_events("/events", bearer(ALICE))
+        await trio.testing.wait_all_tasks_blocked(cushion=0.005)
+        take_out_alice(token_file)
+        with pytest.raises(NoMore):
+            await client.event()

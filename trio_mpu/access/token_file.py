@@ -26,18 +26,23 @@ def read_tokens(path: str) -> Tokens:
 def _read(path: str) -> str:
     # Without waiting, should it be a pipe.
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(fd, "rb") as file:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
-            raise UsageError("it is no regular file")
-        if found.st_uid not in (0, os.geteuid()):
-            raise UsageError(f"it belongs to user {found.st_uid}; it must be yours or root's")
-        if found.st_mode & _OTHERS:
-            raise UsageError("not only its owner has access to it; do: chmod 600 FILE")
-        data = file.read(MAX_BYTES + 1)
+    try:
+        _check(os.fstat(fd))
+        data = os.read(fd, MAX_BYTES + 1)
+    finally:
+        os.close(fd)
     if len(data) > MAX_BYTES:
         raise UsageError(f"it is larger than {MAX_BYTES} bytes")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError("it is no text in UTF-8") from None  # that error has the bytes themselves
+
+
+def _check(found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise UsageError("it is no regular file")
+    if found.st_uid not in (0, os.geteuid()):
+        raise UsageError(f"it belongs to user {found.st_uid}; it must be yours or root's")
+    if found.st_mode & _OTHERS:
+        raise UsageError("not only its owner has access to it; do: chmod 600 FILE")

@@ -38,7 +38,9 @@ EARLIEST: Final = "earliest"  # in place of an event id, as Mercure has it
 
 
 # Bound "clients of an address that catch up".
-MAX_RESUMES: Final = 256  # at a time; more than a server of this size restarts with, from one network
+MAX_RESUMES: Final = (
+    256  # at a time; more than a server of this size restarts with, from one network
+)
 
 
 class RecordSource(Protocol):

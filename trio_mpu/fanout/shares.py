@@ -4,7 +4,6 @@
 from collections import Counter
 
 from trio_mpu.address import network_of
-from trio_mpu.address import network_of
 
 
 class Shares:

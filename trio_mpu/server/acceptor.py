@@ -9,7 +9,6 @@ from typing import Final
 
 import trio
 
-from trio_mpu.fanout.shares import Shares
 from trio_mpu.http import serve_connection
 from trio_mpu.web.app import App
 from trio_mpu.web.refusal import refuse_connection
@@ -28,15 +27,12 @@ _NO_ROOM: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 class Acceptor:
     """Accepts connections on one listener, up to a limit that all listeners of all workers share, and
-    up to one for each address that the listeners of this process share (`shares`)."""
+    up to an address's share, which all listeners of this process know."""
 
-    def __init__(
-        self, listener: trio.SocketListener, app: App, max_clients: int, shares: Shares
-    ) -> None:
+    def __init__(self, listener: trio.SocketListener, app: App, max_clients: int) -> None:
         self._listener = listener
         self._app = app
         self._max_clients = max_clients
-        self._shares = shares
         self._refusals = 0
         self._full = False
         self._out_of_descriptors = False
@@ -54,10 +50,10 @@ class Acceptor:
         app = self._app
         app.metrics.count("connections")
         address = Transport(stream).peer
-        if not self._shares.take(address):
+        if not app.shares.take(address):
             await self._turn_away(stream, connections, self._refuse_share)
         elif not app.slot.admit(self._max_clients):
-            self._shares.give_back(address)
+            app.shares.give_back(address)
             await self._turn_away(stream, connections, self._refuse)
         else:
             self._full = False
@@ -96,12 +92,12 @@ class Acceptor:
             await serve_connection(stream, self._app)
         finally:
             self._app.slot.add("connections_open", -1)
-            self._shares.give_back(address)
+            self._app.shares.give_back(address)
 
     async def _refuse_share(self, stream: trio.SocketStream) -> None:
         self._app.metrics.count("shares_refused")
         try:
-            reason = f"{self._shares.most} clients of your address are connected already"
+            reason = f"{self._app.shares.most} clients of your address are connected already"
             await refuse_connection(stream, reason, self._app.common_headers)
         finally:
             self._refusals -= 1

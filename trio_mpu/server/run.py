@@ -75,10 +75,10 @@ async def run_server(
         Stored(with_home(settings.store), metrics) if settings.store else None,
         slot,
         admission,
+        Shares(settings.max_clients_per_address),
     )
     if settings.token_file:
         reloader.add("tokens", partial(read_again, admission, settings))
-    shares = Shares(settings.max_clients_per_address)
     with contextlib.closing(app):
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as service:
@@ -89,7 +89,7 @@ async def run_server(
                 service.start_soon(app.spools.run)
                 await service.start(reloader.run)
                 for listener in listeners:
-                    acceptor = Acceptor(listener, app, settings.max_clients, shares)
+                    acceptor = Acceptor(listener, app, settings.max_clients)
                     service.start_soon(acceptor.run, connections)
                 port = listeners[0].socket.getsockname()[1]
                 if settings.worker is None or settings.worker[0] == 0:

@@ -30,7 +30,14 @@ log = logging.getLogger(__name__)
 
 SIGN_IN: Final = "/sign-in"
 OPEN_PATHS: Final = frozenset(
-    ("/livez", "/healthz", SIGN_IN, "/static/sign-in.css", "/static/sign-in.js", "/static/favicon.svg")
+    (
+        "/livez",
+        "/healthz",
+        SIGN_IN,
+        "/static/sign-in.css",
+        "/static/sign-in.js",
+        "/static/favicon.svg",
+    )
 )
 # Bound "time to end after a token was taken out, s".
 END_S: Final = 0.5  # for a stream's proper end; what takes longer is cut off

@@ -15,6 +15,7 @@ from trio_mpu.errors import RequestError
 from trio_mpu.fanout.encoder import EVERY_SAMPLE, StreamOptions
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.fanout.places import Places
+from trio_mpu.fanout.shares import Shares
 from trio_mpu.fanout.subscription import Subscription, subscribe
 from trio_mpu.history.past import Past
 from trio_mpu.history.stored import Stored
@@ -42,8 +43,8 @@ class App:
 
     `handle` gives the answer to a request, as the table of routes has it; `common_headers` are part
     of every answer; `stored` is a recorder's file, if there is one. Where the server is one of
-    several workers, they see each other's numbers through `slot`. `admission` says who may read, and
-    `secure` whether clients come by TLS. To be closed at the end.
+    several workers, they see each other's numbers through `slot`. `admission` says who may read,
+    `shares` how many connections an address may have, and `secure` whether clients come by TLS. To be closed at the end.
     """
 
     hub: Hub
@@ -54,6 +55,7 @@ class App:
     stored: InitVar[Stored | None] = None
     slot: Slot = field(default_factory=alone)
     admission: Admission = field(default_factory=lambda: Admission(Metrics()))
+    shares: Shares = field(default_factory=lambda: Shares(0))
     secure: bool = False
     stopping: bool = False
     request_cache: RequestCache = field(default_factory=RequestCache)
