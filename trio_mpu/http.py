@@ -22,13 +22,15 @@ import trio
 
 from trio_mpu.errors import ClientGone, RequestError, RingError, StoreError
 from trio_mpu.fanout.group import Chunk
+from trio_mpu.tls.session import TlsSession
 from trio_mpu.web.answer import Answer, Headers, error_answer
 from trio_mpu.web.app import App, Reply
+from trio_mpu.web.handshake import shake_hands
 from trio_mpu.web.idle import IdleConnection
 from trio_mpu.web.pieces import Deferred, FromBody, Pieces, send_pieces
 from trio_mpu.web.request import Request
 from trio_mpu.web.responses import IDLE_S, response, response_head, sound_request
-from trio_mpu.web.transport import Transport
+from trio_mpu.web.transport import STOPPING_LINGER_S, Transport
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +42,15 @@ MAX_HEAD_BYTES: Final = 16_384  # h11's own default; also of a chunk's header an
 MAX_BODY_BYTES: Final = 65_536  # nobody needs one here; framing and trailers included
 
 
-async def serve_connection(stream: trio.abc.HalfCloseableStream, app: App) -> None:
-    """Answer requests until either side is done, and close the stream, cancelled or not."""
+async def serve_connection(
+    stream: trio.abc.HalfCloseableStream, app: App, tls: TlsSession | None = None
+) -> None:
+    """Answer requests until either side is done, and close the stream, cancelled or not. With `tls`,
+    it begins with a handshake."""
     async with stream:
         try:
-            await Connection(Transport(stream), app).run()
+            if tls is None or await shake_hands(stream, tls, app):
+                await Connection(Transport(stream, tls), app).run()
         except ClientGone as gone:
             if gone.stuck:
                 app.metrics.count("timeouts_write")
@@ -83,6 +89,8 @@ class Connection:
                 return
             data = _without_empty_lines(self._h11.trailing_data[0])
             data = data or await self._first_bytes(IDLE_S)
+        with trio.move_on_after(STOPPING_LINGER_S):
+            await self._transport.say_goodbye()
 
     # -- reading ----------------------------------------------------------------------
 
@@ -91,12 +99,12 @@ class Connection:
 
         Requests that are known by their bytes are answered on the way.
         """
-        visitor, fd = IdleConnection(), self._transport.socket_fd
+        visitor, socket = IdleConnection(), self._transport.socket
         deadline_s = trio.current_time() + seconds
         while True:
             with self._app.idle(deadline_s) as scope:
-                if fd is not None:
-                    await self._app.idle_connections.wait(fd, visitor)
+                if socket is not None:
+                    await self._app.idle_connections.wait(socket, visitor)
                 else:
                     visitor.data = await self._transport.receive()
             if visitor.answered_s:
@@ -106,9 +114,9 @@ class Connection:
                     continue
                 self._app.metrics.count("timeouts_idle", int(not self._app.stopping))
                 return b""
-            if visitor.rest:
+            if visitor.rest is not None:
                 await self._transport.send(visitor.rest)
-                visitor.rest = b""
+                visitor.rest = None
             elif (data := _without_empty_lines(visitor.data)) or not visitor.data:
                 return data
 
@@ -177,7 +185,8 @@ class Connection:
         try:
             with trio.fail_after(REQUEST_S):
                 head = await self._head()
-            request = sound_request(head, MAX_BODY_BYTES, self._transport.peer)
+            transport = self._transport
+            request = sound_request(head, MAX_BODY_BYTES, transport.peer, secure=transport.secure)
             self._closing = request.headers.keys() >= {"transfer-encoding", "content-length"}
             reply = self._app.respond(request)
             with trio.fail_after(REQUEST_S):
@@ -270,8 +279,8 @@ class Connection:
             await self._send(head, h11.EndOfMessage())
             return
         chunked = reply.length is None and self._h11.their_http_version != b"1.0"
-        socket_fd = self._transport.socket_fd if chunked else None
-        async with contextlib.aclosing(reply.generate(socket_fd)) as pieces:
+        socket = self._transport.socket if chunked else None
+        async with contextlib.aclosing(reply.generate(socket)) as pieces:
             first = await anext(pieces, Chunk(b""))
             await self._send(head, h11.Data(data=first.payload))
             if reply.length is None:

@@ -19,6 +19,7 @@ from trio_mpu.errors import RequestError
 from trio_mpu.web import admission as admission_module
 from trio_mpu.web.admission import Admission
 from trio_mpu.web.app import App
+from trio_mpu.web.pieces import FromBody
 from trio_mpu.web.readers import Readers
 from trio_mpu.web.request import Request
 
@@ -180,15 +181,22 @@ async def test_a_browser_that_opens_the_page_is_sent_to_the_form(token_file: Pat
 
 
 async def test_the_cookie_is_not_the_token_and_is_kept_from_scripts(token_file: Path) -> None:
-    """Secure only where clients come by TLS: a browser would drop it otherwise."""
+    """Its path is the folder of the form, wherever a proxy has it."""
     async with guarded(token_file) as served, served.connect() as client:
-        for secure in (False, True):
-            served.app.secure = secure
-            cookie = (await post(client, f"token=+{ALICE}%20")).headers["set-cookie"]
-            assert ALICE not in cookie
-            assert "; HttpOnly; SameSite=Strict" in cookie
-            assert ("; Secure" in cookie) == secure
-            assert "Path" not in cookie
+        cookie = (await post(client, f"token=+{ALICE}%20")).headers["set-cookie"]
+        assert ALICE not in cookie
+        assert cookie.endswith("; HttpOnly; SameSite=Strict")
+        assert "Path" not in cookie
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_the_cookie_is_secure_where_clients_come_by_tls(app: App, secure: bool) -> None:
+    """Without it, a browser would not keep such a one."""
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    reply = app.respond(Request("POST", "/sign-in", {}, kind, secure=secure))
+    assert isinstance(reply, FromBody)
+    answer = reply.make(f"token={ALICE}".encode())
+    assert dict(answer.headers)["Set-Cookie"].endswith("; Secure") == secure
 
 
 async def test_who_is_signed_in_can_sign_out(token_file: Path) -> None:
@@ -202,6 +210,8 @@ async def test_who_is_signed_in_can_sign_out(token_file: Path) -> None:
         name = cookie.partition("trio_mpu_")[2].partition("=")[0]
         assert answer.headers["set-cookie"].startswith(f"trio_mpu_{name}=; Max-Age=0")
         assert "set-cookie" not in (await post(client, "sign-out=1")).headers
+        served.app.admission.tokens = None
+        assert "set-cookie" not in (await post(client, "sign-out=1", cookie)).headers
 
 
 async def test_a_wrong_token_shows_the_form_again(token_file: Path) -> None:

@@ -101,7 +101,7 @@ def _sign(request: Request, app: App, body: bytes) -> Answer:
     if (token := tokens.find(shown)) is None:
         return _wrong(request, app)
     app.metrics.count("sign_ins")
-    return redirect(_TO_PAGE, _cookie(setting(token.cookie, secure=app.secure)))
+    return redirect(_TO_PAGE, _cookie(setting(token.cookie, secure=request.secure)))
 
 
 def _wrong(request: Request, app: App) -> Answer:
