@@ -212,7 +212,7 @@ def _free_port() -> int:
 
 
 def _answers(port: int, *, secure: bool = False) -> bool:
-    """Wait for an answer; 503 is none, it says that there is no sample yet."""
+    """Wait for an answer; 503 is none, it says that there is no sample yet, and 502 no server."""
     deadline_s = time.monotonic() + START_S
     while time.monotonic() < deadline_s:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_S)
@@ -227,7 +227,7 @@ def _answers(port: int, *, secure: bool = False) -> bool:
             contextlib.closing(connection),
         ):
             connection.request("GET", "/json")
-            if connection.getresponse().status != 503:
+            if connection.getresponse().status not in (502, 503):
                 return True
         time.sleep(0.05)
     return False

@@ -17,7 +17,8 @@ from typing import Final
 
 RECEIVE_BYTES: Final = 65_536
 PATHS: Final = {"stream": "/events", "json": "/json"}
-_SEQ: Final = re.compile(rb'"seq":(\d+)')
+_SEQ: Final = re.compile(rb'"seq":(\d+),')
+_SEQ_BYTES: Final = 24  # more than such a text has
 
 
 class Client:
@@ -32,6 +33,7 @@ class Client:
         self.request = f"GET {PATHS[what]} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         self.asks_again = what == "json"
         self.received = self.first = self.last = 0
+        self.rest = b""  # which may be the beginning of the next number
         connection.sendall(self.request)
         connection.setblocking(False)
 
@@ -44,9 +46,12 @@ class Client:
                 return
             if not data:
                 sys.exit("the server closed a connection")
-            if found := _SEQ.findall(data):
+            data = self.rest + data
+            found = list(_SEQ.finditer(data))
+            self.rest = data[max(found[-1].end() if found else 0, len(data) - _SEQ_BYTES) :]
+            if found:
                 self.received += len(found)
-                self.first, self.last = self.first or int(found[0]), int(found[-1])
+                self.first, self.last = self.first or int(found[0][1]), int(found[-1][1])
                 if self.asks_again:
                     self.connection.sendall(self.request)
             if not isinstance(self.connection, ssl.SSLSocket):

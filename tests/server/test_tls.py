@@ -36,7 +36,7 @@ def secure_stream(client: Client) -> Any:  # noqa: ANN401 - trio's, which has no
 
 
 async def test_requests_are_answered_and_known_ones_without_waking(files: Files) -> None:
-    """Over one connection, and over one after the other that resumes the first one's session."""
+    """Over one connection, as without TLS."""
     async with serving(tls=(files.cert, files.key)) as served:
         async with connect_tls(served.port) as client:
             bodies = {(await client.get("/json")).body for _ in range(5)}

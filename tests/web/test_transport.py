@@ -9,6 +9,7 @@ from trio.testing import MockClock, lockstep_stream_pair, memory_stream_pair
 from tests.helpers.certificates import tls_pair
 from tests.helpers.fakes import reset, tcp_pair
 from trio_mpu.errors import ClientGone
+from trio_mpu.tls.session import TlsSession
 from trio_mpu.web import transport
 from trio_mpu.web.transport import LINGER_S, WRITE_S, Transport
 
@@ -253,3 +254,12 @@ async def test_with_tls_what_is_cut_off_does_not_look_whole() -> None:
         await server.aclose()
         with pytest.raises(trio.BrokenResourceError):
             await client.receive_some()
+
+
+async def test_with_tls_who_only_changes_keys_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs the server something, and says nothing."""
+    monkeypatch.setattr(TlsSession, "read", lambda _: None)  # no Python client can change its keys
+    async with tls_pair() as (server, tls, client), trio.open_nursery() as nursery:
+        nursery.start_soon(client.transport_stream.send_all, bytes(transport.MAX_SILENT_BYTES + 1))
+        with pytest.raises(ClientGone, match="without data"):
+            await Transport(server, tls).receive()

@@ -24,6 +24,8 @@ LINGER_S: Final = 2.0  # how long a refused client may go on sending before it i
 STOPPING_LINGER_S: Final = 0.5  # …which is less when the server itself is waited for…
 # Bound "the same, bytes".
 LINGER_BYTES: Final = 1_048_576  # …and how much: more than an upload sends in a round trip
+# Bound "TLS without data, bytes".
+MAX_SILENT_BYTES: Final = 65_536  # in a row; arbitrary: a record with data has 16,709 at most
 
 
 class Transport:
@@ -48,11 +50,15 @@ class Transport:
         """
         if self._tls is None:
             return await self.receive_records()
+        silent = 0
         try:
             while (data := self._tls.read()) is None:
                 if not (received := await self.receive_records()):
                     return b""
                 self._tls.feed(received)
+                silent += len(received)
+                if silent > MAX_SILENT_BYTES:
+                    raise ClientGone("the client sends TLS without data")
         except ssl.SSLError as error:
             raise ClientGone(f"TLS broke: {error}") from error
         return data
