@@ -18,15 +18,18 @@ listeners, because nobody is served any more; what subscribers have queued is st
 
 import contextlib
 import logging
+from functools import partial
 from typing import Final
 
 import trio
 
 from trio_mpu.fanout.hub import Hub
+from trio_mpu.fanout.shares import Shares
 from trio_mpu.history.stored import Stored
 from trio_mpu.home import with_home
 from trio_mpu.metrics.counters import Metrics
 from trio_mpu.server.acceptor import Acceptor
+from trio_mpu.server.admission import open_admission, read_again
 from trio_mpu.server.follower import RingRecords, follow_ring
 from trio_mpu.server.listeners import open_listeners, urls
 from trio_mpu.server.reload import Reloader
@@ -55,13 +58,15 @@ async def run_server(
 
     As one of several workers it shares the port, `max_clients` is for all together, and the
     counters go on from those of its slot. `started()` passes the listeners. Raises ServerError when
-    it can't listen or use its certificate, UsageError for a worker without a supervisor.
+    it can't listen or use its certificate, UsageError for a worker without a supervisor and for a token
+    file that can't be used.
     """
     slot = slot_of(settings)
+    metrics = Metrics(slot.counters())
+    admission = open_admission(settings, metrics)
     certificate = _certificate(settings)
     is_worker = settings.worker is not None
     listeners = await open_listeners(settings.host or None, settings.port, shared=is_worker)
-    metrics = Metrics(slot.counters())
     record_source, reloader = RingRecords(), Reloader()
     if certificate is not None:
         reloader.add("certificate", certificate.load)
@@ -73,7 +78,11 @@ async def run_server(
         cors.headers(settings.allow_origin),
         Stored(with_home(settings.store), metrics) if settings.store else None,
         slot,
+        admission,
+        Shares(settings.max_clients_per_address),
     )
+    if settings.token_file:
+        reloader.add("tokens", partial(read_again, admission, settings))
     with contextlib.closing(app):
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as service:
