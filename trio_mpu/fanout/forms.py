@@ -49,6 +49,9 @@ class Forms:
     def __iter__(self) -> Iterator[Group]:
         return iter(self._groups.values())
 
+    def __len__(self) -> int:
+        return len(self._groups)
+
     def find(self, options: StreamOptions) -> Group | None:
         """Return the group of a form, if there is one."""
         return self._groups.get(options)
@@ -57,7 +60,15 @@ class Forms:
         """Return the group of a form; call `leave` at the end. `address` is the client's."""
         group = self._groups.get(options)
         if group is None:
-            group = Group(options, self._ledger, self._origin, self._head, self._status, address)
+            group = Group(
+                options,
+                self._ledger,
+                self._metrics,
+                self._origin,
+                self._head,
+                self._status,
+                address,
+            )
             group.fed = self._published
             self._groups[options] = group
             self._order = None

@@ -1,8 +1,10 @@
 # Pure: no I/O, no clock, no waiting.
-"""The server's counters."""
+"""The server's counters, and the numbers of its histograms."""
 
 from collections import Counter
 from typing import Final
+
+from trio_mpu.metrics import histograms
 
 # They include how often each bound was reached that makes a client lose something.
 COUNTERS: Final = {
@@ -10,6 +12,7 @@ COUNTERS: Final = {
     "connections_refused": "connections answered 503 because --max-clients was reached",
     "connections_dropped": "connections closed unanswered because even refusals were too many",
     "descriptors_exhausted": "times accepting paused because no file descriptor was free",
+    "sent_bytes": "bytes of answers and streams given to the system, before any encryption",
     "requests": "requests parsed",
     "requests_bad": "requests refused as malformed or over a bound (4xx and 5xx before routing)",
     "timeouts_idle": "connections closed because no request came",
@@ -41,11 +44,21 @@ LEDGER: Final = tuple(
 )
 
 
+# All that only grows, and goes on when another worker follows.
+NUMBERS: Final = (*COUNTERS, *histograms.NUMBERS)
+
+
 class Metrics(Counter[str]):
-    """The counters of one process; a name that is not in COUNTERS is an error."""
+    """The NUMBERS of one process; any other name is an error."""
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to a counter."""
         if name not in COUNTERS:
             raise KeyError(name)
         self[name] += by
+
+    def observe(self, name: str, value_ns: int) -> None:
+        """Put a value into a histogram. A negative one counts as 0: clocks may be off by a little."""
+        value_ns = max(value_ns, 0)
+        self[histograms.bucket_number(name, value_ns)] += 1
+        self[histograms.sum_number(name)] += value_ns

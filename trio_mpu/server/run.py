@@ -17,6 +17,7 @@ listeners, because nobody is served any more; what subscribers have queued is st
 
 import contextlib
 import logging
+import os
 from typing import Final
 
 import trio
@@ -55,6 +56,7 @@ async def run_server(
     it can't listen, UsageError for a worker without a supervisor.
     """
     slot = slot_of(settings)
+    slot.begin(os.getpid())
     is_worker = settings.worker is not None
     listeners = await open_listeners(settings.host or None, settings.port, shared=is_worker)
     metrics = Metrics(slot.counters())

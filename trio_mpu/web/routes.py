@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trio_mpu.errors import RequestError
-from trio_mpu.web import cors, event_stream, history, state
+from trio_mpu.web import cors, event_stream, history, metrics, state
 from trio_mpu.web.answer import ALLOW
 from trio_mpu.web.app import App, Reply
 from trio_mpu.web.history_query import PARAMETERS
@@ -26,7 +26,7 @@ ROUTES: Final = {
     "/history": Route(history.past, PARAMETERS),
     "/healthz": Route(state.health),
     "/livez": Route(state.alive),
-    "/metrics": Route(state.metrics),
+    "/metrics": Route(metrics.metrics),
 }
 
 
