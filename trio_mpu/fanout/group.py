@@ -167,7 +167,8 @@ class Group:
             subscriber.at = chunk
             self._awake.add(subscriber)
             subscriber.offer(Chunk(b"", *chunk.position, rest))
-        self._metrics.count("sent_bytes", taken)
+        if taken:
+            self._metrics.count("sent_bytes", taken)
         if self.news:
             self.news.unpark_all()
 

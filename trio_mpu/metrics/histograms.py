@@ -7,7 +7,6 @@ and the totals of all workers are a histogram again. How many values there are i
 buckets and never a number of its own, so that the two agree even if a worker writes meanwhile.
 """
 
-from bisect import bisect_left
 from collections.abc import Mapping
 from itertools import accumulate
 from typing import Final, NamedTuple
@@ -18,21 +17,22 @@ BOUNDS_S: Final = (
     *(0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005),
     *(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
 )
-_BOUNDS_NS: Final = tuple([round(bound * 1e9) for bound in BOUNDS_S])
+BOUNDS_NS: Final = tuple([round(bound * 1e9) for bound in BOUNDS_S])
 
 HISTOGRAMS: Final = {
     "ring_latency": "from a sample's reading until a server process had it from the ring",
     "socket_latency": "from a sample's reading until it was offered to all clients that are up to date",
 }
 
-_BUCKETS: Final = {
+# By the histogram: the names of the numbers that count its buckets, and of the sum in ns.
+BUCKETS: Final = {
     name: tuple([f"{name}_bucket_{place}" for place in range(len(BOUNDS_S) + 1)])
     for name in HISTOGRAMS
 }
-_SUMS: Final = {name: f"{name}_sum_ns" for name in HISTOGRAMS}
+SUMS: Final = {name: f"{name}_sum_ns" for name in HISTOGRAMS}
 
 # The names of all numbers that histograms are made of.
-NUMBERS: Final = (*[number for buckets in _BUCKETS.values() for number in buckets], *_SUMS.values())
+NUMBERS: Final = (*[number for buckets in BUCKETS.values() for number in buckets], *SUMS.values())
 
 
 class Histogram(NamedTuple):
@@ -43,18 +43,8 @@ class Histogram(NamedTuple):
     sum_s: float
 
 
-def bucket_number(name: str, value_ns: int) -> str:
-    """Return the name of the number that counts this value."""
-    return _BUCKETS[name][bisect_left(_BOUNDS_NS, value_ns)]
-
-
-def sum_number(name: str) -> str:
-    """Return the name of the number that has the sum of all values, in ns."""
-    return _SUMS[name]
-
-
 def histogram(name: str, numbers: Mapping[str, int]) -> Histogram:
     """Return a histogram that is made of these numbers."""
     ends = [*map(str, BOUNDS_S), "+Inf"]
-    counts = accumulate([numbers[number] for number in _BUCKETS[name]])
-    return Histogram(list(zip(ends, counts, strict=True)), numbers[_SUMS[name]] / 1e9)
+    counts = accumulate([numbers[number] for number in BUCKETS[name]])
+    return Histogram(list(zip(ends, counts, strict=True)), numbers[SUMS[name]] / 1e9)
