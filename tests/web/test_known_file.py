@@ -161,6 +161,9 @@ async def test_a_part_that_there_is_not_is_a_416(asked: str) -> None:
             "content-type": "application/json",
             "content-length": str(len(answer.body)),
             "cache-control": "no-store",
+            "x-content-type-options": "nosniff",
+            "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+            "referrer-policy": "same-origin",
             "accept-ranges": "bytes",
             "content-range": f"bytes */{SIZE}",
         }

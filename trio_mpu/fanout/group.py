@@ -194,6 +194,13 @@ class Group:
             self._awake.add(subscriber)
             subscriber.at = self._last or subscriber.at
 
+    def detach(self, subscriber: Subscriber, fd: int | None) -> None:
+        """Detach one, which may sleep with this descriptor."""
+        if fd is not None:
+            self.wake(subscriber, fd)
+        self._awake.discard(subscriber)
+        subscriber.detach()
+
     def detach_all(self) -> None:
         """Detach all subscribers."""
         for subscriber in self._asleep.remove_all():

@@ -56,7 +56,10 @@ class Subscription:
         self._hub = hub
         self._group = hub.forms.join(options, address)
         self._catch_up = CatchUp(hub, self._group, last_event_id, address)
+        self._address = address
         self._behind = True
+        self._has_place = False  # among those of its address that catch up
+        self._ended = False
         self._send, self._receive = trio.open_memory_channel[Chunk](QUEUE_CHUNKS)
 
     @property
@@ -68,6 +71,19 @@ class Subscription:
     def close(self) -> None:
         """Leave the hub."""
         self._hub.forms.leave(self._group, self)
+        self._give_back_place()
+
+    def end(self) -> None:
+        """End this subscription alone, as closing the hub ends all: what is queued is still handed
+        out."""
+        self._ended = True
+        self._group.detach(self, self.socket_fd)
+        self._group.news.unpark_all()
+        self._hub.news.unpark_all()
+
+    @property
+    def _is_over(self) -> bool:
+        return self._ended or self._hub.closed
 
     def offer(self, chunk: Chunk) -> bool:
         """Queue a chunk; False if there is no room, or a gap to report."""
@@ -87,8 +103,8 @@ class Subscription:
     async def next(self) -> Chunk:
         """Return the next chunk, waiting for it if necessary.
 
-        Raises trio.EndOfChannel when the hub is closed and nothing is queued. Cancellation loses
-        nothing.
+        Raises trio.EndOfChannel when this subscription was ended, or the hub closed, and nothing is
+        queued. Cancellation loses nothing.
         """
         while True:
             chunk = await (self._read_on() if self._behind else self._from_queue())
@@ -120,20 +136,31 @@ class Subscription:
                 self._group.wake(self, fd)
 
     def _fall_behind(self) -> None:
-        if self._hub.closed:
+        if self._is_over:
             raise trio.EndOfChannel
         self._behind = True
         self._catch_up.begin()
 
     async def _read_on(self) -> Chunk | None:
         """Continue from the ring; attach when there is nothing left to catch up on."""
-        if self._hub.closed:
+        if self._is_over:
             raise trio.EndOfChannel
         self.at = self._catch_up.settle(self.at)
         is_complete = self._catch_up.is_complete(self.at)
         if is_complete and (self._knows_status() or self._hub.snapshot.record):
             return self._attach()
+        if not self._catch_up.is_far(self.at):
+            self._give_back_place()
+        elif not self._has_place:
+            await self._hub.resumes.take(self._address)
+            self._has_place = True
+            return None
         return await self._catch_up.read(self.at)
+
+    def _give_back_place(self) -> None:
+        if self._has_place:
+            self._has_place = False
+            self._hub.resumes.give_back(self._address)
 
     def _knows_status(self) -> bool:
         """Return whether the client knows the announced status, or can't be sent it among rows."""
@@ -141,6 +168,7 @@ class Subscription:
 
     def _attach(self) -> Chunk | None:
         self._behind = False
+        self._give_back_place()
         self._catch_up.end()
         self._send, self._receive = trio.open_memory_channel[Chunk](QUEUE_CHUNKS)
         self._group.attach(self)

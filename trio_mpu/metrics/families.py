@@ -31,9 +31,14 @@ PREFIX: Final = "trio_mpu_"
 CAUSES: Final = {
     "connections_refused": "max_clients",
     "connections_dropped": "max_refusals",
+    "shares_refused": "max_clients_per_address",
     "requests_bad": "bad_request",
+    "requests_unauthorized": "unauthorized",
+    "hosts_refused": "host",
     "timeouts_request": "request_timeout",
     "files_refused": "files",
+    "forms_refused": "forms",
+    "history_refused": "history",
 }
 STATUSES: Final = ("ok", "stale", "stopped", "waiting")
 

@@ -4,7 +4,7 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 import trio
@@ -12,6 +12,7 @@ import trio
 from trio_mpu.http import serve_connection
 from trio_mpu.web.app import App
 from trio_mpu.web.refusal import refuse_connection
+from trio_mpu.web.transport import Transport
 
 log = logging.getLogger(__name__)
 
@@ -20,11 +21,13 @@ MAX_ACCEPTS: Final = 16  # in a row; each takes 0.1 ms
 MAX_REFUSALS: Final = 64  # at a time; arbitrary
 # Bound "pause without descriptors, s".
 DESCRIPTOR_PAUSE_S: Final = 0.1
+Refuse = Callable[[trio.SocketStream], Awaitable[None]]
 _NO_ROOM: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Acceptor:
-    """Accepts connections on one listener, up to a limit that all listeners of all workers share."""
+    """Accepts connections on one listener, up to a limit that all listeners of all workers share, and
+    up to an address's share, which all listeners of this process know."""
 
     def __init__(self, listener: trio.SocketListener, app: App, max_clients: int) -> None:
         self._listener = listener
@@ -46,14 +49,24 @@ class Acceptor:
     async def _take_in(self, stream: trio.SocketStream, connections: trio.Nursery) -> None:
         app = self._app
         app.metrics.count("connections")
-        if app.slot.admit(self._max_clients):
-            self._full = False
-            connections.start_soon(self._serve, stream)
-        elif self._refusals < MAX_REFUSALS:
-            self._refusals += 1
-            connections.start_soon(self._refuse, stream)
+        address = Transport(stream).peer
+        if not app.shares.take(address):
+            await self._turn_away(stream, connections, self._refuse_share)
+        elif not app.slot.admit(self._max_clients):
+            app.shares.give_back(address)
+            await self._turn_away(stream, connections, self._refuse)
         else:
-            app.metrics.count("connections_dropped")
+            self._full = False
+            connections.start_soon(self._serve, stream, address)
+
+    async def _turn_away(
+        self, stream: trio.SocketStream, connections: trio.Nursery, refuse: Refuse
+    ) -> None:
+        if self._refusals < MAX_REFUSALS:
+            self._refusals += 1
+            connections.start_soon(refuse, stream)
+        else:
+            self._app.metrics.count("connections_dropped")
             await trio.aclose_forcefully(stream)
 
     async def _accept(self) -> trio.SocketStream:
@@ -74,11 +87,20 @@ class Acceptor:
                 self._out_of_descriptors = False
                 return stream
 
-    async def _serve(self, stream: trio.SocketStream) -> None:
+    async def _serve(self, stream: trio.SocketStream, address: str) -> None:
         try:
             await serve_connection(stream, self._app)
         finally:
             self._app.slot.add("connections_open", -1)
+            self._app.shares.give_back(address)
+
+    async def _refuse_share(self, stream: trio.SocketStream) -> None:
+        self._app.metrics.count("shares_refused")
+        try:
+            reason = f"{self._app.shares.most} clients of your address are connected already"
+            await refuse_connection(stream, reason, self._app.common_headers)
+        finally:
+            self._refusals -= 1
 
     async def _refuse(self, stream: trio.SocketStream) -> None:
         self._app.metrics.count("connections_refused")

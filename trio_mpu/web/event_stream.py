@@ -49,7 +49,7 @@ def events(request: Request, app: App) -> Pieces:
         headers.append(("Last-Event-ID", after))
         if gap is None and asked != EARLIEST:
             asked = after
-    generate = partial(_events, app, asked, options, request.address)
+    generate = partial(_events, app, request, asked, options)
     return Pieces(TYPES[options.format], generate, tuple(headers), endless=True)
 
 
@@ -83,14 +83,15 @@ def stream_options(request: Request) -> StreamOptions:
 
 
 async def _events(
-    app: App, last_id: str, options: StreamOptions, address: str, socket_fd: int | None
+    app: App, request: Request, last_id: str, options: StreamOptions, socket_fd: int | None
 ) -> AsyncGenerator[Chunk, None]:
     is_sse = options.format == SSE
     opening = {SSE: sse.OPENING, "csv": options.notation.csv_header.encode(), "ndjson": b""}
     # Rows have nothing that their readers would pass over: no heartbeats then.
     heartbeat_s = HEARTBEAT_S if is_sse else math.inf
-    yield Chunk(opening[options.format])
-    with app.stream(last_id, options, address) as subscription:
+    with app.stream(last_id, options, request.address, app.admit(request)) as subscription:
+        # From here on it can be refused no more.
+        yield Chunk(opening[options.format])
         subscription.socket_fd = socket_fd
         sent_s = trio.current_time()
         while True:

@@ -45,6 +45,15 @@ class Deferred:
     make: Callable[[], Awaitable[Answer | Pieces]]
 
 
+@dataclass(frozen=True)
+class FromBody:
+    """An answer that is made of the request's body, whole and of `most_bytes` at most: more is a 413.
+    `make` may raise RequestError."""
+
+    make: Callable[[bytes], Answer]
+    most_bytes: int
+
+
 async def send_pieces(
     transport: Transport,
     pieces: AsyncGenerator[Chunk, None],

@@ -8,7 +8,7 @@ import h11
 
 from trio_mpu.errors import RequestError
 from trio_mpu.web.answer import Answer, Headers
-from trio_mpu.web.request import Request, parse_target
+from trio_mpu.web.request import Request, host_of, parse_target
 
 # Bound "keep-alive, s".
 IDLE_S: Final = 75.0  # between two requests; others poll each 30 or 60 s
@@ -56,4 +56,5 @@ def sound_request(request: h11.Request, max_body_bytes: int, address: str) -> Re
     headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
     if int(headers.get("content-length", "0")) > max_body_bytes:
         raise RequestError(413, "the body is too large")
-    return Request(request.method.decode(), path, query, headers, address)
+    host = host_of(request.target, hosts)
+    return Request(request.method.decode(), path, query, headers, address, host)
