@@ -1,6 +1,7 @@
 """`/metrics`: both formats, by the parsers of Prometheus's own library."""
 
 import gzip
+import os
 import time
 from collections.abc import AsyncIterator
 
@@ -104,6 +105,22 @@ async def test_the_latency_of_each_sample_is_in_the_histograms(app: App) -> None
     assert numbers["ring_latency_seconds_sum"] <= numbers["socket_latency_seconds_sum"]
 
 
+async def test_what_is_offered_late_is_late(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second latency ends when all clients have been offered the sample."""
+    feed, source = app.hub.forms.feed, FakeRecords()
+    source.write(6)
+
+    def slowly() -> None:
+        time.sleep(0.005)
+        feed()
+
+    monkeypatch.setattr(app.hub.forms, "feed", slowly)
+    with app.stream(""):
+        app.hub.publish(source.write(t_ns=time.monotonic_ns()))
+    numbers = metrics_of(answered(app).body.decode())
+    assert numbers["socket_latency_seconds_sum"] >= numbers["ring_latency_seconds_sum"] + 0.005
+
+
 async def test_without_streams_no_sample_is_offered(app: App) -> None:
     """The other latency is measured all the same."""
     source = FakeRecords()
@@ -133,6 +150,14 @@ def test_before_there_is_a_ring_there_is_less() -> None:
     assert numbers["requests_total"] == 0
     assert not [name for name in numbers if "sample_age" in name or "device_info" in name]
     assert not [name for name in numbers if "acceleration" in name or "hertz" in name]
+
+
+async def test_a_server_by_itself_shows_its_process_without_a_label(app: App) -> None:
+    """As other programs do."""
+    app.slot.begin(os.getpid())
+    numbers = metrics_of(answered(app).body.decode())
+    assert numbers["process_resident_memory_bytes"] > 0
+    assert not [name for name in numbers if "worker=" in name]
 
 
 def test_all_workers_are_added_up_by_any_of_them() -> None:
