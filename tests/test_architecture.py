@@ -19,6 +19,7 @@ PURE = {
         "abc",
         "argparse",
         "array",
+        "bisect",
         "collections",
         "collections.abc",
         "contextlib",
@@ -28,6 +29,7 @@ PURE = {
     *("decimal", "enum", "fractions", "functools", "hashlib", "hmac", "ipaddress", "itertools"),
     *("json", "math"),
     *("operator", "re", "statistics", "struct", "typing", "urllib.parse", "zlib"),
+    "prometheus_client.metrics_core",
 }
 MAX_LINES = 300
 MAX_MAIN_LINES = 40

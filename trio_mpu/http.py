@@ -266,7 +266,9 @@ class Connection:
         return self._closing or self._app.stopping or asked
 
     async def _send(self, *events: h11.Event) -> None:
-        await self._transport.send(b"".join(self._h11.send(event) or b"" for event in events))
+        data = b"".join(self._h11.send(event) or b"" for event in events)
+        await self._transport.send(data)
+        self._app.metrics.count("sent_bytes", len(data))
 
     async def _answer_in_pieces(self, reply: Pieces) -> None:
         # What a client sends behind a request for an endless answer is never read: hence the close.
@@ -284,7 +286,13 @@ class Connection:
             first = await anext(pieces, Chunk(b""))
             await self._send(head, h11.Data(data=first.payload))
             if reply.length is None:
-                await send_pieces(self._transport, pieces, chunked=chunked, endless=reply.endless)
+                await send_pieces(
+                    self._transport,
+                    pieces,
+                    self._app.metrics,
+                    chunked=chunked,
+                    endless=reply.endless,
+                )
             else:
                 async for piece in pieces:
                     await self._send(h11.Data(data=piece.payload))

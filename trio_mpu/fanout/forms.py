@@ -54,6 +54,9 @@ class Forms:
     def __iter__(self) -> Iterator[Group]:
         return iter(self._groups.values())
 
+    def __len__(self) -> int:
+        return len(self._groups)
+
     def find(self, options: StreamOptions) -> Group | None:
         """Return the group of a form, if there is one."""
         return self._groups.get(options)
@@ -71,7 +74,15 @@ class Forms:
                 raise RequestError(
                     503, f"your address has {MAX_FORMS} forms of the stream (sets of options) open"
                 )
-            group = Group(options, self._ledger, self._origin, self._head, self._status, address)
+            group = Group(
+                options,
+                self._ledger,
+                self._metrics,
+                self._origin,
+                self._head,
+                self._status,
+                address,
+            )
             group.fed = self._published
             self._groups[options] = group
             self._order = None

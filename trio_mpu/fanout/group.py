@@ -11,6 +11,7 @@ from trio_mpu.fanout.chunked import framed
 from trio_mpu.fanout.direct_write import DirectSocket, DirectWriters
 from trio_mpu.fanout.encoder import SSE, StreamOptions
 from trio_mpu.formats import Ledger, Notation, Origin
+from trio_mpu.metrics.counters import Metrics
 from trio_mpu.record import Record, Values
 from trio_mpu.sample import Gap
 
@@ -79,6 +80,7 @@ class Group:
         self,
         options: StreamOptions,
         ledger: Ledger,
+        metrics: Metrics,
         origin: Origin,
         head: int,
         status: str,
@@ -90,6 +92,7 @@ class Group:
         self.fed = 0  # how much of what the hub has published: hub.py
         self.news = trio.lowlevel.ParkingLot()  # for members that wait until `seq` moves
         self._ledger = ledger
+        self._metrics = metrics
         self.members = 0  # subscriptions, attached or not
         self.seq: int
         self.offered_s = -math.inf  # when the last chunk was offered
@@ -158,10 +161,14 @@ class Group:
         for subscriber in full:
             self._awake.discard(subscriber)
             subscriber.detach()
+        taken = len(self._asleep) * len(chunk.framed)
         for subscriber, rest in self._asleep.give(chunk.framed):
+            taken -= len(rest)
             subscriber.at = chunk
             self._awake.add(subscriber)
             subscriber.offer(Chunk(b"", *chunk.position, rest))
+        if taken:
+            self._metrics.count("sent_bytes", taken)
         if self.news:
             self.news.unpark_all()
 

@@ -1,8 +1,12 @@
 # Pure: no I/O, no clock, no waiting.
-"""The server's counters."""
+"""The server's counters, and the numbers of its histograms."""
 
+from bisect import bisect_left
 from collections import Counter
 from typing import Final
+
+from trio_mpu.metrics import histograms
+from trio_mpu.metrics.histograms import BOUNDS_NS, BUCKETS, SUMS
 
 # They include how often each bound was reached that makes a client lose something.
 COUNTERS: Final = {
@@ -13,6 +17,7 @@ COUNTERS: Final = {
     "descriptors_exhausted": "times accepting paused because no file descriptor was free",
     "tls_failed": "TLS handshakes that failed, or took too long",
     "tls_missing": "connections answered 400 because they spoke HTTP without TLS",
+    "sent_bytes": "bytes of answers and streams given to the system, before any encryption",
     "requests": "requests parsed",
     "requests_bad": "requests refused as malformed or over a bound (4xx and 5xx before routing)",
     "requests_unauthorized": "requests refused because they showed no valid token (401)",
@@ -54,11 +59,23 @@ LEDGER: Final = tuple(
 )
 
 
+# All that only grows, and goes on when another worker follows.
+NUMBERS: Final = (*COUNTERS, *histograms.NUMBERS)
+
+
 class Metrics(Counter[str]):
-    """The counters of one process; a name that is not in COUNTERS is an error."""
+    """The NUMBERS of one process; any other name is an error."""
 
     def count(self, name: str, by: int = 1) -> None:
         """Add to a counter."""
         if name not in COUNTERS:
             raise KeyError(name)
         self[name] += by
+
+    def observe(self, name: str, value_ns: int) -> None:
+        """Put a value into a histogram. A negative one counts as 0: clocks may be off by a little."""
+        # Twice for each sample: a call of max(), or of a function for the bucket, would be felt.
+        if value_ns < 0:
+            value_ns = 0
+        self[BUCKETS[name][bisect_left(BOUNDS_NS, value_ns)]] += 1
+        self[SUMS[name]] += value_ns

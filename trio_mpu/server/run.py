@@ -18,6 +18,7 @@ listeners, because nobody is served any more; what subscribers have queued is st
 
 import contextlib
 import logging
+import os
 from functools import partial
 from typing import Final
 
@@ -62,6 +63,7 @@ async def run_server(
     file that can't be used.
     """
     slot = slot_of(settings)
+    slot.begin(os.getpid())
     metrics = Metrics(slot.counters())
     admission = open_admission(settings, metrics)
     certificate = _certificate(settings)

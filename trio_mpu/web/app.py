@@ -141,6 +141,7 @@ class App:
             return b""  # the long way gives the client its error
         if answer:
             self.metrics.count("requests")
+            self.metrics.count("sent_bytes", len(answer))
         return answer
 
     def _whole_answer(self, data: bytes, request: Request) -> bytes:

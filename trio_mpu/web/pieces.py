@@ -10,6 +10,7 @@ from trio_mpu.errors import ClientGone
 from trio_mpu.fanout.chunked import framed
 from trio_mpu.fanout.direct_write import DirectSocket
 from trio_mpu.fanout.group import Chunk
+from trio_mpu.metrics.counters import Metrics
 from trio_mpu.web.answer import Answer, Headers
 from trio_mpu.web.transport import Transport
 
@@ -55,14 +56,20 @@ class FromBody:
 
 
 async def send_pieces(
-    transport: Transport, pieces: AsyncGenerator[Chunk, None], *, chunked: bool, endless: bool
+    transport: Transport,
+    pieces: AsyncGenerator[Chunk, None],
+    metrics: Metrics,
+    *,
+    chunked: bool,
+    endless: bool,
 ) -> None:
-    """Send the pieces to their end; those of an endless answer, until the client leaves.
+    """Send the pieces to their end, and count their bytes; those of an endless answer, until the
+    client leaves.
 
     Returns between two pieces, so that a proper end may follow. Raises ClientGone, and what the
     pieces raise.
     """
-    sender = _Sender(transport, chunked)
+    sender = _Sender(transport, metrics, chunked)
     if endless:
         await sender.send_while_client_stays(pieces)
     else:
@@ -70,8 +77,9 @@ async def send_pieces(
 
 
 class _Sender:
-    def __init__(self, transport: Transport, chunked: bool) -> None:
+    def __init__(self, transport: Transport, metrics: Metrics, chunked: bool) -> None:
         self._transport = transport
+        self._metrics = metrics
         self._chunked = chunked
         self._gone: ClientGone | None = None
 
@@ -79,8 +87,10 @@ class _Sender:
         async for chunk in pieces:
             if self._chunked and chunk.payload and not chunk.framed:
                 chunk.framed = framed(chunk.payload)
+            data = chunk.framed if self._chunked else chunk.payload
             try:
-                await self._transport.send(chunk.framed if self._chunked else chunk.payload)
+                await self._transport.send(data)
+                self._metrics.count("sent_bytes", len(data))
             except trio.Cancelled:
                 self._gone = ClientGone("the client left in the middle of an event")
                 raise

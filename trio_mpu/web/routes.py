@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trio_mpu.errors import RequestError
-from trio_mpu.web import cors, event_stream, history, sign_in, state
+from trio_mpu.web import cors, event_stream, history, metrics, sign_in, state
 from trio_mpu.web.admission import SIGN_IN
 from trio_mpu.web.answer import ALLOW
 from trio_mpu.web.app import App, Reply
@@ -27,7 +27,7 @@ ROUTES: Final = {
     "/history": Route(history.past, PARAMETERS),
     "/healthz": Route(state.health),
     "/livez": Route(state.alive),
-    "/metrics": Route(state.metrics),
+    "/metrics": Route(metrics.metrics),
     SIGN_IN: Route(sign_in.form),
 }
 
