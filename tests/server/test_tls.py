@@ -112,15 +112,23 @@ async def test_a_new_certificate_is_for_new_connections(
         async with connect_tls(served.port) as client:
             return secure_stream(client).getpeercert(binary_form=True)
 
+    async def expiry() -> float:
+        async with connect_tls(served.port) as client:
+            text = (await client.get("/metrics")).body.decode()
+            name = "trio_mpu_certificate_expiry_time_seconds"
+            return float(text.partition(f"\n{name} ")[2].split()[0])
+
     async with serving(tls=(files.cert, files.key)) as served, connect_tls(served.port) as stream:
         await stream.open_events()
         assert (await stream.event()).json["seq"] == 3
         first = await shown()
+        expires_s = await expiry()
         assert await shown() == first
-        make_files(tmp_path)
+        make_files(tmp_path, days=40)
         reloaders[0].reload()
         second = await shown()
         assert second != first
+        assert await expiry() == pytest.approx(expires_s + 10 * 86_400, abs=60)
         Path(files.key).write_text("no key")
         reloaders[0].reload()
         assert await shown() == second

@@ -12,7 +12,6 @@ import trio
 
 from trio_mpu.errors import ClientGone
 from trio_mpu.http import serve_connection
-from trio_mpu.tls.certificate import Certificate
 from trio_mpu.tls.session import TlsSession
 from trio_mpu.web.app import App
 from trio_mpu.web.handshake import shake_hands
@@ -33,18 +32,10 @@ class Acceptor:
     """Accepts connections on one listener, up to a limit that all listeners of all workers share, and
     up to an address's share, which all listeners of this process know."""
 
-    def __init__(
-        self,
-        listener: trio.SocketListener,
-        app: App,
-        max_clients: int,
-        certificate: Certificate | None = None,
-    ) -> None:
-        """With a certificate, all connections have TLS."""
+    def __init__(self, listener: trio.SocketListener, app: App, max_clients: int) -> None:
         self._listener = listener
         self._app = app
         self._max_clients = max_clients
-        self._certificate = certificate
         self._refusals = 0
         self._full = False
         self._out_of_descriptors = False
@@ -124,7 +115,8 @@ class Acceptor:
             self._refusals -= 1
 
     def _tls(self) -> TlsSession | None:
-        return None if self._certificate is None else self._certificate.session()
+        certificate = self._app.certificate
+        return None if certificate is None else certificate.session()
 
 
 def _more(door: socket.socket) -> Iterator[trio.SocketStream]:

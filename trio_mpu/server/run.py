@@ -82,6 +82,7 @@ async def run_server(
         slot,
         admission,
         Shares(settings.max_clients_per_address),
+        certificate,
     )
     if settings.token_file:
         reloader.add("tokens", partial(read_again, admission, settings))
@@ -95,7 +96,7 @@ async def run_server(
                 service.start_soon(app.spools.run)
                 await service.start(reloader.run)
                 for listener in listeners:
-                    acceptor = Acceptor(listener, app, settings.max_clients, certificate)
+                    acceptor = Acceptor(listener, app, settings.max_clients)
                     service.start_soon(acceptor.run, connections)
                 port = listeners[0].socket.getsockname()[1]
                 if settings.worker is None or settings.worker[0] == 0:
