@@ -24,11 +24,15 @@ from trio_mpu.web.routes import respond
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 # What Prometheus 2 sends, and Prometheus 3.
 OF_PROMETHEUS = (
-    "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;"
-    "q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
-    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
-    "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;"
-    "escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+    (
+        "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;"
+        "q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+    ),
+    (
+        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+        "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;"
+        "escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+    ),
 )
 
 
