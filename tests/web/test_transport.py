@@ -263,3 +263,23 @@ async def test_with_tls_who_only_changes_keys_is_given_up(monkeypatch: pytest.Mo
         nursery.start_soon(client.transport_stream.send_all, bytes(transport.MAX_SILENT_BYTES + 1))
         with pytest.raises(ClientGone, match="without data"):
             await Transport(server, tls).receive()
+
+
+class SlowStream(FullStream):
+    """A stream that takes its time for whatever it is given."""
+
+    def __init__(self) -> None:
+        self.sent = list[bytes]()
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await trio.sleep(2 * LINGER_S)
+        self.sent.append(bytes(data))
+
+
+async def test_with_tls_a_slow_client_gets_its_goodbye_too(autojump_clock: MockClock) -> None:
+    """It is part of the answer: without it, a slow client would take the answer for cut off."""
+    async with tls_pair() as (_, tls, _):
+        slow = SlowStream()
+        await Transport(slow, tls).send(b"answer")
+        await Transport(slow, tls).linger()
+    assert [len(records) > 0 for records in slow.sent] == [True, True]

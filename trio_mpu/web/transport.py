@@ -161,11 +161,9 @@ class Transport:
         client's kernel throw away an answer which the client has not read yet.
         """
         received = 0
-        with (
-            trio.move_on_after(STOPPING_LINGER_S if stopping else LINGER_S),
-            contextlib.suppress(ClientGone, trio.BrokenResourceError),
-        ):
-            await self.say_goodbye()
-            await self._stream.send_eof()
-            while received < LINGER_BYTES and (data := await self.receive_records()):
-                received += len(data)
+        with contextlib.suppress(ClientGone, trio.BrokenResourceError):
+            await self.say_goodbye()  # which has the time that an answer has
+            with trio.move_on_after(STOPPING_LINGER_S if stopping else LINGER_S):
+                await self._stream.send_eof()
+                while received < LINGER_BYTES and (data := await self.receive_records()):
+                    received += len(data)
