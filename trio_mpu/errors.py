@@ -94,4 +94,4 @@ class ClientGone(TrioMpuError):
 
 
 class ServerError(TrioMpuError):
-    """The server cannot listen."""
+    """The server cannot listen, or not with this certificate."""

@@ -22,13 +22,15 @@ import trio
 
 from trio_mpu.errors import ClientGone, RequestError, RingError, StoreError
 from trio_mpu.fanout.group import Chunk
+from trio_mpu.tls.session import TlsSession
 from trio_mpu.web.answer import Answer, Headers, error_answer
 from trio_mpu.web.app import App, Reply
-from trio_mpu.web.idle import IdleConnection
+from trio_mpu.web.handshake import shake_hands
+from trio_mpu.web.next_request import first_bytes, without_empty_lines
 from trio_mpu.web.pieces import Deferred, FromBody, Pieces, send_pieces
 from trio_mpu.web.request import Request
 from trio_mpu.web.responses import IDLE_S, response, response_head, sound_request
-from trio_mpu.web.transport import Transport
+from trio_mpu.web.transport import STOPPING_LINGER_S, Transport
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +42,15 @@ MAX_HEAD_BYTES: Final = 16_384  # h11's own default; also of a chunk's header an
 MAX_BODY_BYTES: Final = 65_536  # nobody needs one here; framing and trailers included
 
 
-async def serve_connection(stream: trio.abc.HalfCloseableStream, app: App) -> None:
-    """Answer requests until either side is done, and close the stream, cancelled or not."""
+async def serve_connection(
+    stream: trio.abc.HalfCloseableStream, app: App, tls: TlsSession | None = None
+) -> None:
+    """Answer requests until either side is done, and close the stream, cancelled or not. With `tls`,
+    it begins with a handshake."""
     async with stream:
         try:
-            await Connection(Transport(stream), app).run()
+            if tls is None or await shake_hands(stream, tls, app):
+                await Connection(Transport(stream, tls), app).run()
         except ClientGone as gone:
             if gone.stuck:
                 app.metrics.count("timeouts_write")
@@ -69,7 +75,7 @@ class Connection:
 
     async def run(self) -> None:
         """Serve one request after the other. Raises ClientGone."""
-        data = await self._first_bytes(REQUEST_S)
+        data = await first_bytes(self._transport, self._app, REQUEST_S)
         while data:
             # To understand a request and to open its answer is work, too: a crowd takes turns.
             await self._app.hub.turns.wait(self._transport.peer)
@@ -81,36 +87,12 @@ class Connection:
             if not await self._exchange():
                 await self._transport.linger(stopping=self._app.stopping)
                 return
-            data = _without_empty_lines(self._h11.trailing_data[0])
-            data = data or await self._first_bytes(IDLE_S)
+            data = without_empty_lines(self._h11.trailing_data[0])
+            data = data or await first_bytes(self._transport, self._app, IDLE_S)
+        with trio.move_on_after(STOPPING_LINGER_S):
+            await self._transport.say_goodbye()
 
     # -- reading ----------------------------------------------------------------------
-
-    async def _first_bytes(self, seconds: float) -> bytes:
-        """Wait for the first bytes of a request; b"" if there are none to be expected.
-
-        Requests that are known by their bytes are answered on the way.
-        """
-        visitor, fd = IdleConnection(), self._transport.socket_fd
-        deadline_s = trio.current_time() + seconds
-        while True:
-            with self._app.idle(deadline_s) as scope:
-                if fd is not None:
-                    await self._app.idle_connections.wait(fd, visitor)
-                else:
-                    visitor.data = await self._transport.receive()
-            if visitor.answered_s:
-                deadline_s = visitor.answered_s + IDLE_S
-            if scope.cancelled_caught:
-                if not self._app.stopping and trio.current_time() < deadline_s:
-                    continue
-                self._app.metrics.count("timeouts_idle", int(not self._app.stopping))
-                return b""
-            if visitor.rest:
-                await self._transport.send(visitor.rest)
-                visitor.rest = b""
-            elif (data := _without_empty_lines(visitor.data)) or not visitor.data:
-                return data
 
     def _feed(self, data: bytes) -> None:
         self._received += len(data)
@@ -177,7 +159,8 @@ class Connection:
         try:
             with trio.fail_after(REQUEST_S):
                 head = await self._head()
-            request = sound_request(head, MAX_BODY_BYTES, self._transport.peer)
+            transport = self._transport
+            request = sound_request(head, MAX_BODY_BYTES, transport.peer, secure=transport.secure)
             self._closing = request.headers.keys() >= {"transfer-encoding", "content-length"}
             reply = self._app.respond(request)
             with trio.fail_after(REQUEST_S):
@@ -272,8 +255,8 @@ class Connection:
             await self._send(head, h11.EndOfMessage())
             return
         chunked = reply.length is None and self._h11.their_http_version != b"1.0"
-        socket_fd = self._transport.socket_fd if chunked else None
-        async with contextlib.aclosing(reply.generate(socket_fd)) as pieces:
+        socket = self._transport.socket if chunked else None
+        async with contextlib.aclosing(reply.generate(socket)) as pieces:
             first = await anext(pieces, Chunk(b""))
             await self._send(head, h11.Data(data=first.payload))
             if reply.length is None:
@@ -288,9 +271,3 @@ class Connection:
                 async for piece in pieces:
                     await self._send(h11.Data(data=piece.payload))
         await self._send(h11.EndOfMessage())
-
-
-def _without_empty_lines(data: bytes) -> bytes:
-    # RFC 9112, section 2.2: a server "SHOULD ignore at least one empty line (CRLF) received
-    # prior to the request-line".
-    return data.lstrip(b"\r\n")

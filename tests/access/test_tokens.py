@@ -40,6 +40,7 @@ def test_a_file_has_a_name_and_a_token_a_line() -> None:
         assert token.cookie.value not in repr(token)
     for wrong in ("", "alice", ALICE[1:], ALICE + "a", ALICE.upper(), "ä" * 16, "\udcff"):
         assert tokens.find(wrong) is None
+    assert not any(tokens.find(f"{number:016}") for number in range(2000))
     assert Token.of("carol", ALICE) not in tokens
 
 

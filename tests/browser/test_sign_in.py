@@ -107,6 +107,27 @@ def test_a_page_that_is_signed_in_elsewhere_goes_on(
     assert [cookie["name"] for cookie in cookies if cookie["value"].startswith("bob.")] == []
 
 
+def test_a_link_of_another_site_leads_to_the_page_without_signing_in_again(
+    guarded: System, visit: Open
+) -> None:
+    """Though the browser sends no cookie with it. Who has none stays at the form."""
+    at = visit(guarded)
+    link = f'<a href="{guarded.url}/#span=60">the sensor</a>'
+    at.page.route(
+        "http://elsewhere.example/",
+        lambda route: route.fulfill(body=link, content_type="text/html"),
+    )
+    for signed_in in (False, True):
+        if signed_in:
+            at.page.goto(f"{guarded.url}/")
+            sign_in(at, ALICE)
+            expect_state(at, "live")
+        at.page.goto("http://elsewhere.example/")
+        at.page.get_by_role("link").click()
+        expect(at.page).to_have_url(f"{guarded.url}/{'' if signed_in else 'sign-in'}#span=60")
+    expect_state(at, "live")
+
+
 def test_the_sign_in_page_needs_no_script_and_nothing_from_elsewhere(
     guarded: System, visit: Open
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 import trio
 
+from tests.helpers.certificates import connect_tls, make_files
 from tests.helpers.fakes import FakeRecords, Served, make_app, serving, until
 from tests.helpers.http_client import Answer, Client, NoMore, request
 from trio_mpu.access.attempts import MAX_WRONG
@@ -19,6 +20,7 @@ from trio_mpu.errors import RequestError
 from trio_mpu.web import admission as admission_module
 from trio_mpu.web.admission import Admission
 from trio_mpu.web.app import App
+from trio_mpu.web.pieces import FromBody
 from trio_mpu.web.readers import Readers
 from trio_mpu.web.request import Request
 
@@ -180,15 +182,22 @@ async def test_a_browser_that_opens_the_page_is_sent_to_the_form(token_file: Pat
 
 
 async def test_the_cookie_is_not_the_token_and_is_kept_from_scripts(token_file: Path) -> None:
-    """Secure only where clients come by TLS: a browser would drop it otherwise."""
+    """Its path is the folder of the form, wherever a proxy has it."""
     async with guarded(token_file) as served, served.connect() as client:
-        for secure in (False, True):
-            served.app.secure = secure
-            cookie = (await post(client, f"token=+{ALICE}%20")).headers["set-cookie"]
-            assert ALICE not in cookie
-            assert "; HttpOnly; SameSite=Strict" in cookie
-            assert ("; Secure" in cookie) == secure
-            assert "Path" not in cookie
+        cookie = (await post(client, f"token=+{ALICE}%20")).headers["set-cookie"]
+        assert ALICE not in cookie
+        assert cookie.endswith("; HttpOnly; SameSite=Strict")
+        assert "Path" not in cookie
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_the_cookie_is_secure_where_clients_come_by_tls(app: App, secure: bool) -> None:
+    """Without it, a browser would not keep such a one."""
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    reply = app.respond(Request("POST", "/sign-in", {}, kind, secure=secure))
+    assert isinstance(reply, FromBody)
+    answer = reply.make(f"token={ALICE}".encode())
+    assert dict(answer.headers)["Set-Cookie"].endswith("; Secure") == secure
 
 
 async def test_who_is_signed_in_can_sign_out(token_file: Path) -> None:
@@ -202,6 +211,8 @@ async def test_who_is_signed_in_can_sign_out(token_file: Path) -> None:
         name = cookie.partition("trio_mpu_")[2].partition("=")[0]
         assert answer.headers["set-cookie"].startswith(f"trio_mpu_{name}=; Max-Age=0")
         assert "set-cookie" not in (await post(client, "sign-out=1")).headers
+        served.app.admission.tokens = None
+        assert "set-cookie" not in (await post(client, "sign-out=1", cookie)).headers
 
 
 async def test_a_wrong_token_shows_the_form_again(token_file: Path) -> None:
@@ -337,6 +348,42 @@ async def test_a_token_that_is_taken_out_ends_its_streams_in_good_order(token_fi
             assert (await client.get("/json", header)).status == 401
         assert (await client.get("/json", bearer(BOB))).status == 200
         assert len(served.app.admission.readers) == 2  # his stream, and its end
+
+
+async def test_nothing_that_comes_after_a_token_was_taken_out_reaches_its_streams(
+    token_file: Path,
+) -> None:
+    """Not even what is published before the stream's task has its turn, and would be written into the
+    socket for it."""
+    async with guarded(token_file) as served, served.connect() as client:
+        await client.open_events("/events", bearer(ALICE))
+        assert (await client.event()).json["seq"] == 3
+        await until(lambda: served.hub.attached == 1)
+        await trio.testing.wait_all_tasks_blocked(cushion=0.005)
+        served.app.admission.replace(ONLY_BOB)
+        served.publish()
+        with pytest.raises(NoMore, match="the last chunk came"):
+            await client.event()
+
+
+async def test_with_tls_it_is_the_same(token_file: Path, tmp_path: Path) -> None:
+    """The form's cookie is for TLS only, and a stream has a proper end, with TLS's own goodbye."""
+    files = make_files(tmp_path)
+    async with guarded(token_file, tls=(files.cert, files.key)) as served:
+        async with connect_tls(served.port) as client:
+            answer = await post(client, f"token={ALICE}")
+            assert answer.headers["set-cookie"].endswith("; Secure")
+            cookie = f"Cookie: {answer.headers['set-cookie'].partition(';')[0]}"
+            assert (await client.get("/json")).status == 401
+            await client.open_events("/events", cookie)
+            assert (await client.event()).json["seq"] == 3
+            await until(lambda: served.hub.attached == 1)
+            await trio.testing.wait_all_tasks_blocked(cushion=0.005)
+            served.app.admission.replace(ONLY_BOB)
+            served.publish()
+            await ended(client)
+        async with connect_tls(served.port) as client:
+            assert (await client.get("/json", cookie)).status == 401
 
 
 async def test_what_can_not_end_in_good_order_is_cut_off(

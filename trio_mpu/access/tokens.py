@@ -32,11 +32,13 @@ class Token:
     name: str
     digest: bytes = field(repr=False)
     cookie: Cookie = field(repr=False)
+    cookie_digest: bytes = field(repr=False)
 
     @classmethod
     def of(cls, name: str, token: str) -> "Token":
         """Take a token and its name."""
-        return cls(name, digest_of(token), cookie_of(name, token))
+        cookie = cookie_of(name, token)
+        return cls(name, digest_of(token), cookie, digest_of(cookie.value))
 
 
 class Tokens:
@@ -65,7 +67,7 @@ class Tokens:
         for cookie in cookies:
             digest = digest_of(cookie.value)
             for each in self._tokens:
-                if hmac.compare_digest(digest_of(each.cookie.value), digest):
+                if hmac.compare_digest(each.cookie_digest, digest):
                     found = each
         return found
 

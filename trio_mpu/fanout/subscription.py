@@ -22,6 +22,7 @@ from typing import Final
 import trio
 
 from trio_mpu.fanout.catch_up import CatchUp
+from trio_mpu.fanout.direct_write import DirectSocket
 from trio_mpu.fanout.encoder import EVERY_SAMPLE, SSE, StreamOptions
 from trio_mpu.fanout.group import Chunk
 from trio_mpu.fanout.hub import Hub
@@ -47,11 +48,11 @@ def subscribe(
 
 
 class Subscription:
-    """See above. If `socket_fd` is set, the task writes what `next` returns, framed, to this
+    """See above. If `socket` is set, the task writes what `next` returns, framed, to this
     socket, and nothing else; while the task waits in `next`, the hub may write in its place."""
 
     def __init__(self, hub: Hub, last_event_id: str, options: StreamOptions, address: str) -> None:
-        self.socket_fd: int | None = None
+        self.socket: DirectSocket | None = None
         self.at = Chunk(b"")
         self._hub = hub
         self._group = hub.forms.join(options, address)
@@ -77,7 +78,7 @@ class Subscription:
         """End this subscription alone, as closing the hub ends all: what is queued is still handed
         out."""
         self._ended = True
-        self._group.detach(self, self.socket_fd)
+        self._group.detach(self, self.socket)
         self._group.news.unpark_all()
         self._hub.news.unpark_all()
 
@@ -123,17 +124,17 @@ class Subscription:
         else:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return chunk
-        fd = self.socket_fd if self._catch_up.gap is None else None
-        if fd is not None:
-            self._group.sleep(self, fd)
+        socket = self.socket if self._catch_up.gap is None else None
+        if socket is not None:
+            self._group.sleep(self, socket)
         try:
             return await self._receive.receive()
         except trio.EndOfChannel:
             self._fall_behind()
             return None
         finally:
-            if fd is not None:
-                self._group.wake(self, fd)
+            if socket is not None:
+                self._group.wake(self, socket)
 
     def _fall_behind(self) -> None:
         if self._is_over:

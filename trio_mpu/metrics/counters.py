@@ -15,6 +15,8 @@ COUNTERS: Final = {
     "connections_dropped": "connections closed unanswered because even refusals were too many",
     "shares_refused": "connections answered 503 because of --max-clients-per-address",
     "descriptors_exhausted": "times accepting paused because no file descriptor was free",
+    "tls_failed": "TLS handshakes that failed, or took too long",
+    "tls_missing": "connections answered 400 because they spoke HTTP without TLS",
     "sent_bytes": "bytes of answers and streams given to the system, before any encryption",
     "requests": "requests parsed",
     "requests_bad": "requests refused as malformed or over a bound (4xx and 5xx before routing)",

@@ -79,6 +79,7 @@ GAUGES: Final = {
     "sample_age_seconds": "age of the newest sample",
     "sample_rate_nominal_hertz": "rate that the sensor was set to",
     "producer_start_time_seconds": "when the producer was started, since 1970",
+    "certificate_expiry_time_seconds": "when the certificate of --tls-cert expires, since 1970",
 }
 
 

@@ -1,17 +1,21 @@
 """Accepting connections, up to the limit."""
 
+import contextlib
 import errno
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import trio
 
+from trio_mpu.errors import ClientGone
 from trio_mpu.http import serve_connection
+from trio_mpu.tls.session import TlsSession
 from trio_mpu.web.app import App
-from trio_mpu.web.refusal import refuse_connection
+from trio_mpu.web.handshake import shake_hands
+from trio_mpu.web.refusal import answer_unasked
 from trio_mpu.web.transport import Transport
 
 log = logging.getLogger(__name__)
@@ -21,7 +25,6 @@ MAX_ACCEPTS: Final = 16  # in a row; each takes 0.1 ms
 MAX_REFUSALS: Final = 64  # at a time; arbitrary
 # Bound "pause without descriptors, s".
 DESCRIPTOR_PAUSE_S: Final = 0.1
-Refuse = Callable[[trio.SocketStream], Awaitable[None]]
 _NO_ROOM: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -51,20 +54,26 @@ class Acceptor:
         app.metrics.count("connections")
         address = Transport(stream).peer
         if not app.shares.take(address):
-            await self._turn_away(stream, connections, self._refuse_share)
+            reason = f"{app.shares.most} clients of your address are connected already"
+            await self._turn_away(stream, connections, "shares_refused", reason)
         elif not app.slot.admit(self._max_clients):
             app.shares.give_back(address)
-            await self._turn_away(stream, connections, self._refuse)
+            if not self._full:
+                log.warning("refusing clients: there are %d already", self._max_clients)
+            self._full = True
+            reason = f"{self._max_clients} clients are connected already"
+            await self._turn_away(stream, connections, "connections_refused", reason)
         else:
             self._full = False
             connections.start_soon(self._serve, stream, address)
 
     async def _turn_away(
-        self, stream: trio.SocketStream, connections: trio.Nursery, refuse: Refuse
+        self, stream: trio.SocketStream, connections: trio.Nursery, counter: str, reason: str
     ) -> None:
         if self._refusals < MAX_REFUSALS:
             self._refusals += 1
-            connections.start_soon(refuse, stream)
+            self._app.metrics.count(counter)
+            connections.start_soon(self._refuse, stream, reason)
         else:
             self._app.metrics.count("connections_dropped")
             await trio.aclose_forcefully(stream)
@@ -89,29 +98,25 @@ class Acceptor:
 
     async def _serve(self, stream: trio.SocketStream, address: str) -> None:
         try:
-            await serve_connection(stream, self._app)
+            await serve_connection(stream, self._app, self._tls())
         finally:
             self._app.slot.add("connections_open", -1)
             self._app.shares.give_back(address)
 
-    async def _refuse_share(self, stream: trio.SocketStream) -> None:
-        self._app.metrics.count("shares_refused")
+    async def _refuse(self, stream: trio.SocketStream, reason: str) -> None:
+        app, tls = self._app, self._tls()
         try:
-            reason = f"{self._app.shares.most} clients of your address are connected already"
-            await refuse_connection(stream, reason, self._app.common_headers)
+            async with stream:
+                with contextlib.suppress(ClientGone):
+                    if tls is None or await shake_hands(stream, tls, app):
+                        transport = Transport(stream, tls)
+                        await answer_unasked(transport, 503, reason, app.common_headers)
         finally:
             self._refusals -= 1
 
-    async def _refuse(self, stream: trio.SocketStream) -> None:
-        self._app.metrics.count("connections_refused")
-        if not self._full:
-            log.warning("refusing clients: there are %d already", self._max_clients)
-        self._full = True
-        try:
-            reason = f"{self._max_clients} clients are connected already"
-            await refuse_connection(stream, reason, self._app.common_headers)
-        finally:
-            self._refusals -= 1
+    def _tls(self) -> TlsSession | None:
+        certificate = self._app.certificate
+        return None if certificate is None else certificate.session()
 
 
 def _more(door: socket.socket) -> Iterator[trio.SocketStream]:

@@ -21,6 +21,7 @@ from trio_mpu.history.past import Past
 from trio_mpu.history.stored import Stored
 from trio_mpu.metrics.counters import LEDGER, Metrics
 from trio_mpu.metrics.scoreboard import Slot, Workers, alone
+from trio_mpu.tls.certificate import Certificate
 from trio_mpu.web.admission import Admission
 from trio_mpu.web.answer import Answer, Headers
 from trio_mpu.web.idle import IdleConnections
@@ -44,7 +45,8 @@ class App:
     `handle` gives the answer to a request, as the table of routes has it; `common_headers` are part
     of every answer; `stored` is a recorder's file, if there is one. Where the server is one of
     several workers, they see each other's numbers through `slot`. `admission` says who may read,
-    `shares` how many connections an address may have, and `secure` whether clients come by TLS. To be closed at the end.
+    and `shares` how many connections an address may have. With a `certificate`, all of them have
+    TLS. To be closed at the end.
     """
 
     hub: Hub
@@ -56,7 +58,7 @@ class App:
     slot: Slot = field(default_factory=alone)
     admission: Admission = field(default_factory=lambda: Admission(Metrics()))
     shares: Shares = field(default_factory=lambda: Shares(0))
-    secure: bool = False
+    certificate: Certificate | None = None
     stopping: bool = False
     request_cache: RequestCache = field(default_factory=RequestCache)
     _idle: set[trio.CancelScope] = field(default_factory=set)

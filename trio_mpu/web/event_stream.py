@@ -9,6 +9,7 @@ import trio
 
 from trio_mpu.errors import RequestError
 from trio_mpu.fanout import sse
+from trio_mpu.fanout.direct_write import DirectSocket
 from trio_mpu.fanout.encoder import (
     FORMATS,
     MAX_FLUSH_MS,
@@ -83,7 +84,11 @@ def stream_options(request: Request) -> StreamOptions:
 
 
 async def _events(
-    app: App, request: Request, last_id: str, options: StreamOptions, socket_fd: int | None
+    app: App,
+    request: Request,
+    last_id: str,
+    options: StreamOptions,
+    socket: DirectSocket | None,
 ) -> AsyncGenerator[Chunk, None]:
     is_sse = options.format == SSE
     opening = {SSE: sse.OPENING, "csv": options.notation.csv_header.encode(), "ndjson": b""}
@@ -92,7 +97,7 @@ async def _events(
     with app.stream(last_id, options, request.address, app.admit(request)) as subscription:
         # From here on it can be refused no more.
         yield Chunk(opening[options.format])
-        subscription.socket_fd = socket_fd
+        subscription.socket = socket
         sent_s = trio.current_time()
         while True:
             chunk = Chunk(sse.HEARTBEAT)

@@ -6,6 +6,7 @@ take longer; and those who ask often wait for their turn (fanout/turns.py).
 """
 
 import gzip
+import math
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -72,6 +73,8 @@ def _known(app: App) -> Known:
         gauges["producer_start_time_seconds"] = hub.header.started_ns / 1e9
         if hub.header.period_ns:
             gauges["sample_rate_nominal_hertz"] = 1e9 / hub.header.period_ns
+    if app.certificate is not None and math.isfinite(app.certificate.expires_s):
+        gauges["certificate_expiry_time_seconds"] = app.certificate.expires_s
     return Known(
         __version__,
         scoreboard.counters(),

@@ -26,13 +26,14 @@ _SHOWN: Final = 100  # characters of a client's words that an error repeats
 @dataclass(frozen=True)
 class Request:
     """A sound request without its body; `headers` has lower-case names, `address` is the client's,
-    `host` what it takes this server for (each empty where there is none)."""
+    `host` what it takes this server for (each empty where there is none). `secure`: it came by TLS."""
 
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     address: str = ""
+    secure: bool = False
     host: str = ""
 
 

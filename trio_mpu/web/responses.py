@@ -46,9 +46,11 @@ def whole_answer(request: bytes, answer: Answer, common: Headers) -> bytes:
     return b"".join(connection.send(event) or b"" for event in events)
 
 
-def sound_request(request: h11.Request, max_body_bytes: int, address: str) -> Request:
-    """Return a request that h11 has accepted, taken apart. Raises RequestError if it is none that
-    we can serve."""
+def sound_request(
+    request: h11.Request, max_body_bytes: int, address: str, *, secure: bool = False
+) -> Request:
+    """Return a request that h11 has accepted, taken apart; `secure`, if it came by TLS. Raises
+    RequestError if it is none that we can serve."""
     if not request.http_version.startswith(b"1."):
         raise RequestError(505, "this is a server for HTTP/1.1")
     hosts = [value for name, value in request.headers if name == b"host"]
@@ -57,4 +59,4 @@ def sound_request(request: h11.Request, max_body_bytes: int, address: str) -> Re
     if int(headers.get("content-length", "0")) > max_body_bytes:
         raise RequestError(413, "the body is too large")
     host = host_of(request.target, hosts)
-    return Request(request.method.decode(), path, query, headers, address, host)
+    return Request(request.method.decode(), path, query, headers, address, secure, host)

@@ -23,7 +23,7 @@ _MAX_FIELDS: Final = 8
 _TO_PAGE: Final = "./"  # it is in the folder of the form
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 _POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _HEADERS: Final = (
@@ -101,7 +101,7 @@ def _sign(request: Request, app: App, body: bytes) -> Answer:
     if (token := tokens.find(shown)) is None:
         return _wrong(request, app)
     app.metrics.count("sign_ins")
-    return redirect(_TO_PAGE, _cookie(setting(token.cookie, secure=app.secure)))
+    return redirect(_TO_PAGE, _cookie(setting(token.cookie, secure=request.secure)))
 
 
 def _wrong(request: Request, app: App) -> Answer:
