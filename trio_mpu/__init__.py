@@ -20,6 +20,7 @@ in pyproject.toml hold all of it to this, and `lint-imports` checks them.
     fanout        newest samples → every subscriber         → metrics
     metrics       what is counted, and how it is shown      → (nothing)
     orientation   rates and accelerations → attitude        → (nothing)
+    conformance   any server of the protocol → a verdict    → formats
 
     vocabulary    errors, sample, record, attitude, iso_time, home, formats, device, options,
                   settings, lifecycle, logs, ticker, wall_clock
