@@ -6,6 +6,7 @@ Time is virtual and passes by a rule, so that deadlines are met in every state.
 from contextlib import suppress
 from typing import Any
 
+import pytest
 import trio
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -93,14 +94,19 @@ class ConnectionMachine(RuleBasedStateMachine):
     # -- what the client does ---------------------------------------------------------------
 
     @precondition(lambda self: self.is_sound and not self.has_ended)
-    @rule(which=st.sampled_from(SOUND))
-    def ask(self, which: tuple[bytes, int]) -> None:
-        """Add a request whose answer is known."""
-        data, status = which
-        self.pending += data
-        if not self.has_samples and status == 200:
-            status = 503
-        self.expected.append(status)
+    @rule(
+        asked=st.lists(st.sampled_from(SOUND), min_size=1, max_size=4),
+        pieces=st.lists(st.integers(1, 200), max_size=6),
+    )
+    def ask(self, asked: list[tuple[bytes, int]], pieces: list[int]) -> None:
+        """Add requests whose answers are known, and send all that there is in these pieces, or keep
+        it for later."""
+        for data, status in asked:
+            self.pending += data
+            self.expected.append(503 if status == 200 and not self.has_samples else status)
+        if pieces:
+            for count in (*pieces, len(self.pending)):
+                self.send(count)
 
     @precondition(lambda self: not self.has_ended)
     @rule(data=ANYTHING)
@@ -216,5 +222,7 @@ class ConnectionMachine(RuleBasedStateMachine):
             self.loop.close()
 
 
+# One that fails is looked for a short example of, which takes minutes.
+pytestmark = pytest.mark.timeout(600)
 ConnectionMachine.TestCase.settings = tries(50, 25)
 TestConnection = ConnectionMachine.TestCase

@@ -7,6 +7,7 @@ statuses, new rings, a ring that can't be read, and a server too busy for all fo
 from contextlib import ExitStack
 from unittest import mock
 
+import pytest
 import trio
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -33,6 +34,7 @@ FORMS = [
     StreamOptions(format="csv"),
     StreamOptions(format="ndjson"),
 ]
+DISTURBANCES = ["produce", "replace", "go over", "trouble", "status"]
 MAX_CLIENTS = 6
 WINDOWED = 32  # a ring of so many samples holds two windows of the longest means
 QUEUE = 3  # and 8 samples at a time: so that few samples already fill a queue
@@ -77,7 +79,21 @@ class HubMachine(RuleBasedStateMachine):
 
     # -- the ring ---------------------------------------------------------------------------
 
-    @rule(count=st.integers(1, 30))
+    @rule(what=st.sampled_from(DISTURBANCES), number=st.integers(0, 10))
+    def disturb(self, what: str, number: int) -> None:
+        """Let one of these happen, which are rare: a rule each would leave too little for the rest."""
+        match what:
+            case "produce":
+                self.produce(1 + 3 * number)
+            case "replace":
+                self.replace(number, at_once=bool(number % 2))
+            case "go over":
+                self.go_over()
+            case "trouble":
+                self.record_source.trouble = RingHeld("held") if number % 2 else None
+            case _:
+                self.change_status(("ok", "stale", "stopped")[number % 3])
+
     def produce(self, count: int) -> None:
         """Let the producer write while the server looks elsewhere."""
         self.record_source.write(count)
@@ -96,6 +112,16 @@ class HubMachine(RuleBasedStateMachine):
         with mock.patch.object(forms, "LIVE_S", -1.0) if busy else ExitStack():
             self.loop.call(flow)
 
+    @precondition(lambda self: self.clients)
+    @rule(which=st.integers(0, MAX_CLIENTS), missed=st.integers(1, 12))
+    def look_away(self, which: int, missed: int) -> None:
+        """Let a client take nothing while some samples come, and then go on."""
+        for count in (0, missed, 3):
+            if count:
+                self.flow(count, together=False, busy=False)
+            if count != 3:
+                self.pause_or_go_on(which)
+
     async def calm(self) -> None:
         """Let samples come so slowly that everybody has time for each, for some windows of a mean."""
         for _ in range(40):
@@ -113,7 +139,6 @@ class HubMachine(RuleBasedStateMachine):
                 self.cursor = batch.records[-1].seq
                 self.hub.publish(batch)
 
-    @rule(count=st.integers(0, 10), at_once=st.booleans())
     def replace(self, count: int, *, at_once: bool) -> None:
         """Let a producer make a new ring, which the server notices now or later."""
         self.record_source.replace(self.record_source.generation + 1)
@@ -122,7 +147,6 @@ class HubMachine(RuleBasedStateMachine):
         if at_once:
             self.go_over()
 
-    @rule()
     def go_over(self) -> None:
         """Let the server open the ring that there is, for the first time or once more."""
 
@@ -133,12 +157,6 @@ class HubMachine(RuleBasedStateMachine):
 
         self.loop.call(begin)
 
-    @rule(held=st.booleans())
-    def trouble(self, *, held: bool) -> None:
-        """Let the ring be held by somebody, or free again."""
-        self.record_source.trouble = RingHeld("held") if held else None
-
-    @rule(status=st.sampled_from(["ok", "stale", "stopped"]))
     def change_status(self, status: str) -> None:
         """Set another status."""
 
@@ -257,5 +275,7 @@ async def _done(function: object) -> None:
     function()
 
 
+# One that fails is looked for a short example of, which takes minutes.
+pytestmark = pytest.mark.timeout(600)
 HubMachine.TestCase.settings = tries(50, 30)
 TestHub = HubMachine.TestCase

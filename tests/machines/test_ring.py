@@ -331,5 +331,7 @@ class RingMachine(RuleBasedStateMachine):
                 path.unlink(missing_ok=True)
 
 
+# One that fails is looked for a short example of, which takes minutes.
+pytestmark = pytest.mark.timeout(600)
 RingMachine.TestCase.settings = tries(40, 30)
 TestRing = RingMachine.TestCase
