@@ -25,7 +25,8 @@ PURE = {
         "csv",
         "dataclasses",
     ),
-    *("decimal", "enum", "fractions", "functools", "hashlib", "itertools", "json", "math"),
+    *("decimal", "enum", "fractions", "functools", "hashlib", "hmac", "ipaddress", "itertools"),
+    *("json", "math"),
     *("operator", "re", "statistics", "struct", "typing", "urllib.parse", "zlib"),
 }
 MAX_LINES = 300

@@ -8,7 +8,7 @@ from typing import Protocol
 import trio
 
 from trio_mpu.fanout.chunked import framed
-from trio_mpu.fanout.direct_write import DirectWriters
+from trio_mpu.fanout.direct_write import DirectSocket, DirectWriters
 from trio_mpu.fanout.encoder import SSE, StreamOptions
 from trio_mpu.formats import Ledger, Notation, Origin
 from trio_mpu.record import Record, Values
@@ -34,7 +34,7 @@ class Chunk:
     """Whole events, after which the receiver has seen sample `seq` and knows `status`.
 
     `framed` is what HTTP/1.1 clients receive: one whole chunk, or, without a payload, the rest
-    of a chunk whose beginning was sent.
+    of a chunk whose beginning was sent (with TLS, that rest is in the session, and this is b"").
     """
 
     payload: bytes
@@ -176,16 +176,23 @@ class Group:
         """Attach a subscriber that is at `seq`."""
         self._awake.add(subscriber)
 
-    def sleep(self, subscriber: Subscriber, fd: int) -> None:
+    def sleep(self, subscriber: Subscriber, socket: DirectSocket) -> None:
         """Note that an attached subscriber waits with nothing queued: its socket may be written to."""
         self._awake.discard(subscriber)
-        self._asleep.add(fd, subscriber)
+        self._asleep.add(socket, subscriber)
 
-    def wake(self, subscriber: Subscriber, fd: int) -> None:
+    def wake(self, subscriber: Subscriber, socket: DirectSocket) -> None:
         """Note that a subscriber no longer waits: its socket is its own again."""
-        if self._asleep.remove(fd):
+        if self._asleep.remove(socket):
             self._awake.add(subscriber)
             subscriber.at = self._last or subscriber.at
+
+    def detach(self, subscriber: Subscriber, socket: DirectSocket | None) -> None:
+        """Detach one, which may sleep with this socket."""
+        if socket is not None:
+            self.wake(subscriber, socket)
+        self._awake.discard(subscriber)
+        subscriber.detach()
 
     def detach_all(self) -> None:
         """Detach all subscribers."""

@@ -16,6 +16,7 @@ Invariants:
 
 import math
 from collections.abc import Iterable
+from functools import partial
 from typing import Final, Protocol
 
 import trio
@@ -25,6 +26,7 @@ from trio_mpu.fanout.encoder import EVERY_SAMPLE, SSE, StreamOptions
 from trio_mpu.fanout.forms import Forms
 from trio_mpu.fanout.group import Announced, Published
 from trio_mpu.fanout.moving_average import Average
+from trio_mpu.fanout.places import Places
 from trio_mpu.fanout.snapshot import WAITING, Snapshot
 from trio_mpu.fanout.turns import Turns
 from trio_mpu.formats import Notation, Origin, parse_event_id, sample_json
@@ -33,6 +35,12 @@ from trio_mpu.record import Batch, Header, Record, oldest_seq
 from trio_mpu.sample import Gap
 
 EARLIEST: Final = "earliest"  # in place of an event id, as Mercure has it
+
+
+# Bound "clients of an address that catch up".
+MAX_RESUMES: Final = (
+    256  # at a time; more than a server of this size restarts with, from one network
+)
 
 
 class RecordSource(Protocol):
@@ -59,6 +67,7 @@ class Hub:
         self.announced = "ok"  # the status that all attached subscribers know
         self.news = trio.lowlevel.ParkingLot()  # for subscribers that have read the ring to its end
         self.turns = Turns()
+        self.resumes = Places(MAX_RESUMES, partial(metrics.count, "resumes_waited"))
         self._average = Average()
         self.forms = Forms(metrics, self.turns, self.ledger)
 

@@ -8,6 +8,7 @@ import trio
 
 from trio_mpu.errors import ClientGone
 from trio_mpu.fanout.chunked import framed
+from trio_mpu.fanout.direct_write import DirectSocket
 from trio_mpu.fanout.group import Chunk
 from trio_mpu.web.answer import Answer, Headers
 from trio_mpu.web.transport import Transport
@@ -20,8 +21,8 @@ MAX_EXTRA_BYTES: Final = 65_536  # arbitrary: who sends more here speaks another
 class Pieces:
     """An answer whose end is open, or with `length`, the sum of its pieces, for Content-Length.
 
-    `generate` is given the descriptor of the client's socket where something else may write there
-    while the next piece is waited for (fanout's direct writes), else None. An `endless` answer ends
+    `generate` is given the client's socket where something else may write there while the next piece
+    is waited for (fanout's direct writes), else None. An `endless` answer ends
     when the client leaves, and closes the connection.
 
     It may raise RequestError, RingError or StoreError. The head is sent with the first piece: an
@@ -29,7 +30,7 @@ class Pieces:
     """
 
     content_type: str
-    generate: Callable[[int | None], AsyncGenerator[Chunk, None]]
+    generate: Callable[[DirectSocket | None], AsyncGenerator[Chunk, None]]
     headers: Headers = ()
     endless: bool = False
     status: int = 200
@@ -42,6 +43,15 @@ class Deferred:
     there is no checkpoint between its return and the first step of what `Pieces.generate` gives."""
 
     make: Callable[[], Awaitable[Answer | Pieces]]
+
+
+@dataclass(frozen=True)
+class FromBody:
+    """An answer that is made of the request's body, whole and of `most_bytes` at most: more is a 413.
+    `make` may raise RequestError."""
+
+    make: Callable[[bytes], Answer]
+    most_bytes: int
 
 
 async def send_pieces(
