@@ -103,6 +103,63 @@ def seeds() -> Mapping[str, list[bytes]]:
                 )
             )
         ],
+        "stranger": [
+            b"\0" + data
+            for data in (
+                *(
+                    request(path, "Authorization: Bearer wrong-token-of-20-characters")
+                    for path in _QUERIES[:8]
+                ),
+                *(
+                    request(path, "Cookie: trio_mpu_0123abcd=alice.00; a=b") + request("/livez")
+                    for path in _QUERIES[8:12]
+                ),
+                request("/", "Accept: text/html"),
+                *(request(path, method="HEAD") for path in ("/events", "/json", "/history")),
+                *(
+                    request(
+                        "/sign-in",
+                        "Content-Type: application/x-www-form-urlencoded",
+                        f"Content-Length: {len(form)}",
+                        method="POST",
+                        body=form,
+                    )
+                    + request("/json")
+                    for form in (b"token=wrong", b"sign-out=1", b"a=%00&b")
+                ),
+            )
+        ],
+        "token_file": [
+            text.encode()
+            for text in (
+                *(
+                    "alice 0123456789abcdef\n",
+                    "# who\n\na.b-c_d 0123456789abcdef==\nbob\tx-y_z.1~2+3/4567890\n",
+                ),
+                *(
+                    "\ufeffalice 0123456789abcdef\r\n",
+                    "alice short\n",
+                    "alice two words here\n",
+                    "a!b 0123456789abcdef",
+                ),
+                "alice 0123456789abcdef\nalice fedcba9876543210\n",
+            )
+        ],
+        "host_and_cookie": [
+            text.encode()
+            for text in (
+                *(
+                    "pi.local:3737\ntrio_mpu_0123abcd=alice.00ff; a=b",
+                    "[::1]:80\n",
+                    "192.0.2.1\na=b;c",
+                ),
+                *(
+                    "imu.example.org.\ntrio_mpu_=",
+                    "evil.test\n" + "trio_mpu_a=b; " * 20,
+                    "[fe80::1%25eth0]\n",
+                ),
+            )
+        ],
         "query": [path.encode() for path in _QUERIES],
         "last_event_id": [bytes([place % 4]) + text.encode() for place, text in enumerate(ids)],
         "ranges": [

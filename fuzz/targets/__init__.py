@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from fuzz.targets import files, numbers, requests, segment, stores
+from fuzz.targets import access, files, numbers, requests, segment, stores
 
 
 class Target(NamedTuple):
@@ -27,6 +27,10 @@ _HTTP: Final = (
         b"Range: bytes=",
     ),
     *(b"Last-Event-ID: ", b"Accept-Encoding: gzip\r\n", b"If-None-Match: *\r\n"),
+)
+_SHOWN: Final = (
+    *(b"Authorization: Bearer ", b"Cookie: trio_mpu_", b"POST /sign-in HTTP/1.1\r\n", b"token="),
+    *(b"Content-Type: application/x-www-form-urlencoded\r\n", b"Accept: text/html\r\n"),
 )
 _QUERY: Final = tuple(
     f"{name}=".encode()
@@ -55,6 +59,9 @@ _COLUMNS: Final = (
 TARGETS: Final[Mapping[str, Target]] = {
     "device_text": Target(numbers.device_text, (b"IRQ count: ", b", [g]\n", b", [dps]\n"), 700),
     "request": Target(requests.request, _HTTP),
+    "stranger": Target(access.stranger, (*_HTTP, *_SHOWN)),
+    "token_file": Target(access.token_file, (b"alice ", b"# ", b"\n", b"\xef\xbb\xbf"), 600),
+    "host_and_cookie": Target(access.shown, (*_SHOWN, b".local", b"::1", b"%25"), 400),
     "query": Target(requests.query, (*_QUERY, b"%00", b"&"), 400),
     "last_event_id": Target(requests.last_event_id, (b"earliest", b"0123456789abcdef-"), 200),
     "ranges": Target(requests.ranges, (b"bytes=", b'W/"', b"*"), 200),

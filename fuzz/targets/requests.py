@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 from unittest import mock
 
@@ -14,6 +14,7 @@ from trio.testing import MockClock, memory_stream_pair
 from fuzz.check import MAX_MESSAGE
 from tests.helpers.fakes import FakeRecords, make_app
 from tests.helpers.judge import answers_in, may_be_cut
+from trio_mpu.access.tokens import Tokens
 from trio_mpu.errors import RequestError
 from trio_mpu.formats import event_id, parse_event_id
 from trio_mpu.http import serve_connection
@@ -35,10 +36,13 @@ _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,120}")
 _PAGE: Final = Page.of({"index.html": b"<!doctype html>", "a.js": b"let x;" * 50})
 
 
-def _app() -> App:
+def app_with(tokens: Tokens | None = None) -> App:
+    """Return a server's inside with some samples, and these tokens."""
     record_source = FakeRecords(capacity=32)
     record_source.write(100)
-    return make_app(record_source, _PAGE)
+    app = make_app(record_source, _PAGE)
+    app.admission.tokens = tokens
+    return app
 
 
 def request(data: bytes) -> None:
@@ -46,21 +50,32 @@ def request(data: bytes) -> None:
 
     The first byte says in which pieces the rest comes.
     """
-    # Trio shuffles tasks; the same input must have the same course.
+    with deterministic():
+        trio.run(_serve, data[:1], data[1:], clock=MockClock(autojump_threshold=0))
+
+
+@contextlib.contextmanager
+def deterministic() -> Iterator[None]:
+    """Let the same input have the same course: Trio shuffles tasks, and virtual time would not wait for
+    a thread."""
     _run._ALLOW_DETERMINISTIC_SCHEDULING = True  # type: ignore[misc]  # as Hypothesis does it
     _run._r.seed(0)
     with mock.patch.object(trio.to_thread, "run_sync", _at_once):
-        trio.run(_converse, data[:1], data[1:], clock=MockClock(autojump_threshold=0))
+        yield
 
 
 async def _at_once(function: Callable[..., T], *args: object, **_: object) -> T:
-    """In place of a thread, for which virtual time would not wait."""
     await trio.lowlevel.checkpoint()
     return function(*args)
 
 
-async def _converse(how: bytes, data: bytes) -> None:
-    app = _app()
+async def _serve(how: bytes, data: bytes) -> None:
+    await conversation(app_with(), how, data)
+
+
+async def conversation(app: App, how: bytes, data: bytes) -> bytes:
+    """Send this to a server, in pieces of a size, then half close; return what it sends, which must
+    be sound. The app is closed."""
     step = (how[0] if how else 0) or len(data) or 1
     server, client = memory_stream_pair()
     sent = bytearray()
@@ -80,6 +95,7 @@ async def _converse(how: bytes, data: bytes) -> None:
     assert may_be_cut(rest), f"the last answer has no end: {rest[:200]!r}"
     assert len(answers) <= data.count(b"\n") + 1
     assert b"HEAD" in data or all(answer.method == "GET" for answer in answers if answer.length)
+    return bytes(sent)
 
 
 async def _receive(client: trio.abc.ReceiveStream, sent: bytearray) -> None:
@@ -103,7 +119,7 @@ def _check_refusal(refused: RequestError) -> None:
 
 
 def _check_reply(request: Request) -> None:
-    app = _app()
+    app = app_with()
     try:
         reply = app.respond(request)
     finally:
@@ -132,7 +148,7 @@ def last_event_id(data: bytes) -> None:
     parsed = parse_event_id(asked)
     if parsed is not None:
         assert event_id(*parsed) == f"{asked[:16].lower()}-{int(asked[17:])}"
-    app = _app()
+    app = app_with()
     try:
         cursor, gap = app.hub.cursor_after(asked)
     finally:

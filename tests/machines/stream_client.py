@@ -11,6 +11,7 @@ import trio
 from tests.helpers.fakes import PERIOD_NS
 from tests.helpers.http_client import parse_event
 from trio_mpu.fanout.chunked import framed
+from trio_mpu.fanout.direct_write import DirectSocket
 from trio_mpu.fanout.encoder import SSE, StreamOptions
 from trio_mpu.fanout.group import Chunk
 from trio_mpu.fanout.hub import Hub
@@ -42,7 +43,7 @@ class StreamClient:
         self.is_taking = False
         self._stack = ExitStack()
         self._subscription = self._stack.enter_context(subscribe(hub, last_id, options))
-        self._subscription.socket_fd = fd
+        self._subscription.socket = None if fd is None else DirectSocket(fd)
         self._kept = b""  # the beginning of a chunk, of which the socket took no more
         self._scope = trio.CancelScope()
 

@@ -35,13 +35,10 @@ def check_error(answer: Answer, status: int) -> str:
 
 
 def _answers(subject: Subject) -> None:
-    answer = subject.get(LIVE)
-    require(
-        answer.status not in (401, 403), f"status {answer.status}: it needs --token, or another one"
-    )
-    require(
-        answer.require(200, "application/json").json().get("status") == "ok", "its status is not ok"
-    )
+    found = subject.get(LIVE).require(200, "application/json").json()
+    require(found.get("status") == "ok", f"the status of {LIVE} is {shown(found.get('status'))}")
+    status = subject.get("/json").status
+    require(status not in (401, 403), f"status {status} for /json: give --token, or another one")
 
 
 def _date(subject: Subject) -> None:
