@@ -1,13 +1,17 @@
 """The conformance suite, held to our own server and to servers that are wrong in one thing."""
 
+import ssl
 import subprocess
+import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.helpers.certificates import make_files
 from tests.helpers.fake_server import FakeServer
 from tests.helpers.processes import ROOT
-from tests.helpers.programs import System, fresh_ring, running
+from tests.helpers.programs import System, eventually, fresh_ring, running
 from trio_mpu.conformance import subject as subject_module
 from trio_mpu.conformance.__main__ import main
 from trio_mpu.conformance.check import Check
@@ -109,6 +113,39 @@ def test_our_own_server_passes_every_check(system: System) -> None:
         *("cors.preflight", "cors.exposed"),
     }
     assert lines[-1].startswith(f"{len(lines) - 1 - len(left_out)} ok, 0 FAILED")
+
+
+def test_with_tls_and_a_token_it_passes_as_well(tmp_path: Path) -> None:
+    """And without the token, or with a certificate that is not trusted, it says what is missing."""
+    files, token = make_files(tmp_path), "0123456789abcdef"
+    tokens = tmp_path / "tokens"
+    tokens.touch(0o600)
+    tokens.write_text(f"alice {token}\n")
+    with fresh_ring() as ring, System(ring) as system:
+        system.start("producer")
+        system.start(
+            *("server", "--tls-cert", files.cert, "--tls-key", files.key),
+            *("--token-file", str(tokens)),
+        )
+        url = system.url.replace("http:", "https:")
+        trusted = ssl.create_default_context(cafile=files.ca)
+        eventually(lambda: is_healthy(f"{url}/healthz", trusted), "it never serves samples")
+        groups = [f"--only={group}" for group in ("http", "error", "json", "resume", "history")]
+        done = conformance(url, "--token", token, "--cacert", files.ca, *groups)
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
+        done = conformance(url, "--insecure", "--only=http.answers")
+        assert (done.returncode, "give --token" in done.stdout) == (1, True), done.stdout
+        done = conformance(url, "--only=http.answers")
+        assert (done.returncode, "CERTIFICATE_VERIFY_FAILED" in done.stdout) == (1, True)
+
+
+def is_healthy(url: str, context: ssl.SSLContext) -> bool:
+    """Whether it serves fresh samples by now."""
+    try:
+        with urllib.request.urlopen(url, context=context) as answer:  # noqa: S310 - of our own server
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def test_with_another_origin_allowed_and_a_small_ring_the_rest_is_tried() -> None:
