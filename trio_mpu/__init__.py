@@ -23,6 +23,7 @@ in pyproject.toml hold all of it to this, and `lint-imports` checks them.
     tls           the certificate, a connection's records   → (nothing)
     metrics       what is counted, and how it is shown      → (nothing)
     orientation   rates and accelerations → attitude        → (nothing)
+    conformance   any server of the protocol → a verdict    → formats
 
     vocabulary    errors, address, sample, record, attitude, iso_time, home, formats, device,
                   options, settings, lifecycle, logs, ticker, wall_clock

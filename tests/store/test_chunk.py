@@ -86,3 +86,21 @@ def test_a_gap_is_in_the_chunk_with_the_sample_after_it() -> None:
         [found],
         [Gap(219, 220, 4, "device")],
     ]
+
+
+@pytest.mark.parametrize("count", [-1, 0, 2**24 + 1, 2**63])
+def test_a_count_that_no_chunk_has_is_damage(count: int) -> None:
+    """It is a cell of the file, and may have become any number."""
+    with pytest.raises(StoreError, match="damaged"):
+        decode(encode(series(1, 3)), 1, count)
+
+
+def test_a_chunk_that_unpacks_to_more_than_its_samples_is_damage() -> None:
+    """And is not unpacked any further: a file of a few kilobytes could fill the memory."""
+    huge = zlib.compress(bytes(200_000_000), 9)
+    with pytest.raises(StoreError, match="damaged"):
+        decode(huge, 1, 3)
+    with pytest.raises(StoreError, match="damaged"):
+        decode(encode(series(1, 4)), 1, 3)
+    with pytest.raises(StoreError, match="damaged"):
+        decode(encode(series(1, 3))[:-1], 1, 3)

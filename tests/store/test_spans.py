@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -387,3 +388,43 @@ def test_what_a_recorder_writes_in_a_folder_that_is_not_ours_is_read(
 def test_all_times_are_whole(archive: Archive) -> None:
     """A sanity check of the fixture."""
     assert {span.session.correction_ns % MS for span in spans.everything(archive)} == {0}
+
+
+CELLS = {
+    "a session's ring is a number": "UPDATE sessions SET generation = 7",
+    "a session's sensor is a number": "UPDATE sessions SET source = 7",
+    "a session's period is text": "UPDATE sessions SET period_ns = 'x'",
+    "a session begins with text": "UPDATE sessions SET first_chunk_id = 'x' WHERE id = 2",
+    "a session begins beyond the chunks": "UPDATE sessions SET first_chunk_id = 77 WHERE id = 2",
+    "a first number is text": "UPDATE chunks SET first_seq = 'x'",
+    "a first number is 0": "UPDATE chunks SET first_seq = 0",
+    "a count is negative": "UPDATE chunks SET count = -5",
+    "a count is bytes": "UPDATE chunks SET count = x'00'",
+    "a chunk is of no session": "UPDATE chunks SET session_id = 99",
+    "a time is text": "UPDATE chunks SET first_time_ns = 'x', last_time_ns = 'x'",
+    "a time is as large as can be": "UPDATE chunks SET last_time_ns = 9223372036854775807",
+    "a clock is as wrong as can be": "UPDATE sessions SET boot_offset_ns = -9223372036854775808",
+    "a gap's number is text": "UPDATE gaps SET after_seq = 'x', before_seq = 'y'",
+}
+
+
+@pytest.mark.parametrize("what", CELLS)
+def test_a_cell_that_no_recorder_writes_is_damage_and_no_traceback(path: str, what: str) -> None:
+    """Whatever reads it says that the file is damaged, or does without it."""
+    with opened(path) as database:
+        database.store(cut(series(1, 400)))
+        database.store(cut(series(500, 100), Gap(400, 500, 99, "lapped")))
+        database.store([c._replace(origin=OTHER) for c in cut(series(1, 100))])
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(CELLS[what])
+        connection.commit()
+    for from_ns, to_ns in ((None, None), (5_500 * MS, 6_500 * MS)):
+        with contextlib.suppress(StoreError), Archive(path) as archive:
+            found = spans.between(archive, spans.everything(archive), from_ns, to_ns)
+            for span in found:
+                spans.read(archive, span, span.first_chunk_id, 10_000)
+            spans.without_gap(archive, found)
+            spans.newest(archive, found, 50)
+            spans.first_time_ns(archive, found)
+            spans.newest_time_ns(archive)
+            spans.after(archive, ORIGIN.generation, 45)

@@ -142,14 +142,25 @@ class Archive:
         with translated(self._path):
             return self._connection.execute(statement, values).fetchall()
 
+    def numbers(self, statement: str, *values: object) -> list[tuple[int, ...]]:
+        """Return all that a statement gives whose cells are whole numbers in a sound file."""
+        found = self.rows(statement, *values)
+        if all(isinstance(cell, int) for row in found for cell in row):
+            return found
+        raise self.damaged()
+
+    def damaged(self) -> StoreError:
+        """Return the error for a file whose cells contradict each other, or are of another type."""
+        return StoreError(f"{self._path} is damaged; move the file away")
+
     def sessions(self) -> list[Session]:
         """Return the sessions of which there are chunks, in the order of recording."""
         found = []
-        for oldest, newest in self.rows(_ENDS):
+        for oldest, newest in self.numbers(_ENDS):
             for row in self.rows(_SESSIONS):
                 session = Session(*row)
-                if not _GENERATION.fullmatch(session.generation):
-                    raise StoreError(f"{self._path} is damaged; move the file away")
+                if not _is_sound(session):
+                    raise self.damaged()
                 first_id = max(session.first_chunk_id, oldest)
                 last_id = (session.last_chunk_id or newest + 1) - 1
                 if first_id <= last_id:
@@ -169,12 +180,8 @@ class Archive:
             first_id = held.chunk_id + 1
         if not found:
             return []
-        gaps = {
-            before: Gap(after, before, lost, reason)
-            for after, before, lost, reason in self.rows(
-                _FOUND, found[0].chunk_id, found[-1].chunk_id
-            )
-        }
+        found_gaps = self.rows(_FOUND, found[0].chunk_id, found[-1].chunk_id)
+        gaps = {gap.before: gap for gap in map(Gap._make, found_gaps) if _is_gap(gap)}
         return [each._replace(gap=gaps.get(each.numbers.start)) for each in found]
 
     def _chunk(self, session: Session, first_id: int, last_id: int) -> Held | None:
@@ -182,7 +189,7 @@ class Archive:
         bounds = (first_id, last_id, session.generation)
         try:
             for chunk_id, first, count, form, data in self.rows(_WHOLE_CHUNK, *bounds):
-                numbers = range(first, first + count)
+                numbers = self._numbers(first, count)
                 try:
                     records = self._decoded(first, count, form, data, session.correction_ns)
                 except StoreError as error:
@@ -191,9 +198,15 @@ class Archive:
         except StoreError as error:
             # What has a bad page may be this chunk alone, or the whole file.
             for chunk_id, first, count in self.rows(_CHUNK_HEAD, *bounds):
-                return Held(chunk_id, range(first, first + count), [], damage=str(error))
+                return Held(chunk_id, self._numbers(first, count), [], damage=str(error))
             raise
         return None
+
+    def _numbers(self, first: object, count: object) -> range:
+        """Return the numbers of a chunk's samples."""
+        if isinstance(first, int) and isinstance(count, int) and first > 0 and count > 0:
+            return range(first, first + count)
+        raise self.damaged()
 
     def _has_log(self) -> bool:
         return Path(f"{self._path}-wal").exists()
@@ -211,3 +224,22 @@ class Archive:
         if not add_ns:
             return records
         return [record._replace(time_ns=record.time_ns + add_ns) for record in records]
+
+
+def _is_sound(session: Session) -> bool:
+    """Return whether the cells of a session are what a recorder writes."""
+    texts = (session.generation, session.source, session.chip, session.calibration)
+    numbers = (session.period_ns, session.correction_ns, session.first_chunk_id)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(number, int) for number in numbers)
+        and isinstance(session.last_chunk_id, int | None)
+        and _GENERATION.fullmatch(session.generation) is not None
+    )
+
+
+def _is_gap(gap: Gap) -> bool:
+    """Return whether the cells of a gap are what a recorder writes. What is not is no loss: the numbers
+    of the samples show it as well."""
+    numbers = (gap.after, gap.before, gap.lost or 0)
+    return all(isinstance(number, int) for number in numbers) and isinstance(gap.reason, str)

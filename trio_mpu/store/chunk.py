@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from trio_mpu.errors import StoreError
 from trio_mpu.formats import gap_of
-from trio_mpu.record import Record
+from trio_mpu.record import MAX_CAPACITY, Record
 from trio_mpu.sample import Flag, Gap
 from trio_mpu.shm import layout
 from trio_mpu.store.pyramid import Window, windows_of
@@ -61,13 +61,20 @@ def encode(records: Sequence[Record]) -> bytes:
 
 def decode(data: bytes, first: int, count: int) -> list[Record]:
     """Return the records of a chunk of this FORMAT. Raises StoreError if it has others."""
+    damaged = StoreError(f"the chunk from sample {first} on is damaged")
+    if not 0 < count <= MAX_CAPACITY:
+        raise damaged
+    unpacker = zlib.decompressobj()
     try:
-        copied = zlib.decompress(data)
+        # Not more than it is to have: a few bytes can be the form of a thousand times as many.
+        copied = unpacker.decompress(data, count * RECORD_BYTES + 1)
     except (zlib.error, TypeError) as error:  # where a bit has fallen over, data may be a text
-        raise StoreError(f"the chunk from sample {first} on is damaged") from error
-    records = layout.parse_records(copied[: len(copied) // RECORD_BYTES * RECORD_BYTES], first)
+        raise damaged from error
+    if len(copied) != count * RECORD_BYTES or not unpacker.eof:
+        raise damaged
+    records = layout.parse_records(copied, first)
     if len(records) != count:
-        raise StoreError(f"the chunk from sample {first} on is damaged")
+        raise damaged
     return records
 
 

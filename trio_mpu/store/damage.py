@@ -38,6 +38,6 @@ def before(archive: Archive, spans: Sequence[Span], damaged: Held) -> list[Span]
     chunk_id = damaged.chunk_id - 1
     if chunk_id >= spans[-1].first_chunk_id:
         # Not the number right before: there may be a gap between the chunks.
-        for (until_seq,) in archive.rows(_LAST, chunk_id):
+        for (until_seq,) in archive.numbers(_LAST, chunk_id):
             found.append(spans[-1]._replace(last_chunk_id=chunk_id, until_seq=until_seq))
     return found

@@ -54,7 +54,7 @@ def between(
 def newest_time_ns(archive: Archive) -> int | None:
     """Return the time of the newest sample, by the clock as it was set last; None without one."""
     for session in archive.sessions()[-1:]:
-        for *_, last_ns in archive.rows(_TIMES, session.last_chunk_id):
+        for *_, last_ns in archive.numbers(_TIMES, session.last_chunk_id):
             return int(last_ns) + session.correction_ns
     return None
 
@@ -66,7 +66,7 @@ def first_time_ns(archive: Archive, spans: Sequence[Span]) -> int | None:
         for held in read(archive, span, span.first_chunk_id, 1):
             if held.records:
                 return held.records[0].time_ns
-            for _, _, first_ns, _ in archive.rows(_TIMES, held.chunk_id):
+            for _, _, first_ns, _ in archive.numbers(_TIMES, held.chunk_id):
                 return int(first_ns) + span.session.correction_ns
     return None
 
@@ -93,7 +93,7 @@ def remaining(archive: Archive, spans: Sequence[Span]) -> list[Span]:
             if span.first_chunk_id < chunk_id
             else span.after_seq,
         )
-        for chunk_id, first in archive.rows(_OLDEST)
+        for chunk_id, first in archive.numbers(_OLDEST)
         for span in spans
         if chunk_id <= span.last_chunk_id
     ]
@@ -134,7 +134,7 @@ def without_gap(archive: Archive, spans: Sequence[Span]) -> list[Span]:
         if found and not _joins(span, found[0]):
             break
         bounds = (span.first_chunk_id, span.last_chunk_id, span.after_seq + 1, span.until_seq)
-        for (before_seq,) in archive.rows(_LAST_GAP, *bounds):
+        for (before_seq,) in archive.numbers(_LAST_GAP, *bounds):
             return [_from(archive, span, before_seq - 1), *found]
         found.insert(0, span)
     return found
@@ -184,9 +184,12 @@ def _between(archive: Archive, span: Span, from_ns: int | None, to_ns: int | Non
 def _first_at(archive: Archive, session: Session, chunk_id: int, time_ns: int) -> int:
     """Return the number of a chunk's first sample at or after a time; that after its last one if
     all are before. In a damaged chunk it is estimated from the times of the chunk's ends."""
-    (held,) = archive.read(session, chunk_id, chunk_id, 1)
+    found = archive.read(session, chunk_id, chunk_id, 1)
+    if not found:
+        raise archive.damaged()
+    held = found[0]
     if held.damage:
-        ((_, count, first_ns, last_ns),) = archive.rows(_TIMES, chunk_id)
+        ((_, count, first_ns, last_ns),) = archive.numbers(_TIMES, chunk_id)
         before = _before(count, first_ns, last_ns, time_ns - session.correction_ns)
         return held.numbers.start + before
     first = (record.seq for record in held.records if record.time_ns >= time_ns)
@@ -225,8 +228,11 @@ def _first(archive: Archive, span: Span, column: str, value: int) -> int:
 
 def _whole(archive: Archive, session: Session) -> Span:
     statement = "SELECT first_seq, first_seq + count - 1 FROM chunks WHERE id = ?"
-    ((first, _),) = archive.rows(statement, session.first_chunk_id)
-    ((_, last),) = archive.rows(statement, session.last_chunk_id)
+    firsts = archive.numbers(statement, session.first_chunk_id)
+    lasts = archive.numbers(statement, session.last_chunk_id)
+    if not (firsts and lasts):
+        raise archive.damaged()
+    (first, _), (_, last) = firsts[0], lasts[0]
     return Span(session, session.first_chunk_id, session.last_chunk_id, first - 1, last)
 
 
@@ -236,7 +242,7 @@ def _from(archive: Archive, span: Span, seq: int) -> Span:
         return span
     chunk_id = _first(archive, span, "first_seq + count - 1", seq + 1)
     after_seq = span.until_seq  # nothing, unless the chunk is there
-    for (first,) in archive.rows("SELECT first_seq FROM chunks WHERE id = ?", chunk_id):
+    for (first,) in archive.numbers("SELECT first_seq FROM chunks WHERE id = ?", chunk_id):
         after_seq = max(seq, first - 1)
     return span._replace(first_chunk_id=chunk_id, after_seq=after_seq)
 
@@ -257,7 +263,7 @@ def _oldest(archive: Archive, span: Span, samples: int) -> Span:
     """Return a span, which has more, without its newest `samples`."""
     rest = _newest(archive, span, samples)
     until = rest.after_seq
-    for (after_seq,) in archive.rows(_HOLE, rest.first_chunk_id, until + 1):
+    for (after_seq,) in archive.numbers(_HOLE, rest.first_chunk_id, until + 1):
         until = after_seq
     return span._replace(until_seq=until)
 
@@ -269,5 +275,7 @@ def _joins(span: Span, later: Span) -> bool:
 def _holes(archive: Archive, span: Span) -> int:
     """Return how many numbers of a span have no sample. Between its chunks: none has holes."""
     chunks = (span.first_chunk_id, span.last_chunk_id)
-    ((holes,),) = archive.rows(_HOLES, *chunks, span.after_seq, span.after_seq + 1, span.until_seq)
+    ((holes,),) = archive.numbers(
+        _HOLES, *chunks, span.after_seq, span.after_seq + 1, span.until_seq
+    )
     return int(holes)

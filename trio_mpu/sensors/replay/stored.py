@@ -87,8 +87,8 @@ def _no_sample(archive: Archive) -> UsageError:
     if not spans:
         return UsageError("it has no samples yet")
     first, last = spans[0], spans[-1]
-    ((first_ns,),) = archive.rows(_FIRST, first.first_chunk_id)
-    ((last_ns,),) = archive.rows(_LAST, last.last_chunk_id)
+    ((first_ns,),) = archive.numbers(_FIRST, first.first_chunk_id)
+    ((last_ns,),) = archive.numbers(_LAST, last.last_chunk_id)
     begin = iso((first_ns + first.session.correction_ns) // 1000)
     end = iso((last_ns + last.session.correction_ns) // 1000)
     return UsageError(f"it has no sample in this time: its samples are from {begin} to {end}")

@@ -1,0 +1,1 @@
+"""What a server of this protocol must do, as checks that any server can be held to."""
