@@ -58,18 +58,20 @@ class Judge:
             gap, count = sample.get("gap"), sample.get("n", 1)
         self._counts["samples"] += 1
         if before and generation == before.partition("-")[0]:
-            self._compare(seq - count - self._last, seq, gap)
+            self._compare(seq, count, gap)
         elif before:
             self._counts["untold"] += gap is None
         self._last = seq
 
-    def _compare(self, missing: int, seq: int, gap: dict[str, Any] | None) -> None:
+    def _compare(self, seq: int, count: int, gap: dict[str, Any] | None) -> None:
         self._counts["back"] += seq <= self._last
         if gap:
             self._counts[f"gaps_{gap['reason']}"] += 1
             self._counts[f"lost_{gap['reason']}"] += gap["lost"] or 0
-        told = gap["to"] - gap["from"] - 1 if gap else 0
-        self._counts["untold"] += missing != told
+        missing, told = seq - count - self._last, gap["to"] - gap["from"] - 1 if gap else 0
+        # The gaps of a mean's window are reported as one, from the first to the last of them.
+        fits = 0 <= missing <= told if count > 1 else missing == told
+        self._counts["untold"] += not fits
 
 
 class Crowd:
