@@ -52,7 +52,7 @@ class Churn:
                 while data := await stream.receive_some(65536):
                     received += len(data)
                 self.refused += 1  # a stream has no end
-            await _leave(stream, number % 3)
+            await leave(stream, number % 3)
         self.served += received > 0
 
     async def run(self, clients_per_s: float, seconds: float) -> None:
@@ -64,7 +64,8 @@ class Churn:
                 nursery.start_soon(self.client, number)
 
 
-async def _leave(stream: trio.SocketStream, manner: int) -> None:
+async def leave(stream: trio.SocketStream, manner: int) -> None:
+    """Prepare a connection to be closed: as it is (0), by a reset (1), half-closed first (2)."""
     if manner == 1:
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     elif manner == 2:

@@ -128,8 +128,9 @@ async def serve(ring: str, port: int) -> None:
 
 # -- what watches -----------------------------------------------------------------------
 
-NEWS, KILL = 0, 8  # when either was last, in memory that all forked processes share
-_TIMES = mmap.mmap(-1, 16)
+# When each was last, in memory that all forked processes share.
+NEWS, KILL, RING_NEWS = 0, 8, 16  # the last one where two observers watch
+_TIMES = mmap.mmap(-1, 24)
 
 
 def note(what: int) -> None:
@@ -144,16 +145,17 @@ def since(what: int) -> float:
 
 class Watch:
     """Checks what comes, and measures the longest time in which nothing came and nobody was
-    killed."""
+    killed. `news` is where it notes when something came."""
 
-    def __init__(self) -> None:
+    def __init__(self, news: int = NEWS) -> None:
         self.report: Report = {"seen": 0, "torn": 0, "back": 0, "untold": 0, "lost": 0, "hang_s": 0}
         self._last: tuple[int, int] | None = None
+        self._news = news
 
     def answered(self) -> None:
         """Note that the watched one has answered, if only with nothing new."""
-        self.report["hang_s"] = max(self.report["hang_s"], min(since(NEWS), since(KILL)))
-        note(NEWS)
+        self.report["hang_s"] = max(self.report["hang_s"], min(since(self._news), since(KILL)))
+        note(self._news)
 
     def see(self, generation: int, seq: int, values: Sequence[float], after: int | None) -> None:
         """Check one sample; `after` is where a told gap began, None without one."""
@@ -168,9 +170,9 @@ class Watch:
         self._last = generation, seq
 
 
-async def observe_ring(ring: str, stop: trio.Event) -> Report:
+async def observe_ring(ring: str, stop: trio.Event, news: int = NEWS) -> Report:
     """Follow the ring itself."""
-    watch, cursor = Watch(), 0
+    watch, cursor = Watch(news), 0
     reader: RingReader | None = None
     while not stop.is_set():
         await trio.sleep(0.001)
@@ -333,11 +335,11 @@ def act(ring: str, kills: int, limit_s: float, dice: random.Random, *, over_http
     with observer(watch) as report:
         died = kill_at_random(tasks, kills, rest_s, limit_s, dice)
     report["died"] = died
-    report["semaphore"] = _settle(ring)
+    report["semaphore"] = settle(ring)
     return report
 
 
-def _settle(ring: str) -> int:
+def settle(ring: str) -> int:
     """Read once more, as the next user would; return the semaphore's value then."""
 
     async def read() -> None:

@@ -64,11 +64,18 @@ class Client:
         elif generation != self._last_id.partition("-")[0]:
             self.counts["untold"] += gap is None
         else:
-            missing = gap["to"] - gap["from"] - 1 if gap else 0
-            self.counts["missing"] += missing
+            missing, told = event["seq"] - self.last - count, spanned(gap)
+            self.counts["missing"] += max(0, missing)
             self.counts["back"] += event["seq"] <= self.last
-            self.counts["untold"] += event["seq"] != self.last + count + missing
+            # The gaps of a mean's window are reported as one, from the first to the last of them.
+            fits = 0 <= missing <= told if "n" in event else missing == told
+            self.counts["untold"] += not fits
         self._last_id, self.last = event["id"], event["seq"]
+
+
+def spanned(gap: dict[str, Any] | None) -> int:
+    """Return how many numbers lie between the ends of a gap."""
+    return gap["to"] - gap["from"] - 1 if gap else 0
 
 
 async def follow(port: int, count: int) -> dict[str, int]:

@@ -62,3 +62,22 @@ def test_kills_at_random_instants_tear_nothing() -> None:
         report, complaints = torture.communicate(timeout=100)
     assert torture.returncode == 0, report + complaints
     assert report.count("50 kills") == 2
+
+
+@pytest.mark.timeout(240)
+def test_clients_miss_nothing_untold_while_every_program_is_killed() -> None:
+    """Producer, server, recorder and a reader are killed 100 times under ten clients."""
+    arguments = ("-m", "tests.torture.clients_torture", "--kills", "100", "--clients", "10")
+    with killed(python(*arguments)) as torture:
+        report, complaints = torture.communicate(timeout=220)
+    assert torture.returncode == 0, report + complaints
+    assert "no complaints" in report
+
+
+@pytest.mark.timeout(600)  # half a minute of work, which a busy machine may take long for
+def test_all_orders_of_the_rings_participants_within_wider_limits() -> None:
+    """With more kills and preemptions than the fast test has time for."""
+    with killed(python("-m", "tests.schedules", "--effort", "all")) as schedules:
+        report, complaints = schedules.communicate(timeout=590)
+    assert schedules.returncode == 0, report + complaints
+    assert report.count("all good") == 10

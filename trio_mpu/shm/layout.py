@@ -113,9 +113,11 @@ def text(buffer: Buffer, name: str) -> str:
 
 
 def put(buffer: memoryview | bytearray, name: str, *values: int | bytes) -> None:
-    """Set one header field; the store is not atomic (`publish` is)."""
+    """Set one header field, by one copy; a number of a writer that is killed meanwhile is the old
+    one or the new one. (`struct.pack_into` clears the bytes before it writes them: it would leave a
+    ledger of zeros.) `publish` is one store."""
     offset, packer = _STRUCTS[name]
-    packer.pack_into(buffer, offset, *values)
+    buffer[offset : offset + packer.size] = packer.pack(*values)
 
 
 def fitted(name: str, text: str) -> str:
