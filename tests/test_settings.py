@@ -64,6 +64,7 @@ def refusal(*argv: str, environ: Mapping[str, str] | None = None) -> str:
         ("workers", 1),
         ("allow_origin", ""),
         ("log_level", "info"),
+        ("log_format", "text"),
     ],
 )
 def test_every_option_has_its_documented_default(name: str, default: object) -> None:
@@ -106,6 +107,8 @@ GOOD = [
     ("allow-origin", "https://[::1]:3737", "https://[::1]:3737"),
     ("log-level", "debug", "debug"),
     ("log-level", "error", "error"),
+    ("log-format", "text", "text"),
+    ("log-format", "json", "json"),
 ]
 BAD = [
     *(("rate", text) for text in ("nan", "inf", "-inf", "0", "-1", "0.09", "8001", "1e9", "", "x")),
@@ -124,6 +127,7 @@ BAD = [
         for text in ("example", "ftp://a", "http://", "http://a/b", "http://a,b")
     ),
     *(("log-level", text) for text in ("loud", "INFO", "", "deb", "a\nb")),
+    *(("log-format", text) for text in ("xml", "JSON", "", "te", "a\nb")),
 ]
 
 

@@ -22,7 +22,7 @@ in pyproject.toml hold all of it to this, and `lint-imports` checks them.
     orientation   rates and accelerations → attitude        → (nothing)
 
     vocabulary    errors, sample, record, attitude, iso_time, home, formats, device, options,
-                  settings, lifecycle, logs, ticker, wall_clock
+                  settings, lifecycle, logs, log_lines, ticker, wall_clock
 
 A program that reads a ring needs only what is exported here:
 

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from trio_mpu.options import (
+    LOG_FORMATS,
     LOG_LEVELS,
     descriptors,
     file,
     host_name,
     internal,
-    level,
     number,
     on_or_off,
+    one_of,
     option,
     option_of_one_run,
     origin,
@@ -35,7 +36,12 @@ class _Common:
     ring: str = option(
         "data_buffer", ring_name, "name of the shared memory, for several systems side by side"
     )
-    log_level: str = option("info", level, f"how much is logged: {', '.join(LOG_LEVELS)}")
+    log_level: str = option(
+        "info", one_of(LOG_LEVELS), f"how much is logged: {', '.join(LOG_LEVELS)}"
+    )
+    log_format: str = option(
+        "text", one_of(LOG_FORMATS), "text, or json: each line of the log is an object"
+    )
 
 
 @dataclass(frozen=True)
