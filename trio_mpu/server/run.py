@@ -8,6 +8,7 @@
     │     ├─ feed_late: hub → the forms of the stream that the live time has no room for
     │     ├─ beat: counters → scoreboard
     │     ├─ spools.run: files of answers that were kept long enough → nowhere
+    │     ├─ reloader.run: at SIGHUP, files → what was read from them
     │     └─ one acceptor per listener
 
 To stop is: the listeners close, streams end with a proper last chunk, idle connections are sent
@@ -28,6 +29,7 @@ from trio_mpu.metrics.counters import Metrics
 from trio_mpu.server.acceptor import Acceptor
 from trio_mpu.server.follower import RingRecords, follow_ring
 from trio_mpu.server.listeners import open_listeners, urls
+from trio_mpu.server.reload import Reloader
 from trio_mpu.server.workers import slot_of
 from trio_mpu.settings import ServerSettings
 from trio_mpu.web import cors
@@ -58,7 +60,7 @@ async def run_server(
     is_worker = settings.worker is not None
     listeners = await open_listeners(settings.host or None, settings.port, shared=is_worker)
     metrics = Metrics(slot.counters())
-    record_source = RingRecords()
+    record_source, reloader = RingRecords(), Reloader()
     app = App(
         Hub(record_source, metrics),
         Page.load(),
@@ -76,6 +78,7 @@ async def run_server(
                 service.start_soon(app.hub.forms.feed_late)
                 service.start_soon(beat, app)
                 service.start_soon(app.spools.run)
+                await service.start(reloader.run)
                 for listener in listeners:
                     acceptor = Acceptor(listener, app, settings.max_clients)
                     service.start_soon(acceptor.run, connections)

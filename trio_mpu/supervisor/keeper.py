@@ -4,9 +4,11 @@
   on and begins anew after one that ran for SOUND_S.
 - A program fails (with an exit status) before it was ever ready: that won't get better by itself
   (no sensor, port taken), so all are stopped, and its exit status is that of the supervisor.
-- SIGINT, SIGTERM or SIGHUP: each program gets SIGTERM, one that outlives another after that one's
-  end; what is left `stop_s` later is killed. One that had to wait for that has LEAVE_S. A second
-  signal is handed on to all, and leaves them LEAVE_S. SIGHUP stays ignored under nohup(1).
+- SIGINT or SIGTERM: each program gets SIGTERM, one that outlives another after that one's end; what is
+  left `stop_s` later is killed. One that had to wait for that has LEAVE_S. A second signal is handed
+  on to all, and leaves them LEAVE_S.
+- SIGHUP is handed on, and stops nothing: programs read files again. One that is not ready yet gets it
+  as soon as it is.
 - systemd hears of it when none is left whose failure would end all, when a stop begins, and that
   this loop still turns (notify.py).
 - The supervisor is killed: the kernel closes its end of the lifeline, a pipe whose other end each
@@ -34,7 +36,7 @@ log = logging.getLogger(__name__)
 ONE_WISH_S: Final = 0.05  # two signals within it are one wish to stop: see lifecycle.py
 LEAVE_S: Final = 0.5  # arbitrary: to leave after a second signal, or after a program that hung
 
-_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Supervisor:
@@ -107,9 +109,8 @@ class Supervisor:
         os.set_blocking(write_fd, False)
         before = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
         handlers = {signal.SIGCHLD: signal.signal(signal.SIGCHLD, lambda *_: None)}
-        for number in _STOP_SIGNALS:
-            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-                handlers[number] = signal.signal(number, lambda got, _: self._signals.append(got))
+        for number in _SIGNALS:
+            handlers[number] = signal.signal(number, lambda got, _: self._signals.append(got))
         try:
             yield read_fd
         finally:
@@ -190,8 +191,12 @@ class Supervisor:
 
     def _heed_signals(self) -> None:
         while self._signals:
-            name = signal.Signals(self._signals.pop(0)).name
-            if self._asked_s is None:
+            number = signal.Signals(self._signals.pop(0))
+            name = number.name
+            if number == signal.SIGHUP:
+                for program in self._running:
+                    program.reload()
+            elif self._asked_s is None:
                 log.info("%s: stopping", name)
                 self._stop()
             elif time.monotonic() - self._asked_s > ONE_WISH_S:

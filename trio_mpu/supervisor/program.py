@@ -61,11 +61,12 @@ class Program:
     was_asked: bool = False  # to stop
     status: int = 0  # with which it ended last, negative for a signal
     ready_fd: int = -1  # where it says that it is ready; -1: it has, or does not run
+    _reloads: bool = False  # as soon as it is ready
     _pauses: Pauses = field(default_factory=Pauses)
 
     def start(self, lifeline_fd: int) -> bool:
         """Start it; tell whether that was possible."""
-        ready_fd = -1
+        ready_fd, self._reloads = -1, False
         try:
             self.ready_fd, ready_fd = os.pipe()
             os.set_blocking(self.ready_fd, False)
@@ -95,9 +96,9 @@ class Program:
         pid, status = os.waitpid(self.pid, os.WNOHANG) if self.pid else (0, 0)
         if not pid:
             return None
+        self.pid = 0
         self.hear()
         self._close()
-        self.pid = 0
         self.ended()
         self.status = os.waitstatus_to_exitcode(status)
         return self.status
@@ -108,6 +109,8 @@ class Program:
             if self.ready_fd >= 0:
                 self.was_ready |= bool(os.read(self.ready_fd, 1))
                 self._close()
+                if self._reloads:
+                    self.reload()
 
     def kill(self) -> None:
         """Kill it, and wait for its end."""
@@ -132,6 +135,12 @@ class Program:
         if not self.was_asked and not (self.outlives and self.outlives.pid):
             self.was_asked = True
             self.signal(signal.SIGTERM)
+
+    def reload(self) -> None:
+        """Send it SIGHUP, as soon as it is ready: before, that would end it."""
+        self._reloads = self.ready_fd >= 0
+        if not self._reloads:
+            self.signal(signal.SIGHUP)
 
     def pause(self) -> float:
         """Return how long to wait before the next start, and plan that."""
