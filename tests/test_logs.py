@@ -260,15 +260,14 @@ def test_as_json_why_a_program_ends_is_an_object() -> None:
 def test_as_json_dropped_lines_are_an_object(pipe: tuple[int, int]) -> None:
     """In front of the line that got through."""
     reader, writer = pipe
-    notice = logs._JsonFormatter("x", for_journal=False).notice
-    lines = LineWriter(writer, notice)
+    handler = logs._Handler(logs._JsonFormatter("x", for_journal=False))
+    handler._writer._fd = writer
     fill(writer)
-    lines.write("lost")
+    handler.emit(logging.makeLogRecord({"msg": "lost"}))
     os.read(reader, 1_000_000)
-    lines.write("{}")
-    first, second = os.read(reader, 65_536).decode().splitlines()
-    assert json.loads(first)["message"] == "1 lines were dropped: standard error had no room"
-    assert second == "{}"
+    handler.emit(logging.makeLogRecord({"msg": "back again"}))
+    lines = [json.loads(line)["message"] for line in os.read(reader, 65_536).splitlines()]
+    assert lines == ["1 lines were dropped: standard error had no room", "back again"]
 
 
 def test_as_json_the_journal_gets_priorities_too() -> None:

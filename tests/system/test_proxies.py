@@ -10,6 +10,7 @@ from urllib.parse import urljoin
 
 import pytest
 
+from benchmarks.built import Missing
 from benchmarks.proxies import late_ms
 from benchmarks.proxy_rig import KINDS, proxy
 from tests.helpers.programs import PATIENCE_S, System, eventually, fresh_ring, running
@@ -30,7 +31,11 @@ def system() -> Iterator[System]:
 @pytest.fixture(scope="module", params=KINDS)
 def port(request: pytest.FixtureRequest, system: System) -> Iterator[int]:
     """The port of a proxy before it."""
-    with proxy(request.param, system.port) as port:
+    with contextlib.ExitStack() as stack:
+        try:
+            port = stack.enter_context(proxy(request.param, system.port))
+        except Missing as missing:
+            pytest.skip(str(missing))
         yield port
 
 
@@ -93,9 +98,11 @@ def test_a_client_resumes_through_it(port: int) -> None:
     pytest.fail("the stream has ended")
 
 
-def test_an_event_is_not_kept_back(port: int) -> None:
-    """Ten a second, of 400 bytes: a buffer of 4 kB would hold them for a second."""
-    assert statistics.median(late_ms(port, f"{PREFIX}events?rate=10", 8, settle=2)) < 400
+def test_an_event_is_not_kept_back(port: int, system: System) -> None:
+    """Ten a second: a buffer of 4 kB would hold them for a second, and TCP's delay for 0.2 s."""
+    direct_ms = statistics.median(late_ms(system.port, "/events?rate=10", 8, settle=2))
+    through_ms = statistics.median(late_ms(port, f"{PREFIX}events?rate=10", 8, settle=2))
+    assert through_ms < direct_ms + 80
 
 
 def test_a_long_history_arrives_whole(port: int, system: System) -> None:

@@ -1,13 +1,20 @@
 """The unit and its user, judged by systemd's own programs, which need no running systemd."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from tests.helpers.processes import ROOT
 
 UNIT = ROOT / "deploy/systemd/trio-mpu.service"
 USERS = ROOT / "deploy/systemd/trio-mpu.sysusers"
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd is needed: sudo apt install systemd"
+)
 
 
 def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
