@@ -4,7 +4,6 @@
 It is ASCII: no character of a message can end the line or spoil the encoding.
 """
 
-import json
 from typing import Final
 
 from trio_mpu.iso_time import iso
@@ -17,6 +16,8 @@ def json_line(
     time_us: int, level: str, program: str, logger: str, message: str, exception: str = ""
 ) -> str:
     """Return the object; `time_us` is since 1970, and an empty `exception` is left out."""
+    import json  # noqa: PLC0415 - 0.2 MB that a supervisor which logs text can do without
+
     fields = {
         "time": iso(time_us),
         "level": level,
