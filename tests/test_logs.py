@@ -1,6 +1,7 @@
 """The log's lines: whole, and never in the way."""
 
 import contextlib
+import json
 import logging
 import os
 import re
@@ -8,6 +9,7 @@ import select
 import socket
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -197,3 +199,90 @@ def test_the_line_after_a_flood_says_how_many_were_left_out() -> None:
     )
     assert len(lines) == FLOOD_LINES + 1
     assert lines[-1].endswith("line 100 (95 more lines like this one were left out)")
+
+
+# -- as JSON ----------------------------------------------------------------------------
+
+
+def run_logging_json(program: str) -> list[dict[str, Any]]:
+    """What a program logs, as objects: each line has to be one."""
+    setting_up = "import logging; from trio_mpu import logs; logs.set_up('x', 'info', 'json')\n"
+    with python("-c", setting_up + program) as process:
+        _, err = process.communicate(timeout=30)
+    return [json.loads(line) for line in err.splitlines()]
+
+
+def test_as_json_a_line_is_an_object() -> None:
+    """With the time in UTC, the level in the option's words, the program and the logger."""
+    (found,) = run_logging_json("logging.getLogger('a.b').warning('look at %s', 'it')")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", found.pop("time"))
+    assert found == {"level": "warning", "program": "x", "logger": "a.b", "message": "look at it"}
+
+
+def test_as_json_whatever_a_message_contains_stays_on_its_line() -> None:
+    """Ends of lines of all kinds, quotes, bytes of a file's name that are no text."""
+    text = 'a\nb\r\x85\u2028"\\ü\udcff\x00'
+    (found,) = run_logging_json(f"logging.error({text!r})")
+    assert found["message"] == text
+
+
+def test_as_json_an_exception_is_in_its_object() -> None:
+    """Its traceback, with its lines."""
+    (found,) = run_logging_json("try: 1/0\nexcept ZeroDivisionError: logging.exception('no')")
+    assert (found["level"], found["message"]) == ("error", "no")
+    first, *_, last = found["exception"].splitlines()
+    assert (first[:9], last) == ("Traceback", "ZeroDivisionError: division by zero")
+
+
+def test_as_json_the_end_by_an_error_that_was_not_foreseen_is_an_object() -> None:
+    """Not the traceback that Python prints."""
+    (found,) = run_logging_json("raise ExceptionGroup('both', [ValueError('a'), KeyError('b')])")
+    assert (found["level"], found["message"]) == ("critical", "ended by an error")
+    assert "ValueError: a" in found["exception"]
+
+
+def test_as_json_a_flood_is_counted_in_the_message() -> None:
+    """As in text."""
+    found = run_logging_json(
+        "logs.FLOOD_S = 0.2; import time\n"
+        "for n in range(100): logging.info('line %d', n)\n"
+        "time.sleep(0.2); logging.info('line %d', 100)\n"
+    )
+    assert found[-1]["message"] == "line 100 (95 more lines like this one were left out)"
+
+
+def test_as_json_why_a_program_ends_is_an_object() -> None:
+    """Logged by no logger, and said whatever --log-level is."""
+    (found,) = run_logging_json("logging.disable(); logs.failed('x', OSError('no sensor'))")
+    assert (found["level"], found["program"], found["message"]) == ("error", "x", "no sensor")
+
+
+def test_as_json_dropped_lines_are_an_object(pipe: tuple[int, int]) -> None:
+    """In front of the line that got through."""
+    reader, writer = pipe
+    handler = logs._Handler(logs._JsonFormatter("x", for_journal=False))
+    handler._writer._fd = writer
+    fill(writer)
+    handler.emit(logging.makeLogRecord({"msg": "lost"}))
+    os.read(reader, 1_000_000)
+    handler.emit(logging.makeLogRecord({"msg": "back again"}))
+    lines = [json.loads(line)["message"] for line in os.read(reader, 65_536).splitlines()]
+    assert lines == ["1 lines were dropped: standard error had no room", "back again"]
+
+
+def test_as_json_the_journal_gets_priorities_too() -> None:
+    """It takes them off, so that its message is the object."""
+    reader, writer = os.pipe()
+    found = os.fstat(writer)
+    program = (
+        "import logging; from trio_mpu import logs; logs.set_up('x', 'info', 'json')\n"
+        "logging.error('two\\nlines')\n"
+    )
+    environ = {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
+    with python("-c", program, environ=environ, output=writer) as process:
+        os.close(writer)
+        assert process.wait(30) == 0
+    with os.fdopen(reader) as file:
+        (line,) = file.read().splitlines()
+    assert line.startswith("<3>")
+    assert json.loads(line[3:])["message"] == "two\nlines"

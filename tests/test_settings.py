@@ -69,6 +69,7 @@ def refusal(*argv: str, environ: Mapping[str, str] | None = None) -> str:
         ("allow_host", ""),
         ("token_file", ""),
         ("log_level", "info"),
+        ("log_format", "text"),
     ],
 )
 def test_every_option_has_its_documented_default(name: str, default: object) -> None:
@@ -118,6 +119,8 @@ GOOD = [
     ("token-file", "~/my tokens", "~/my tokens"),
     ("log-level", "debug", "debug"),
     ("log-level", "error", "error"),
+    ("log-format", "text", "text"),
+    ("log-format", "json", "json"),
 ]
 BAD = [
     *(("rate", text) for text in ("nan", "inf", "-inf", "0", "-1", "0.09", "8001", "1e9", "", "x")),
@@ -141,6 +144,7 @@ BAD = [
         for text in ("example", "ftp://a", "http://", "http://a/b", "http://a,b")
     ),
     *(("log-level", text) for text in ("loud", "INFO", "", "deb", "a\nb")),
+    *(("log-format", text) for text in ("xml", "JSON", "", "te", "a\nb")),
 ]
 
 

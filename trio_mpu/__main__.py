@@ -74,7 +74,7 @@ def start(argv: Argv, environ: Environ) -> int:
     if settings.keep and not settings.store:
         raise UsageError("--keep is for a recorder: give --store FILE, too")
     logs.fill_standard_descriptors()
-    logs.set_up("start", settings.log_level)
+    logs.set_up("start", settings.log_level, settings.log_format)
     return run_start(settings, argv)
 
 
@@ -93,7 +93,9 @@ def producer(argv: Argv, environ: Environ) -> int:
             await nursery.start(run_producer, settings)
             ready()
 
-    return lifecycle.run("producer", settings.log_level, program, settings.supervisor)
+    return lifecycle.run(
+        "producer", settings.log_level, program, settings.supervisor, settings.log_format
+    )
 
 
 def server(argv: Argv, environ: Environ) -> int:
@@ -106,7 +108,7 @@ def server(argv: Argv, environ: Environ) -> int:
         from trio_mpu.server.workers import run_workers
 
         logs.fill_standard_descriptors()
-        logs.set_up("server", settings.log_level)
+        logs.set_up("server", settings.log_level, settings.log_format)
         return run_workers(settings, argv)
     import trio
 
@@ -120,7 +122,9 @@ def server(argv: Argv, environ: Environ) -> int:
             ready()
 
     name = "server" if settings.worker is None else f"worker {settings.worker[0]}"
-    return lifecycle.run(name, settings.log_level, program, settings.supervisor)
+    return lifecycle.run(
+        name, settings.log_level, program, settings.supervisor, settings.log_format
+    )
 
 
 def calibrate(argv: Argv, environ: Environ) -> int:
@@ -138,7 +142,7 @@ def calibrate(argv: Argv, environ: Environ) -> int:
         ready()
         await run_calibrator(settings, stop, stdin_fd)
 
-    return lifecycle.run("calibrate", settings.log_level, program)
+    return lifecycle.run("calibrate", settings.log_level, program, log_format=settings.log_format)
 
 
 def record(argv: Argv, environ: Environ) -> int:
@@ -155,7 +159,9 @@ def record(argv: Argv, environ: Environ) -> int:
             await nursery.start(run_recorder, settings, stop)
             ready()
 
-    return lifecycle.run("record", settings.log_level, program, settings.supervisor)
+    return lifecycle.run(
+        "record", settings.log_level, program, settings.supervisor, settings.log_format
+    )
 
 
 def import_(argv: Argv, environ: Environ) -> int:

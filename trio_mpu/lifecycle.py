@@ -112,7 +112,13 @@ async def cancel_at(stop: trio.Event, scope: trio.CancelScope) -> None:
     scope.cancel()
 
 
-def run(name: str, level: str, program: Program, descriptors: tuple[int, int] | None = None) -> int:
+def run(
+    name: str,
+    level: str,
+    program: Program,
+    descriptors: tuple[int, int] | None = None,
+    log_format: str = "text",
+) -> int:
     """Run a whole program and return its exit status; no error that can be foreseen shows a
     traceback.
 
@@ -120,7 +126,7 @@ def run(name: str, level: str, program: Program, descriptors: tuple[int, int] | 
     does what it is for. `descriptors` are the supervisor's.
     """
     logs.fill_standard_descriptors()
-    logs.set_up(name, level)
+    logs.set_up(name, level, log_format)
     before = signal.signal(signal.SIGHUP, lambda *_: None)
     try:
         trio.run(until_signal, program, Supervisor(descriptors))

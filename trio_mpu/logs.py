@@ -5,6 +5,7 @@
    that gets through says how many.
 3. A standard error that is closed, full or broken stops nothing.
 4. Nobody can make it flood: of one kind of line there are a few in a while.
+5. As JSON, each line is an object: what is said of dropped lines, and a traceback, too.
 """
 
 import contextlib
@@ -13,10 +14,16 @@ import math
 import os
 import select
 import stat
+import sys
 import time
+from collections.abc import Callable
+from types import TracebackType
 from typing import Final
 
 from trio_mpu.errors import UsageError
+from trio_mpu.log_lines import JSON, json_line
+
+log = logging.getLogger(__name__)
 
 STDERR_FD: Final = 2
 # Bound "wait for standard error, s".
@@ -27,18 +34,25 @@ FLOOD_LINES: Final = 5  # arbitrary
 FLOOD_S: Final = 10.0  # arbitrary: 43,200 lines a day of a kind at the most
 
 
-class LineWriter:
-    """Writes lines to a descriptor, which others may share."""
+def _dropped_in_text(dropped: int) -> str:
+    return f"({dropped} lines were dropped: standard error had no room)"
 
-    def __init__(self, fd: int = STDERR_FD) -> None:
+
+class LineWriter:
+    """Writes lines to a descriptor, which others may share; `notice` is the line on dropped ones."""
+
+    def __init__(
+        self, fd: int = STDERR_FD, notice: Callable[[int], str] = _dropped_in_text
+    ) -> None:
         self.dropped = 0  # lines, since the last one that got through
+        self._notice = notice
         self._fd = _of_our_own(fd)
         self._is_stuck = False  # the last line found no room
 
     def write(self, line: str) -> None:
         """Write a line, or several that belong together."""
         if self.dropped:
-            line = f"({self.dropped} lines were dropped: standard error had no room)\n{line}"
+            line = f"{self._notice(self.dropped)}\n{line}"
         if self._write(f"{line}\n".encode(errors="backslashreplace")):
             self.dropped = 0
         else:
@@ -104,9 +118,11 @@ class Flood:
 
 
 class _Handler(logging.Handler):
-    def __init__(self) -> None:
+    def __init__(self, formatter: logging.Formatter | None = None) -> None:
         super().__init__()
-        self._writer = LineWriter()
+        self.setFormatter(formatter)
+        notice = formatter.notice if isinstance(formatter, _JsonFormatter) else _dropped_in_text
+        self._writer = LineWriter(notice=notice)
         self._flood = Flood()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -114,37 +130,80 @@ class _Handler(logging.Handler):
         if left_out is None:
             return
         try:
-            line = self.format(record)
+            message = record.getMessage()
         except Exception:  # noqa: BLE001 - a message that does not fit its arguments
-            line = f"{record.msg!r} with {record.args!r}"
+            message = f"{record.msg!r} with {record.args!r}"
         if left_out:
-            line += f" ({left_out} more lines like this one were left out)"
-        self._writer.write(line)
+            message += f" ({left_out} more lines like this one were left out)"
+        whole = logging.makeLogRecord({**record.__dict__, "msg": message, "args": ()})
+        self._writer.write(self.format(whole))
+
+
+def _priority(level: str) -> str:
+    """Return what systemd's journal takes for a line's priority: sd-daemon(3)."""
+    priorities = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}
+    return f"<{priorities.get(level, 6)}>"
 
 
 class _JournalFormatter(logging.Formatter):
-    """Lines for systemd's journal, which has the time itself: sd-daemon(3), "<PRIORITY>"."""
-
-    _PRIORITIES: Final = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}
+    """Lines for systemd's journal, which has the time itself."""
 
     def format(self, record: logging.LogRecord) -> str:
         lines = super().format(record).splitlines() or [""]
-        prefix = f"<{self._PRIORITIES.get(record.levelname, 6)}>"
+        prefix = _priority(record.levelname)
         return "\n".join(prefix + line for line in lines)
 
 
-def set_up(name: str, level: str) -> None:
+class _JsonFormatter(logging.Formatter):
+    """An object for each record, as log_lines.py has it."""
+
+    def __init__(self, program: str, *, for_journal: bool) -> None:
+        super().__init__()
+        self._program = program
+        self._for_journal = for_journal
+
+    def format(self, record: logging.LogRecord) -> str:
+        exception = self.formatException(record.exc_info) if record.exc_info else ""
+        return self._line(
+            record.created, record.levelname, record.name, record.getMessage(), exception
+        )
+
+    def notice(self, dropped: int) -> str:
+        """Return the line on dropped ones."""
+        return self._line(time.time(), "WARNING", __name__, _dropped_in_text(dropped)[1:-1], "")
+
+    def failure(self, message: str) -> str:
+        """Return the line on why a program ends."""
+        return self._line(time.time(), "ERROR", __name__, message, "")
+
+    def _line(self, time_s: float, level: str, logger: str, message: str, exception: str) -> str:
+        time_us = round(time_s * 1e6)
+        line = json_line(time_us, level.lower(), self._program, logger, message, exception)
+        return _priority(level) + line if self._for_journal else line
+
+
+def set_up(name: str, level: str, log_format: str = "text") -> None:
     """Log to standard error, each line with date, time, level and the program's name.
 
-    Under systemd's journal the level is a priority, and the time is the journal's own.
+    Under systemd's journal the level is a priority, and lines of text have no time: the journal
+    has its own. As JSON, an error that was not foreseen is a line, too.
     """
-    handler = _Handler()
-    if _is_journal():
-        handler.setFormatter(_JournalFormatter(f"{name}: %(message)s"))
+    formatter: logging.Formatter
+    if log_format == JSON:
+        formatter = _JsonFormatter(name, for_journal=_is_journal())
+        sys.excepthook = _log_unforeseen
+    elif _is_journal():
+        formatter = _JournalFormatter(f"{name}: %(message)s")
     else:
         line = f"%(asctime)s %(levelname)s {name}: %(message)s"
-        handler.setFormatter(logging.Formatter(line, "%Y-%m-%d %H:%M:%S"))
-    logging.basicConfig(handlers=[handler], level=level.upper())
+        formatter = logging.Formatter(line, "%Y-%m-%d %H:%M:%S")
+    logging.basicConfig(handlers=[_Handler(formatter)], level=level.upper())
+
+
+def _log_unforeseen(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    log.critical("ended by an error", exc_info=(kind, error, traceback))
 
 
 def _is_journal() -> bool:
@@ -156,8 +215,15 @@ def _is_journal() -> bool:
 
 
 def failed(name: str, error: BaseException) -> int:
-    """Say why a program ends; return its exit status: 2 for a wrong command line, else 1."""
-    LineWriter().write(f"{name}: {error}")
+    """Say why a program ends; return its exit status: 2 for a wrong command line, else 1.
+
+    In text, unless `set_up` has chosen JSON: a wrong command line is found before that.
+    """
+    line = f"{name}: {error}"
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, _JsonFormatter):
+            line = handler.formatter.failure(str(error))
+    LineWriter().write(line)
     return 2 if isinstance(error, UsageError) else 1
 
 

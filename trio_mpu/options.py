@@ -13,10 +13,12 @@ from dataclasses import Field, field, fields
 from typing import Any, Final, NoReturn, TypeVar
 
 from trio_mpu.errors import UsageError
+from trio_mpu.log_lines import JSON, TEXT
 
 T = TypeVar("T")
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_FORMATS: Final = (TEXT, JSON)
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
@@ -97,11 +99,15 @@ def file(text: str) -> str:
     raise argparse.ArgumentTypeError(f"{text!r} has characters that can't be printed")
 
 
-def level(text: str) -> str:
-    """Take one of LOG_LEVELS."""
-    if text in LOG_LEVELS:
-        return text
-    raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(LOG_LEVELS)}")
+def one_of(words: Sequence[str]) -> Callable[[str], str]:
+    """Return a converter that takes one of these words."""
+
+    def convert(text: str) -> str:
+        if text in words:
+            return text
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(words)}")
+
+    return convert
 
 
 def on_or_off(text: str) -> str:

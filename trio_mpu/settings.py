@@ -6,15 +6,16 @@ from typing import Final
 
 from trio_mpu.errors import UsageError
 from trio_mpu.options import (
+    LOG_FORMATS,
     LOG_LEVELS,
     descriptors,
     file,
     host_list,
     host_name,
     internal,
-    level,
     number,
     on_or_off,
+    one_of,
     option,
     option_of_one_run,
     origin,
@@ -37,7 +38,12 @@ class _Common:
     ring: str = option(
         "data_buffer", ring_name, "name of the shared memory, for several systems side by side"
     )
-    log_level: str = option("info", level, f"how much is logged: {', '.join(LOG_LEVELS)}")
+    log_level: str = option(
+        "info", one_of(LOG_LEVELS), f"how much is logged: {', '.join(LOG_LEVELS)}"
+    )
+    log_format: str = option(
+        "text", one_of(LOG_FORMATS), "text, or json: each line of the log is an object"
+    )
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import logging
+import math
 import os
 import re
 import select
@@ -18,6 +19,7 @@ from tests.helpers.programs import eventually
 from trio_mpu.supervisor import keeper
 from trio_mpu.supervisor import program as program_module
 from trio_mpu.supervisor.keeper import Supervisor
+from trio_mpu.supervisor.notify import Notifier
 from trio_mpu.supervisor.program import SOUND_S, Pauses, Program, how_it_ended, our_command
 
 # The shell's first argument is --supervisor=READY_FD:LIFELINE_FD.
@@ -615,3 +617,67 @@ def test_a_supervisor_above_hears_again_and_again_that_this_one_lives(log: Path)
 def test_a_process_that_has_just_ended_is_not_stopped() -> None:
     """There is nothing to read of it."""
     assert not program_module._is_stopped(2**22 + 1)
+
+
+# -- systemd --------------------------------------------------------------------------------
+
+
+class Systemd(Notifier):
+    """What systemd hears, in order; each sign of life is due immediately."""
+
+    def __init__(self, every_s: float = math.inf) -> None:
+        super().__init__("@nobody" if every_s < math.inf else "", every_s)
+        self.heard: list[str] = []
+
+    def _send(self, message: bytes) -> bool:
+        self.heard.append(message.decode())
+        return True
+
+
+def test_systemd_hears_that_all_are_ready_and_that_a_stop_has_begun(log: Path) -> None:
+    """The last that was waited for makes it ready; one that nobody waits for does not."""
+    systemd = Systemd()
+    programs = [
+        shell("one", WAITS),
+        shell("two", WAITS),
+        shell("optional", WAITS.replace("ready; ", "")),
+    ]
+
+    def is_hopeless(program: Program) -> bool:
+        return program is not programs[2] and not program.was_ready
+
+    def check() -> None:
+        wait_for(log, 3)
+        eventually(lambda: systemd.heard == ["READY=1"], "systemd never heard that they are ready")
+
+    with meanwhile(check):
+        assert Supervisor(programs, 5, is_hopeless, notifier=systemd).run() == 0
+    assert systemd.heard == ["READY=1", "STOPPING=1"]
+
+
+def test_systemd_does_not_hear_that_all_are_ready_while_one_is_not(log: Path) -> None:
+    """Be the other one ready for long."""
+    systemd = Systemd()
+    never = shell("never", "trap 'exit 0' TERM; while :; do sleep 0.01; done")
+    first = shell("one", WAITS)
+
+    def check() -> None:
+        wait_for(log, 2)
+        eventually(lambda: first.was_ready, "it was never ready")
+
+    with meanwhile(check):
+        assert Supervisor([first, never], 5, notifier=systemd).run() == 0
+    assert systemd.heard == ["STOPPING=1"]
+
+
+def test_the_supervisor_gives_signs_of_life_while_nothing_else_happens(log: Path) -> None:
+    """Its own loop turns for them: an hour without an event is no hour without a sign."""
+    systemd = Systemd(every_s=0.005)
+
+    def check() -> None:
+        wait_for(log, 1)
+        eventually(lambda: systemd.heard.count("WATCHDOG=1") > 5, "no signs of life")
+
+    with meanwhile(check):
+        assert Supervisor([shell("one", WAITS)], 5, notifier=systemd).run() == 0
+    assert systemd.heard.count("READY=1") == 1

@@ -8,6 +8,7 @@ from trio_mpu.__main__ import run, start
 from trio_mpu.settings import StartSettings
 from trio_mpu.shm import segment
 from trio_mpu.supervisor import start as start_module
+from trio_mpu.supervisor.notify import Notifier
 from trio_mpu.supervisor.program import Program
 from trio_mpu.supervisor.start import run_start
 
@@ -42,6 +43,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> Kept:
             stop_s: float,
             is_hopeless: Callable[[Program], bool],
             at_end: Callable[[], None],
+            notifier: Notifier,
         ) -> None:
             kept.programs, kept.is_hopeless, kept.at_end = programs, is_hopeless, at_end
 

@@ -12,6 +12,8 @@
   on to all, and leaves them LEAVE_S.
 - SIGHUP is handed on, and stops nothing: programs read files again. One that is not ready yet gets it
   as soon as it is.
+- systemd hears of it when none is left whose failure would end all, when a stop begins, and that
+  this loop still turns (notify.py).
 - The supervisor is killed: the kernel closes its end of the lifeline, a pipe whose other end each
   program watches (lifecycle.py). (PR_SET_PDEATHSIG would tell of the death of a thread.)
 
@@ -21,6 +23,7 @@ no event loop beneath: the supervisor stays while everything else runs, and memo
 
 import contextlib
 import logging
+import math
 import os
 import select
 import signal
@@ -28,6 +31,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from trio_mpu.supervisor.notify import Notifier
 from trio_mpu.supervisor.program import BEAT_S, HANG_S, Program, how_it_ended
 
 log = logging.getLogger(__name__)
@@ -48,10 +52,11 @@ class Supervisor:
         is_hopeless: Callable[[Program], bool] = lambda program: not program.was_ready,
         above: tuple[int, int] | None = None,
         at_end: Callable[[], None] = lambda: None,
+        notifier: Notifier | None = None,
     ) -> None:
         """`is_hopeless` decides whether the failure of a program ends all; `above` are the
         descriptors that a supervisor above this one gave: see lifecycle.py. `at_end` is called
-        when no program is left; more signals don't interrupt it."""
+        when no program is left; more signals don't interrupt it. `notifier` is for systemd."""
         self._programs = programs
         self._stop_s = stop_s
         self._is_hopeless = is_hopeless
@@ -60,6 +65,7 @@ class Supervisor:
         self._beat_s = 0.0  # when `above` was told last that this one lives
         self._looked_s = 0.0  # when this one looked last whether a program hangs
         self._at_end = at_end
+        self._notifier = notifier or Notifier()
         self._lifeline_fd = -1
         self._status = 0
         self._signals: list[int] = []
@@ -81,6 +87,7 @@ class Supervisor:
                         return self._status
                     else:
                         self._go_on_stopping()
+                    self._notify()
                     self._sleep(wakeup_fd)
             finally:
                 self._kill(self._running)
@@ -134,8 +141,8 @@ class Supervisor:
         if self._asked_s is not None:
             times_s = [self._kill_s]
         timeout_ms = None
-        if times_s:
-            timeout_ms = max(0.0, min(times_s) - time.monotonic()) * 1000 + 1
+        if (until_s := min([*times_s, self._notifier.due_s])) < math.inf:
+            timeout_ms = max(0.0, until_s - time.monotonic()) * 1000 + 1
         for fd, _ in poll.poll(timeout_ms):
             if fd in talking:
                 talking[fd].hear()
@@ -155,6 +162,12 @@ class Supervisor:
             self._beat_s = now_s
             with contextlib.suppress(OSError):
                 os.write(self._above[0], b"r")
+
+    def _notify(self) -> None:
+        """Keep systemd informed."""
+        if self._asked_s is None and not any(map(self._is_hopeless, self._programs)):
+            self._notifier.ready()
+        self._notifier.alive()
 
     # -- programs -----------------------------------------------------------------------
 
@@ -216,6 +229,7 @@ class Supervisor:
                 self._kill_s = min(self._kill_s, time.monotonic() + LEAVE_S)
 
     def _stop(self) -> None:
+        self._notifier.stopping()
         self._asked_s = time.monotonic()
         self._kill_s = self._asked_s + self._stop_s
         self._ask_to_stop()

@@ -1,6 +1,7 @@
 """`trio-mpu start`: producer, server and recorder together, and nothing left behind."""
 
 import logging
+import os
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 from trio_mpu.options import options_of
 from trio_mpu.settings import ProducerSettings, RecordSettings, ServerSettings, StartSettings
 from trio_mpu.supervisor.keeper import Supervisor
+from trio_mpu.supervisor.notify import Notifier
 from trio_mpu.supervisor.program import Program, our_command
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,8 @@ def run_start(settings: StartSettings, argv: Sequence[str]) -> int:
         remove(settings.ring)  # unless another producer has it by now
 
     programs = [producer, server, *([recorder] if settings.store else [])]
-    return Supervisor(programs, STOP_S, is_hopeless, at_end=remove_ring).run()
+    notifier = Notifier.of(os.environ)
+    return Supervisor(programs, STOP_S, is_hopeless, at_end=remove_ring, notifier=notifier).run()
 
 
 def _program(name: str, kind: type, given: dict[str, str]) -> Program:
