@@ -107,7 +107,6 @@ class Admission:
     def note_wrong(self, address: str) -> None:
         """Count a wrong token. Raises RequestError: 429 if this address has shown too many."""
         self._metrics.count("tokens_wrong")
-        log.warning("wrong token from %s", address)
         if wait_s := self._attempts.note(address, time.monotonic()):
             self._metrics.count("tokens_limited")
             raise RequestError(
@@ -115,6 +114,7 @@ class Admission:
                 f"too many wrong tokens from your address: wait {wait_s} s",
                 (("Retry-After", str(wait_s)),),
             )
+        log.warning("wrong token from %s", address)  # too many would fill the log
 
     @contextmanager
     def reading(self, request: Request) -> Iterator[trio.CancelScope]:
