@@ -75,7 +75,8 @@ async def until_signal(program: Program, supervisor: Supervisor) -> None:
     """Run the program until it returns.
 
     SIGINT or SIGTERM, and the supervisor's end, set the event that it was given: it is to finish.
-    A second signal, later than ONE_WISH_S after the first, cancels it.
+    A second signal, later than ONE_WISH_S after the first, cancels it. SIGHUP ends nothing: a program
+    that has files to read again listens to it itself.
     """
     stop = trio.Event()
     first_s = 0.0
@@ -120,6 +121,7 @@ def run(name: str, level: str, program: Program, descriptors: tuple[int, int] | 
     """
     logs.fill_standard_descriptors()
     logs.set_up(name, level)
+    before = signal.signal(signal.SIGHUP, lambda *_: None)
     try:
         trio.run(until_signal, program, Supervisor(descriptors))
     except KeyboardInterrupt:  # before the signal receiver was there
@@ -130,6 +132,8 @@ def run(name: str, level: str, program: Program, descriptors: tuple[int, int] | 
         if not all(isinstance(cause, TrioMpuError) for cause in causes):
             raise
         return logs.failed(name, causes[0])
+    finally:
+        signal.signal(signal.SIGHUP, before)
     return 0
 
 

@@ -415,25 +415,62 @@ def test_a_supervisor_above_hears_once_that_a_program_is_ready(log: Path) -> Non
         os.close(fd)
 
 
-@pytest.mark.parametrize("ignored", [True, False])
-def test_a_hangup_stops_unless_it_was_ignored(
-    log: Path, caplog: pytest.LogCaptureFixture, ignored: bool
+HEARS_HANGUPS = f"trap 'echo 0 >>\"$LOG\"' HUP; {WAITS}"
+
+
+@pytest.mark.parametrize("before", [signal.SIG_IGN, signal.SIG_DFL])
+def test_a_hangup_is_handed_on_and_stops_nothing(
+    log: Path, caplog: pytest.LogCaptureFixture, before: signal.Handlers
 ) -> None:
-    """As nohup(1) starts programs."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    """Each time; also where it was ignored, as nohup(1) starts programs."""
+    former = signal.signal(signal.SIGHUP, before)
+    programs = [shell("one", HEARS_HANGUPS), shell("two", HEARS_HANGUPS)]
+
+    def hang_up() -> None:
+        eventually(lambda: all(program.was_ready for program in programs), "not ready")
+        for heard in (2, 4):
+            os.kill(os.getpid(), signal.SIGHUP)
+            eventually(lambda: runs(log).count(0) == heard, "not handed on")  # noqa: B023
+
+    try:
+        with meanwhile(hang_up):
+            assert Supervisor(programs, 5).run() == 0
+    finally:
+        signal.signal(signal.SIGHUP, former)
+    assert caplog.messages == ["SIGTERM: stopping"]
+    assert len(runs(log)) == 2 + 4
+
+
+def test_a_program_that_is_not_ready_gets_a_hangup_as_soon_as_it_is(
+    log: Path, tmp_path: Path
+) -> None:
+    """Before, it may have read its files already and not listen yet: the signal would end it."""
+    go = tmp_path / "go"
+    late = f"until [ -e {go} ]; do sleep 0.01; done; {HEARS_HANGUPS}"
 
     def hang_up() -> None:
         wait_for(log, 1)
         os.kill(os.getpid(), signal.SIGHUP)
-        if not ignored:
-            eventually(lambda: bool(caplog.messages), "no stop")
+        go.touch()
+        eventually(lambda: runs(log).count(0) == 1, "never handed on")
 
+    with meanwhile(hang_up):
+        assert Supervisor([shell("one", late)], 5).run() == 0
+    assert len(runs(log)) == 2
+
+
+def test_a_program_that_has_just_ended_gets_no_hangup(log: Path) -> None:
+    """Its process id may be another's by now."""
+    program = shell("one", "ready; exit 0")
+    lifeline, end = os.pipe()
     try:
-        with meanwhile(hang_up):
-            assert Supervisor([shell("one", WAITS)], 5).run() == 0
+        assert program.start(lifeline)
+        program.reload()
+        os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
+        assert program.poll() == 0
     finally:
-        signal.signal(signal.SIGHUP, before)
-    assert caplog.messages[0] == ("SIGTERM: stopping" if ignored else "SIGHUP: stopping")
+        os.close(lifeline)
+        os.close(end)
 
 
 def test_one_that_waited_for_another_has_its_pause_like_any_other(log: Path) -> None:

@@ -54,7 +54,7 @@ def started(ring: str, *options: str) -> Iterator[tuple["subprocess.Popen[str]",
         yield script, url
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_one_command_serves_and_a_signal_ends_it_cleanly(
     ring_name: str, number: signal.Signals
 ) -> None:

@@ -7,9 +7,11 @@
 - A program that has said it is ready says every BEAT_S that its event loop runs. One that does not for
   HANG_S is killed, and so started again. A stopped process (SIGSTOP, a debugger) is left alone; and
   if the supervisor itself stood still, all have HANG_S anew.
-- SIGINT, SIGTERM or SIGHUP: each program gets SIGTERM, one that outlives another after that one's
-  end; what is left `stop_s` later is killed. One that had to wait for that has LEAVE_S. A second
-  signal is handed on to all, and leaves them LEAVE_S. SIGHUP stays ignored under nohup(1).
+- SIGINT or SIGTERM: each program gets SIGTERM, one that outlives another after that one's end; what is
+  left `stop_s` later is killed. One that had to wait for that has LEAVE_S. A second signal is handed
+  on to all, and leaves them LEAVE_S.
+- SIGHUP is handed on, and stops nothing: programs read files again. One that is not ready yet gets it
+  as soon as it is.
 - The supervisor is killed: the kernel closes its end of the lifeline, a pipe whose other end each
   program watches (lifecycle.py). (PR_SET_PDEATHSIG would tell of the death of a thread.)
 
@@ -33,7 +35,7 @@ log = logging.getLogger(__name__)
 ONE_WISH_S: Final = 0.05  # two signals within it are one wish to stop: see lifecycle.py
 LEAVE_S: Final = 0.5  # arbitrary: to leave after a second signal, or after a program that hung
 
-_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Supervisor:
@@ -107,9 +109,8 @@ class Supervisor:
         os.set_blocking(write_fd, False)
         before = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
         handlers = {signal.SIGCHLD: signal.signal(signal.SIGCHLD, lambda *_: None)}
-        for number in _STOP_SIGNALS:
-            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-                handlers[number] = signal.signal(number, lambda got, _: self._signals.append(got))
+        for number in _SIGNALS:
+            handlers[number] = signal.signal(number, lambda got, _: self._signals.append(got))
         try:
             yield read_fd
         finally:
@@ -199,8 +200,12 @@ class Supervisor:
 
     def _heed_signals(self) -> None:
         while self._signals:
-            name = signal.Signals(self._signals.pop(0)).name
-            if self._asked_s is None:
+            number = signal.Signals(self._signals.pop(0))
+            name = number.name
+            if number == signal.SIGHUP:
+                for program in self._running:
+                    program.reload()
+            elif self._asked_s is None:
                 log.info("%s: stopping", name)
                 self._stop()
             elif time.monotonic() - self._asked_s > ONE_WISH_S:

@@ -66,11 +66,12 @@ class Program:
     status: int = 0  # with which it ended last, negative for a signal
     ready_fd: int = -1  # where it says that it is ready, and then that it lives; -1: nowhere
     heard_s: float = 0.0  # when it said so last, by time.monotonic(); 0: it is not waited for
+    _reloads: bool = False  # as soon as it is ready
     _pauses: Pauses = field(default_factory=Pauses)
 
     def start(self, lifeline_fd: int) -> bool:
         """Start it; tell whether that was possible."""
-        ready_fd = -1
+        ready_fd, self._reloads = -1, False
         try:
             self.ready_fd, ready_fd = os.pipe()
             os.set_blocking(self.ready_fd, False)
@@ -100,9 +101,9 @@ class Program:
         pid, status = os.waitpid(self.pid, os.WNOHANG) if self.pid else (0, 0)
         if not pid:
             return None
+        self.pid = 0
         self.hear()
         self._close()
-        self.pid = 0
         self.ended()
         self.status = os.waitstatus_to_exitcode(status)
         return self.status
@@ -117,6 +118,8 @@ class Program:
                 self.heard_s = time.monotonic()
             else:  # it has closed its end, and will say no more
                 self._close()
+            if self._reloads:
+                self.reload()
 
     def hangs(self, now_s: float) -> bool:
         """Tell whether it has shown no sign of life for HANG_S. While it is stopped, by SIGSTOP or in a
@@ -151,6 +154,12 @@ class Program:
         if not self.was_asked and not (self.outlives and self.outlives.pid):
             self.was_asked = True
             self.signal(signal.SIGTERM)
+
+    def reload(self) -> None:
+        """Send it SIGHUP, as soon as it is ready: before, that would end it."""
+        self._reloads = self.ready_fd >= 0 and not self.heard_s
+        if not self._reloads:
+            self.signal(signal.SIGHUP)
 
     def pause(self) -> float:
         """Return how long to wait before the next start, and plan that."""
