@@ -137,10 +137,10 @@ class Archive:
         finally:
             self.rows("COMMIT")
 
-    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """Return all that a statement gives."""
+    def rows(self, statement: str, *values: object, **named: object) -> list[tuple[Any, ...]]:
+        """Return all that a statement gives with these values, or these named ones."""
         with translated(self._path):
-            return self._connection.execute(statement, values).fetchall()
+            return self._connection.execute(statement, named or values).fetchall()
 
     def numbers(self, statement: str, *values: object) -> list[tuple[int, ...]]:
         """Return all that a statement gives whose cells are whole numbers in a sound file."""
