@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
+from unittest import mock
 
 from fuzz.check import check_message
+from trio_mpu import ring
 from trio_mpu.errors import RingError
 from trio_mpu.record import Batch
 from trio_mpu.ring import MAX_RECORDS_A_HOLD, RingReader
@@ -15,13 +17,23 @@ T = TypeVar("T")
 class _Segment:
     """A segment in memory, of which nobody else has the semaphore."""
 
-    def __init__(self, buffer: bytes, capacity: int) -> None:
+    def __init__(self, buffer: bytes) -> None:
         self.buffer = buffer
-        self.capacity = capacity
+        self.capacity = 0
+
+    def map(self) -> None:
+        """Have it mapped."""
+
+    def use(self) -> None:
+        """Check it. Raises RingError."""
+        self.capacity = layout.check(self.buffer, "it")
 
     async def run(self, section: Callable[[], T]) -> T:
         """Call it."""
         return section()
+
+    def close(self) -> None:
+        """Close it."""
 
 
 def _done(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -40,29 +52,35 @@ def segment(data: bytes) -> None:
     The first ten bytes are the reader's cursor and how many records it asks for.
     """
     after, limit = int.from_bytes(data[:8], "little"), int.from_bytes(data[8:10], "little")
-    buffer = data[10:]
+    found = _Segment(data[10:])
     try:
-        capacity = layout.check(buffer, "it")
+        with (
+            mock.patch.object(ring, "Segment", return_value=found),
+            mock.patch.object(ring, "Bell"),
+        ):
+            reader = RingReader("it")
+        header = _done(reader.header())
+        near = max(0, header.head - 3)
+        batches = [
+            (after, limit, _done(reader.read(after, limit))),
+            (near, MAX_RECORDS_A_HOLD, _done(reader.read(near))),
+        ]
     except RingError as error:
         check_message(error)
         return
-    reader = RingReader.__new__(RingReader)
-    reader._segment = _Segment(buffer, capacity)  # type: ignore[assignment]  # a part of one
-    header = _done(reader.header())
-    assert header.capacity == capacity
-    _check(_done(reader.read(after, limit)), after, limit, buffer, capacity)
-    near = max(0, header.head - 3)
-    _check(_done(reader.read(near)), near, MAX_RECORDS_A_HOLD, buffer, capacity)
+    assert header.capacity == found.capacity
+    for begin, most, batch in batches:
+        _check(batch, begin, most, found)
 
 
-def _check(batch: Batch, after: int, limit: int, buffer: bytes, capacity: int) -> None:
+def _check(batch: Batch, after: int, limit: int, found: _Segment) -> None:
     numbers = [record.seq for record in batch.records]
     assert len(numbers) <= min(limit, MAX_RECORDS_A_HOLD)
     for record in batch.records:
-        place = layout.HEADER_BYTES + record.seq % capacity * layout.RECORD_BYTES
-        # The last twenty bytes are for later versions.
+        place = layout.HEADER_BYTES + record.seq % found.capacity * layout.RECORD_BYTES
+        # The last twenty bytes are no field's.
         packed = layout.pack_records([record])[:-20]
-        assert buffer[place : place + len(packed)] == packed
+        assert found.buffer[place : place + len(packed)] == packed
     if numbers:
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
         assert after < numbers[0] <= numbers[-1] <= batch.head

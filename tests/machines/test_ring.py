@@ -21,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from trio.testing import MockClock
 
 from tests.machines.profile import tries
+from tests.test_ring import begin_at
 from trio_mpu.errors import RingError, RingMissing
 from trio_mpu.record import Record
 from trio_mpu.ring import MAX_RECORDS_A_HOLD, RingReader, RingWriter
@@ -140,10 +141,8 @@ class RingMachine(RuleBasedStateMachine):
         """Make a ring; one that mirrors another begins with a later number."""
         self.open(capacity)
         assert self.writer is not None
-        buffer = self.writer._segment.buffer
-        layout.put(buffer, "first", first)
-        layout.put(buffer, "head", first - 1)
-        self.writer.head = self.current.head = first - 1
+        begin_at(self.writer, first)
+        self.current.head = first - 1
         self.current.first = first
 
     def open(self, capacity: int) -> None:
@@ -191,8 +190,9 @@ class RingMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.writer is not None)
     @rule(count=st.integers(1, 9), at=st.sampled_from(DEATHS), slots=st.integers(0, 8))
     def die(self, count: int, at: str, slots: int) -> None:
-        """Kill the writer in the middle of a write."""
-        writer, samples = self.writer, self.samples(count)
+        """Kill the writer in the middle of a write. It has not overwritten all of the ring: of such a
+        one nothing would be left."""
+        writer, samples = self.writer, self.samples(min(count, self.current.capacity - 1))
         assert writer is not None
         run(lambda: self.started(writer))  # a dead reader's semaphore is free again
         with death(at, slots) as touched:

@@ -36,7 +36,7 @@ def verdict_of(check: Check, subject: Subject) -> str:
         return f"FAILED: {error}"
     except NotTried as error:
         return f"not tried: {error}"
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # The server gave something that this check did not even think of.
         return f"FAILED: {type(error).__name__}: {error}"
     return "ok"

@@ -19,6 +19,7 @@ from trio_mpu.conformance.verdict import Failed, require, shown
 
 WAIT_S: Final = 5.0  # for the next bytes; a server answers in milliseconds, a proxy in some more
 MAX_HEAD_BYTES: Final = 65_536  # four times what the server itself takes; arbitrary
+MAX_BODY_BYTES: Final = 64_000_000  # nothing that is asked for has a thousandth of it; arbitrary
 _PIECE_BYTES: Final = 65_536
 _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?")
 
@@ -137,8 +138,16 @@ class Connection:
 
     def get(self, path: str, *fields: str, method: str = "GET", version: str = "1.1") -> Answer:
         """Send a request and take its whole answer."""
-        answer = self.ask(path, *fields, method=method, version=version)
-        answer.body = b"".join(self.pieces(answer))
+        self.send(self.target.request(path, *fields, method=method, version=version))
+        return self.take(method)
+
+    def take(self, method: str = "GET") -> Answer:
+        """Take the whole answer to a request of this method."""
+        answer, body = self.head(method), bytearray()
+        for piece in self.pieces(answer):
+            body += piece
+            require(len(body) <= MAX_BODY_BYTES, f"a body of more than {MAX_BODY_BYTES:,} bytes")
+        answer.body = bytes(body)
         return answer
 
     def head(self, method: str = "GET") -> Answer:
