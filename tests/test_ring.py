@@ -200,10 +200,37 @@ async def test_the_header_tells_what_the_producer_said(ring_name: str) -> None:
             assert (header.source, header.period_ns, header.capacity) == ("fake", 10**7, 64)
             assert header.producer.pid == os.getpid()
             assert header.generation == ring.generation == reader.generation
+            assert (header.chip, header.calibration) == ("", "")
             assert header.ledger["device_errors"] == 7
             assert header.heartbeat_ns > 0
             await ring.stop()
             assert (await reader.header()).state is State.STOPPED
+
+
+async def test_each_recovery_of_the_semaphore_is_counted_once(ring_name: str) -> None:
+    """The counts of all beats add up."""
+    async with writer(ring_name) as ring:
+        semaphore = ring._segment._semaphore
+        assert semaphore is not None
+        for recoveries in (2, 3, 0):
+            semaphore.recoveries = recoveries
+            await ring.beat()
+        with RingReader(ring_name) as reader:
+            assert (await reader.header()).ledger["semaphore_recoveries"] == 5
+
+
+async def test_a_writer_that_may_not_wait_writes_all_or_nothing(ring_name: str) -> None:
+    """While another process holds the semaphore, nothing is published and the caller is told."""
+    async with writer(ring_name) as ring:
+        with RingReader(ring_name) as reader:
+            holder = reader._segment._semaphore
+            assert holder is not None
+            assert holder._try_take()
+            assert not ring.write_now(samples(1))
+            holder._give_back()
+            assert (await reader.read(0)).head == ring.head == 0
+            assert ring.write_now(samples(1))
+            assert (await reader.read(0)).head == ring.head == 1
 
 
 async def test_a_successor_takes_the_ring_over(ring_name: str) -> None:

@@ -107,6 +107,16 @@ async def test_the_refusal_names_the_holder(ring_name: str, segment: Segment) ->
             await segment._semaphore.run(int, patience_s=0.05)  # type: ignore[union-attr]
 
 
+async def test_a_holder_that_cannot_be_seen_is_in_another_container(
+    ring_name: str, segment: Segment
+) -> None:
+    """Its pid would mean nothing here."""
+    async with participant(ring_name, "inside"):
+        layout.put(segment.buffer, "holder", 2**22 + 1, 1)
+        with pytest.raises(RingHeld, match=r"held by a process in another container$"):
+            await segment._semaphore.run(int, patience_s=0.05)  # type: ignore[union-attr]
+
+
 async def test_only_one_of_many_recovers(ring_name: str, segment: Segment) -> None:
     """The semaphore's value never exceeds one, however many find its holder dead at the same time."""
     async with participant(ring_name, "inside") as process:
