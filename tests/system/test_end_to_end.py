@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import pty
 import shutil
 import signal
 import socket
@@ -38,6 +39,7 @@ from tests.helpers.programs import (
 from tests.helpers.version_1 import version_1
 from tests.test_sample import TEXT
 from trio_mpu.shm import layout
+from trio_mpu.supervisor.program import our_command
 
 # -- start.sh ---------------------------------------------------------------------------
 
@@ -52,6 +54,23 @@ def started(ring: str, *options: str) -> Iterator[tuple["subprocess.Popen[str]",
         url = f"http://127.0.0.1:{port}"
         eventually(lambda: get(url + "/json")[0] == 200, "start.sh gave no sample")
         yield script, url
+
+
+def test_closing_the_terminal_ends_it_cleanly(ring_name: str) -> None:
+    """As Ctrl-C does: nothing runs on that nobody sees any more."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        command = our_command("start", "--device=sim", f"--ring={ring_name}", "--port=0")
+        os.execv(command[0], command)  # noqa: S606
+    said = b""
+    try:
+        while b"following ring" not in said:
+            said += os.read(terminal, 65_536)
+    finally:
+        os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert left_behind(ring_name) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -11,7 +11,7 @@
   left `stop_s` later is killed. One that had to wait for that has LEAVE_S. A second signal is handed
   on to all, and leaves them LEAVE_S.
 - SIGHUP is handed on, and stops nothing: programs read files again. One that is not ready yet gets it
-  as soon as it is.
+  as soon as it is. But if the terminal was closed, it is a SIGTERM.
 - systemd hears of it when none is left whose failure would end all, when a stop begins, and that
   this loop still turns (notify.py).
 - The supervisor is killed: the kernel closes its end of the lifeline, a pipe whose other end each
@@ -33,6 +33,7 @@ from typing import Final
 
 from trio_mpu.supervisor.notify import Notifier
 from trio_mpu.supervisor.program import BEAT_S, HANG_S, Program, how_it_ended
+from trio_mpu.supervisor.terminal import Terminal
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ class Supervisor:
         self._looked_s = 0.0  # when this one looked last whether a program hangs
         self._at_end = at_end
         self._notifier = notifier or Notifier()
+        self._terminal = Terminal()
         self._lifeline_fd = -1
         self._status = 0
         self._signals: list[int] = []
@@ -215,7 +217,7 @@ class Supervisor:
         while self._signals:
             number = signal.Signals(self._signals.pop(0))
             name = number.name
-            if number == signal.SIGHUP:
+            if number == signal.SIGHUP and not self._terminal.is_closed():
                 for program in self._running:
                     program.reload()
             elif self._asked_s is None:
