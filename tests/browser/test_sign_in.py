@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+pytest.importorskip("websockets", reason="websockets is not installed")
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from playwright.sync_api import expect
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .conftest import Visit
+    from .firefox import Tab
 
     Open = Callable[..., Visit]
 
@@ -140,3 +142,20 @@ def test_the_sign_in_page_needs_no_script_and_nothing_from_elsewhere(
     assert all(url.startswith(guarded.url) for url in at.requests)
     assert at.evaluate("() => getComputedStyle(document.querySelector('main')).display") == "grid"
     eventually(lambda: at.page.title() == "trio-mpu · sign in", "the title")
+
+
+def test_firefox_signs_in_and_is_sent_back(guarded: System, token_file: Path, tab: Tab) -> None:
+    """It keeps the view on both ways, too."""
+    tab.go(f"{guarded.url}/#span=60")
+    address = "() => location.href"
+    eventually(lambda: tab.evaluate(address) == f"{guarded.url}/sign-in#span=60", "the form")
+    fill = "(token) => { document.getElementById('token').value = token; document.forms[0].requestSubmit(); }"
+    tab.evaluate(fill, ALICE)
+    eventually(lambda: tab.evaluate(address) == f"{guarded.url}/#span=60", "the page")
+    eventually(lambda: tab.state() == "live", "the page is live")
+    token_file.write_text(f"bob {BOB}\n")
+    guarded.processes["server"].send_signal(signal.SIGHUP)
+    hidden = "() => document.getElementById('signed-out').hidden"
+    eventually(lambda: tab.evaluate(hidden) is False, "the way back")
+    tab.evaluate("() => document.getElementById('sign-in').click()")
+    eventually(lambda: tab.evaluate(address) == f"{guarded.url}/sign-in#span=60", "the form again")
