@@ -16,7 +16,7 @@ Invariants:
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 from typing import Final, Protocol
 
@@ -32,7 +32,7 @@ from trio_mpu.fanout.snapshot import WAITING, Snapshot
 from trio_mpu.fanout.turns import Turns
 from trio_mpu.formats import Notation, Origin, parse_event_id, sample_json
 from trio_mpu.metrics.counters import LEDGER, Metrics
-from trio_mpu.metrics.window import Window
+from trio_mpu.metrics.measured import Measured
 from trio_mpu.record import Batch, Header, Record, oldest_seq
 from trio_mpu.sample import Gap
 
@@ -69,7 +69,7 @@ class Hub:
         self.announced = "ok"  # the status that all attached subscribers know
         self.news = trio.lowlevel.ParkingLot()  # for subscribers that have read the ring to its end
         self.turns = Turns()
-        self.window = Window()
+        self.measured = Measured(metrics)
         self.resumes = Places(MAX_RESUMES, partial(metrics.count, "resumes_waited"))
         self._average = Average()
         self.forms = Forms(metrics, self.turns, self.ledger)
@@ -94,7 +94,7 @@ class Hub:
         self.flush(now=True)
         records = list(earlier)
         self._average = Average(records[:-1])
-        self.window = Window()
+        self.measured.begin()
         self.snapshot = Snapshot(WAITING, "no sample yet", origin)
         self.head = self._before_first
         if records:
@@ -115,19 +115,10 @@ class Hub:
             self.forms.put(Published(record, self.snapshot.average, gap))
         self.metrics.count("events", len(batch.records))
         self.forms.feed()
-        self._measure(batch.records, read_ns, time.monotonic_ns())
+        offered_ns = time.monotonic_ns() if len(self.forms) else 0
+        self.measured.note(batch.records, read_ns, offered_ns)
         if self.news:
             self.news.unpark_all()
-
-    def _measure(self, records: Sequence[Record], read_ns: int, offered_ns: int) -> None:
-        """Note how late samples were that were read and offered at these times of CLOCK_MONOTONIC;
-        and their values."""
-        is_offered = len(self.forms) > 0
-        for record in records:
-            self.metrics.observe("ring_latency", read_ns - record.t_ns)
-            if is_offered:
-                self.metrics.observe("socket_latency", offered_ns - record.t_ns)
-        self.window.add(records)
 
     @property
     def flush_s(self) -> float:

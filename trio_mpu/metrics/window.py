@@ -5,9 +5,9 @@ A single value that is read every 10 s aliases: it says nothing of the thousand 
 and a vibration looks like a slow wave. These are statistics of every sample, and whoever reads them
 every WINDOW_S or more often misses no peak.
 
-Samples are kept until there are CHUNK_SAMPLES of them, and are then summarised column by column: the
-work is done in C, some 1 µs a sample. Summaries are kept for each second of the samples' own clock,
-so that the window moves second by second.
+Samples are summarised many at a time, column by column: the work is done in C, some 1 µs a sample.
+Summaries are kept for each second of the samples' own clock, so that the window moves second by
+second.
 """
 
 import math
@@ -20,7 +20,6 @@ from trio_mpu.sample import Flag
 
 # Bound "window of the sensor's metrics, s".
 WINDOW_S: Final = 10  # Prometheus reads every 10 to 60 s; as configured in deploy/, every 10 s
-CHUNK_SAMPLES: Final = 64  # summarised in some 0.1 ms, after the samples have been sent; arbitrary
 _GAPS: Final = int(Flag.DEVICE_GAP | Flag.RESTART_GAP)
 
 
@@ -94,38 +93,30 @@ class Window:
 
     def __init__(self) -> None:
         self._seconds: dict[int, Summary] = {}  # by t_ns in whole seconds
-        self._waiting: list[Record] = []  # to be summarised
-        self._last: Record | None = None  # the last one that was
+        self._last: Record | None = None  # the newest record of these
 
     def add(self, records: Sequence[Record]) -> None:
-        """Take the next records."""
-        self._waiting += records
-        if len(self._waiting) >= CHUNK_SAMPLES:
-            self._summarise()
+        """Take the next records: better many than one."""
+        for second, group in groupby(records, lambda record: record.t_ns // 10**9):
+            those = list(group)
+            columns = list(zip(*those, strict=True))[3:10]  # as values_of(), in a third less time
+            intervals = list(_intervals(self._last, those))
+            summary = Summary(tuple(map(Moments.of, columns)), Moments.of(intervals))
+            earlier = self._seconds.get(second)
+            self._seconds[second] = summary if earlier is None else earlier.merged(summary)
+            self._last = those[-1]
+        for second in list(self._seconds)[: -WINDOW_S - 1]:
+            del self._seconds[second]
 
     def summary(self, now_ns: int) -> Summary | None:
         """Return what there was in the second that `now_ns` of CLOCK_MONOTONIC is in and in the
         WINDOW_S seconds before; None if there was no sample."""
-        self._summarise()
         now = now_ns // 10**9
         found = None
         for second, summary in self._seconds.items():
             if now - WINDOW_S <= second <= now:
                 found = summary if found is None else found.merged(summary)
         return found
-
-    def _summarise(self) -> None:
-        for second, group in groupby(self._waiting, lambda record: record.t_ns // 10**9):
-            records = list(group)
-            columns = list(zip(*records, strict=True))[3:10]  # as values_of(), in a third less time
-            intervals = list(_intervals(self._last, records))
-            summary = Summary(tuple(map(Moments.of, columns)), Moments.of(intervals))
-            earlier = self._seconds.get(second)
-            self._seconds[second] = summary if earlier is None else earlier.merged(summary)
-            self._last = records[-1]
-        self._waiting.clear()
-        for second in list(self._seconds)[: -WINDOW_S - 1]:
-            del self._seconds[second]
 
 
 def _intervals(last: Record | None, records: Sequence[Record]) -> Iterator[int]:

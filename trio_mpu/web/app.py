@@ -156,6 +156,7 @@ class App:
     def update_scoreboard(self) -> Workers:
         """Write to the scoreboard how this process stands; return how all workers stand."""
         now_ns = time.monotonic_ns()
+        self.hub.measured.work_up()
         self.slot.report(now_ns, self.hub.attached, self.metrics)
         return self.slot.scoreboard.workers(now_ns)
 

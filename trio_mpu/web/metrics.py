@@ -82,5 +82,5 @@ def _known(app: App) -> Known:
         hub.snapshot.status,
         hub.head,
         hub.header,
-        hub.window.summary(now_ns),
+        hub.measured.window.summary(now_ns),
     )
