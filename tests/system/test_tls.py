@@ -83,8 +83,8 @@ def test_who_does_not_know_the_authority_or_speaks_http_is_told(system: System) 
     assert answer.stdout.startswith("HTTP/1.1 400")
     assert "this port speaks TLS: use https" in answer.stdout
     _, text = system.get("/metrics")
-    assert "\ntrio_mpu_tls_failed_total 1\n" in text
-    assert "\ntrio_mpu_tls_missing_total 1\n" in text
+    assert "\ntrio_mpu_tls_failed_total 1.0\n" in text
+    assert "\ntrio_mpu_tls_missing_total 1.0\n" in text
 
 
 def test_libraries_for_python_read_samples_and_streams(system: System, files: Files) -> None:

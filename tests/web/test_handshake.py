@@ -140,6 +140,19 @@ async def test_who_leaves_is_counted_unless_nothing_was_said(
     assert counted(app) == {"tls_failed": 1}
 
 
+async def test_who_leaves_after_the_handshake_has_not_failed_in_it(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As programs do that only look at the certificate: the last records find nobody."""
+    monkeypatch.setattr(TlsSession, "handshake", lambda *_: True)
+    monkeypatch.setattr(TlsSession, "take", lambda _: b"tickets")
+    server, client = memory_stream_pair()
+    await client.send_all(b"the end of a handshake")
+    await client.aclose()
+    await serve_connection(server, app, TlsSession(server_context()))
+    assert counted(app) == {}
+
+
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 async def test_old_versions_are_refused_with_an_alert(

@@ -26,7 +26,7 @@ _DONE: Final = ""
 
 async def shake_hands(stream: trio.abc.HalfCloseableStream, tls: TlsSession, app: App) -> bool:
     """Do the handshake, for HANDSHAKE_S at most, and no longer than the server runs; tell whether
-    the connection can be used. Raises ClientGone when it said nothing at all."""
+    the connection can be used. Raises ClientGone when it said nothing at all, or left after it."""
     outcome = "tls_failed"
     with app.idle(trio.current_time() + HANDSHAKE_S):
         outcome = await _outcome(stream, tls, app)
@@ -41,14 +41,14 @@ async def _outcome(stream: trio.abc.HalfCloseableStream, tls: TlsSession, app: A
     received = await transport.receive_records()
     if not received:
         raise ClientGone("the client said nothing")  # a port scan, or a check of its own kind
+    done = False
     try:
-        while received:
+        while received and not done:
             async with app.hub.turns.slice(transport.peer):
                 done = tls.handshake(received)
-            await transport.flush()
-            if done:
-                return _DONE
-            received = await transport.receive_records()
+            if not done:
+                await transport.flush()
+                received = await transport.receive_records()
     except ClientGone:
         pass
     except ssl.SSLError as error:
@@ -57,4 +57,7 @@ async def _outcome(stream: trio.abc.HalfCloseableStream, tls: TlsSession, app: A
             await answer_unasked(Transport(stream), 400, USE_HTTPS, app.common_headers)
             return "tls_missing"
         await transport.linger()  # the alert that says why is among the records that it made
-    return "tls_failed"
+    if not done:
+        return "tls_failed"
+    await transport.flush()
+    return _DONE
