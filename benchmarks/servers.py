@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,16 @@ from typing import Final
 
 import posix_ipc
 
-from benchmarks.built import EVENT_FILE, HERE, ROOT, node, peers_python, program
+from benchmarks.built import (
+    EVENT_FILE,
+    HERE,
+    ROOT,
+    certificate,
+    nginx,
+    node,
+    peers_python,
+    program,
+)
 
 START_S: Final = 20.0
 STOP_S: Final = 5.0
@@ -98,6 +108,21 @@ def _ours(port: int, ring: str, feed: Feed) -> list[Command]:
     ]
 
 
+def _ours_with_tls(*way: str) -> Callable[[int, str, Feed], list[Command]]:
+    def commands(port: int, ring: str, feed: Feed) -> list[Command]:
+        server, producer = _ours(port, ring, feed)
+        python, main, *options = server
+        start = [python, "-m", "benchmarks.peers.tls_server", *way] if way else [python, main]
+        return [[*start, *options, "--tls-cert", certificate()], producer]
+
+    return commands
+
+
+def _nginx_with_tls(port: int, ring: str, feed: Feed) -> list[Command]:
+    behind = _free_port()
+    return [*_ours(behind, ring, feed), nginx(port, behind)]
+
+
 def _aiohttp(port: int, _: str, __: Feed) -> list[Command]:
     return [[peers_python(), "-m", "benchmarks.peers.aiohttp_server", str(port)]]
 
@@ -122,10 +147,16 @@ _COMMANDS: Final = {
     "aiohttp": _aiohttp,
     "starlette": _uvicorn("starlette_app", "httptools"),
     "node": _node,
+    "plain": _ours,
+    "tls": _ours_with_tls(),
+    "tls-waking": _ours_with_tls("waking"),
+    "tls-trio": _ours_with_tls("trio"),
+    "tls-nginx": _nginx_with_tls,
     "uvicorn-httptools": _uvicorn("json_app", "httptools"),
     "uvicorn-h11": _uvicorn("json_app", "h11"),
 }
 STREAMING: Final = ("floor", "ours", "node", "aiohttp", "starlette")
+SECURE: Final = ("plain", "tls", "tls-waking", "tls-trio", "tls-nginx")
 ANSWERING: Final = ("floor", "ours", "uvicorn-httptools", "uvicorn-h11")
 
 
@@ -156,7 +187,7 @@ def serving(name: str, feed: Feed) -> Iterator[Server]:
             )
             for command in _COMMANDS[name](port, ring, feed)
         ]
-        if not _answers(port):
+        if not _answers(port, secure=name.startswith("tls")):
             complaints.seek(0)
             raise NoAnswer(f"it does not answer: {complaints.read()[-2000:]}")
         yield Server(port, path, tuple(process.pid for process in processes))
@@ -180,17 +211,23 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _answers(port: int) -> bool:
-    """Wait for an answer; 503 is none, it says that there is no sample yet."""
+def _answers(port: int, *, secure: bool = False) -> bool:
+    """Wait for an answer; 503 is none, it says that there is no sample yet, and 502 no server."""
     deadline_s = time.monotonic() + START_S
     while time.monotonic() < deadline_s:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=START_S)
+        if secure:
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            connection = http.client.HTTPSConnection(
+                "127.0.0.1", port, timeout=START_S, context=context
+            )
         with (
             contextlib.suppress(OSError, http.client.HTTPException),
             contextlib.closing(connection),
         ):
             connection.request("GET", "/json")
-            if connection.getresponse().status != 503:
+            if connection.getresponse().status not in (502, 503):
                 return True
         time.sleep(0.05)
     return False

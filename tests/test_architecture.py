@@ -19,14 +19,17 @@ PURE = {
         "abc",
         "argparse",
         "array",
+        "bisect",
         "collections",
         "collections.abc",
         "contextlib",
         "csv",
         "dataclasses",
     ),
-    *("decimal", "enum", "fractions", "functools", "hashlib", "itertools", "json", "math"),
+    *("decimal", "enum", "fractions", "functools", "hashlib", "hmac", "ipaddress", "itertools"),
+    *("json", "math"),
     *("operator", "re", "statistics", "struct", "typing", "urllib.parse", "zlib"),
+    "prometheus_client.metrics_core",
 }
 MAX_LINES = 300
 MAX_MAIN_LINES = 40

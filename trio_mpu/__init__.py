@@ -12,17 +12,20 @@ in pyproject.toml hold all of it to this, and `lint-imports` checks them.
     importing     other programs' logs → recordings         → sensors, for texts and numbers
     ring          the ring's writer and reader              → shm
     shm           the shared segment's bytes and locks      → (nothing)
-    server        the task tree, its workers                → supervisor, http, web, fanout,
-                                                              metrics, ring
-    http          one connection                            → web, fanout, metrics
-    web           requests → answers                        → history, fanout, metrics
+    server        the task tree, its workers                → supervisor, http, web, access,
+                                                              fanout, metrics, ring, tls
+    http          one connection                            → web, fanout, metrics, tls
+    web           requests → answers                        → access, history, fanout, metrics,
+                                                              tls
+    access        who may read                              → (nothing)
     history       ring and store as one, in all formats     → store, to read it; fanout, metrics
-    fanout        newest samples → every subscriber         → metrics
+    fanout        newest samples → every subscriber         → metrics, tls
+    tls           the certificate, a connection's records   → (nothing)
     metrics       what is counted, and how it is shown      → (nothing)
     orientation   rates and accelerations → attitude        → (nothing)
 
-    vocabulary    errors, sample, record, attitude, iso_time, home, formats, device, options,
-                  settings, lifecycle, logs, log_lines, ticker, wall_clock
+    vocabulary    errors, address, sample, record, attitude, iso_time, home, formats, device,
+                  options, settings, lifecycle, logs, log_lines, ticker, wall_clock
 
 A program that reads a ring needs only what is exported here:
 

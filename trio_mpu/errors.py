@@ -74,11 +74,15 @@ class ImportRefused(TrioMpuError):
 
 
 class RequestError(TrioMpuError):
-    """A request that gets an error for an answer; `status` is its HTTP status code."""
+    """A request that gets an error for an answer: `status` is its HTTP status code, `headers` are
+    what the answer has beside those of any error."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(
+        self, status: int, message: str, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = headers
 
 
 class ClientGone(TrioMpuError):
@@ -90,4 +94,4 @@ class ClientGone(TrioMpuError):
 
 
 class ServerError(TrioMpuError):
-    """The server cannot listen."""
+    """The server cannot listen, or not with this certificate."""

@@ -22,12 +22,15 @@ import trio
 
 from trio_mpu.errors import ClientGone, RequestError, RingError, StoreError
 from trio_mpu.fanout.group import Chunk
-from trio_mpu.web.answer import Answer, error_answer
+from trio_mpu.tls.session import TlsSession
+from trio_mpu.web.answer import Answer, Headers, error_answer
 from trio_mpu.web.app import App, Reply
-from trio_mpu.web.idle import IdleConnection
-from trio_mpu.web.pieces import Deferred, Pieces, send_pieces
+from trio_mpu.web.handshake import shake_hands
+from trio_mpu.web.next_request import first_bytes, without_empty_lines
+from trio_mpu.web.pieces import Deferred, FromBody, Pieces, send_pieces
+from trio_mpu.web.request import Request
 from trio_mpu.web.responses import IDLE_S, response, response_head, sound_request
-from trio_mpu.web.transport import Transport
+from trio_mpu.web.transport import STOPPING_LINGER_S, Transport
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +42,15 @@ MAX_HEAD_BYTES: Final = 16_384  # h11's own default; also of a chunk's header an
 MAX_BODY_BYTES: Final = 65_536  # nobody needs one here; framing and trailers included
 
 
-async def serve_connection(stream: trio.abc.HalfCloseableStream, app: App) -> None:
-    """Answer requests until either side is done, and close the stream, cancelled or not."""
+async def serve_connection(
+    stream: trio.abc.HalfCloseableStream, app: App, tls: TlsSession | None = None
+) -> None:
+    """Answer requests until either side is done, and close the stream, cancelled or not. With `tls`,
+    it begins with a handshake."""
     async with stream:
         try:
-            await Connection(Transport(stream), app).run()
+            if tls is None or await shake_hands(stream, tls, app):
+                await Connection(Transport(stream, tls), app).run()
         except ClientGone as gone:
             if gone.stuck:
                 app.metrics.count("timeouts_write")
@@ -68,7 +75,7 @@ class Connection:
 
     async def run(self) -> None:
         """Serve one request after the other. Raises ClientGone."""
-        data = await self._first_bytes(REQUEST_S)
+        data = await first_bytes(self._transport, self._app, REQUEST_S)
         while data:
             # To understand a request and to open its answer is work, too: a crowd takes turns.
             await self._app.hub.turns.wait(self._transport.peer)
@@ -80,36 +87,12 @@ class Connection:
             if not await self._exchange():
                 await self._transport.linger(stopping=self._app.stopping)
                 return
-            data = _without_empty_lines(self._h11.trailing_data[0])
-            data = data or await self._first_bytes(IDLE_S)
+            data = without_empty_lines(self._h11.trailing_data[0])
+            data = data or await first_bytes(self._transport, self._app, IDLE_S)
+        with trio.move_on_after(STOPPING_LINGER_S):
+            await self._transport.say_goodbye()
 
     # -- reading ----------------------------------------------------------------------
-
-    async def _first_bytes(self, seconds: float) -> bytes:
-        """Wait for the first bytes of a request; b"" if there are none to be expected.
-
-        Requests that are known by their bytes are answered on the way.
-        """
-        visitor, fd = IdleConnection(), self._transport.socket_fd
-        deadline_s = trio.current_time() + seconds
-        while True:
-            with self._app.idle(deadline_s) as scope:
-                if fd is not None:
-                    await self._app.idle_connections.wait(fd, visitor)
-                else:
-                    visitor.data = await self._transport.receive()
-            if visitor.answered_s:
-                deadline_s = visitor.answered_s + IDLE_S
-            if scope.cancelled_caught:
-                if not self._app.stopping and trio.current_time() < deadline_s:
-                    continue
-                self._app.metrics.count("timeouts_idle", int(not self._app.stopping))
-                return b""
-            if visitor.rest:
-                await self._transport.send(visitor.rest)
-                visitor.rest = b""
-            elif (data := _without_empty_lines(visitor.data)) or not visitor.data:
-                return data
 
     def _feed(self, data: bytes) -> None:
         self._received += len(data)
@@ -134,11 +117,17 @@ class Connection:
         self._received -= self._taken(MAX_HEAD_BYTES, 431, "the head is too large")
         return event
 
-    async def _body(self) -> None:
-        """Read the body to its end and forget it."""
-        while not isinstance(await self._event(), h11.EndOfMessage):
-            self._taken(MAX_BODY_BYTES, 413, "the body is too large")
-        self._taken(MAX_BODY_BYTES, 413, "the body is too large")
+    async def _body(self, reply: Reply) -> bytes:
+        """Read the body to its end, and forget it unless the reply is made of it."""
+        body, most_bytes = bytearray(), MAX_BODY_BYTES
+        if isinstance(reply, FromBody):
+            most_bytes = reply.most_bytes
+        while not isinstance(event := await self._event(), h11.EndOfMessage):
+            self._taken(most_bytes, 413, "the body is too large")
+            if isinstance(event, h11.Data) and isinstance(reply, FromBody):
+                body += event.data
+        self._taken(most_bytes, 413, "the body is too large")
+        return bytes(body)
 
     def _taken(self, bound: int, status: int, complaint: str) -> int:
         """Return how many bytes this part of the request has so far, if not more than `bound`.
@@ -170,11 +159,14 @@ class Connection:
         try:
             with trio.fail_after(REQUEST_S):
                 head = await self._head()
-            request = sound_request(head, MAX_BODY_BYTES, self._transport.peer)
+            transport = self._transport
+            request = sound_request(head, MAX_BODY_BYTES, transport.peer, secure=transport.secure)
             self._closing = request.headers.keys() >= {"transfer-encoding", "content-length"}
             reply = self._app.respond(request)
             with trio.fail_after(REQUEST_S):
-                await self._body()
+                body = await self._body(reply)
+            if isinstance(reply, FromBody):
+                reply = reply.make(body)
             if isinstance(reply, Answer) and reply.reusable and self._is_plain(head):
                 self._app.request_cache.learn(self._request, request)
         except h11.RemoteProtocolError as error:
@@ -183,12 +175,12 @@ class Connection:
             await self._refuse(error.error_status_hint, "malformed request")
         except RequestError as error:
             self._app.metrics.count("requests_bad", int(self._closing))
-            await self._refuse(error.status, str(error))
+            await self._refuse(error.status, str(error), error.headers)
         except trio.TooSlowError:
             self._app.metrics.count("timeouts_request")
             await self._refuse(408, "the request took too long")
         else:
-            await self._reply(reply)
+            await self._reply(reply, request)
         return self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE
 
     def _is_plain(self, head: h11.Request) -> bool:
@@ -204,25 +196,38 @@ class Connection:
             and not self._h11.trailing_data[0]
         )
 
-    async def _refuse(self, status: int, reason: str) -> None:
+    async def _refuse(self, status: int, reason: str, headers: Headers = ()) -> None:
         """Answer with an error. Only a request that has arrived whole leaves the connection open."""
         self._closing = self._closing or not self._has_all()
-        await self._answer(error_answer(status, reason))
+        await self._answer(error_answer(status, reason, headers))
 
-    async def _reply(self, reply: Reply) -> None:
-        """Answer with what the handler gave, or with the error that it meets before the head."""
+    async def _reply(self, reply: Reply, request: Request) -> None:
+        """Answer with what the handler gave, or with the error that it meets before the head.
+
+        What takes its time ends when the client's token is taken out.
+        """
+        if isinstance(reply, Answer):
+            await self._answer(reply)
+            return
+        assert not isinstance(reply, FromBody)
         try:
-            if isinstance(reply, Deferred):
-                reply = await reply.make()
-            if isinstance(reply, Answer):
-                await self._answer(reply)
-            else:
-                await self._answer_in_pieces(reply)
+            with self._app.admission.reading(request) as scope:
+                if isinstance(reply, Deferred):
+                    reply = await reply.make()
+                if isinstance(reply, Answer):
+                    await self._answer(reply)
+                else:
+                    await self._answer_in_pieces(reply)
+            if scope.cancelled_caught:
+                raise ClientGone("its token was taken out")
         except (RequestError, RingError, StoreError) as error:
             if self._h11.our_state is not h11.SEND_RESPONSE:
                 # Too late for another status: the client sees an answer without its end.
                 raise ClientGone(f"an answer broke off: {error}") from error
-            await self._refuse(error.status if isinstance(error, RequestError) else 503, str(error))
+            if isinstance(error, RequestError):
+                await self._refuse(error.status, str(error), error.headers)
+            else:
+                await self._refuse(503, str(error))
 
     async def _answer(self, answer: Answer) -> None:
         body = b"" if self._head_only else answer.body
@@ -235,7 +240,9 @@ class Connection:
         return self._closing or self._app.stopping or asked
 
     async def _send(self, *events: h11.Event) -> None:
-        await self._transport.send(b"".join(self._h11.send(event) or b"" for event in events))
+        data = b"".join(self._h11.send(event) or b"" for event in events)
+        await self._transport.send(data)
+        self._app.metrics.count("sent_bytes", len(data))
 
     async def _answer_in_pieces(self, reply: Pieces) -> None:
         # What a client sends behind a request for an endless answer is never read: hence the close.
@@ -248,19 +255,19 @@ class Connection:
             await self._send(head, h11.EndOfMessage())
             return
         chunked = reply.length is None and self._h11.their_http_version != b"1.0"
-        socket_fd = self._transport.socket_fd if chunked else None
-        async with contextlib.aclosing(reply.generate(socket_fd)) as pieces:
+        socket = self._transport.socket if chunked else None
+        async with contextlib.aclosing(reply.generate(socket)) as pieces:
             first = await anext(pieces, Chunk(b""))
             await self._send(head, h11.Data(data=first.payload))
             if reply.length is None:
-                await send_pieces(self._transport, pieces, chunked=chunked, endless=reply.endless)
+                await send_pieces(
+                    self._transport,
+                    pieces,
+                    self._app.metrics,
+                    chunked=chunked,
+                    endless=reply.endless,
+                )
             else:
                 async for piece in pieces:
                     await self._send(h11.Data(data=piece.payload))
         await self._send(h11.EndOfMessage())
-
-
-def _without_empty_lines(data: bytes) -> bytes:
-    # RFC 9112, section 2.2: a server "SHOULD ignore at least one empty line (CRLF) received
-    # prior to the request-line".
-    return data.lstrip(b"\r\n")

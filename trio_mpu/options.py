@@ -83,6 +83,15 @@ def origin(text: str) -> str:
     )
 
 
+def host_list(text: str) -> str:
+    """Take names of hosts with commas in between, `*` or nothing."""
+    if text in ("", "*") or re.fullmatch(r"[A-Za-z0-9._-]{1,253}(,[A-Za-z0-9._-]{1,253})*", text):
+        return text
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is no list of hosts: give *, or names without ports, as in imu.example,board.local"
+    )
+
+
 def file(text: str) -> str:
     """Take the path of a file."""
     if text.isprintable():

@@ -4,11 +4,13 @@
 from dataclasses import dataclass
 from typing import Final
 
+from trio_mpu.errors import UsageError
 from trio_mpu.options import (
     LOG_FORMATS,
     LOG_LEVELS,
     descriptors,
     file,
+    host_list,
     host_name,
     internal,
     number,
@@ -84,12 +86,31 @@ class ServerSettings(_Store):
     host: str = option("", host_name, "address to listen on; empty: all")
     port: int = option(3737, number(int, 0, 65535), "TCP port; 0: any free one")
     max_clients: int = option(DEFAULT_MAX_CLIENTS, number(int, 1, 100_000), "connections at a time")
+    max_clients_per_address: int = option(
+        0, number(int, 0, 100_000), "connections at a time from one address; 0: no limit"
+    )
+    tls_cert: str = option("", file, "file with the certificate (PEM): serve HTTPS; empty: HTTP")
+    tls_key: str = option("", file, "file with its key (PEM); empty: in the file of --tls-cert")
     workers: int = option(1, number(int, 1, MAX_WORKERS), "processes that share the port")
     allow_origin: str = option(
         "", origin, "web pages of this origin may read the data; * for all; empty: only our own"
     )
+    allow_host: str = option(
+        "",
+        host_list,
+        "names by which it may be addressed, with commas in between; * for any; empty: its own names, "
+        "where a token is needed",
+    )
+    token_file: str = option(
+        "", file, "file of those who may read, a name and a token a line; empty: everybody may"
+    )
     supervisor: tuple[int, int] | None = internal(descriptors)
     worker: tuple[int, int] | None = internal(descriptors)  # its slot, the scoreboard
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for options that make no sense together."""
+        if self.tls_key and not self.tls_cert:
+            raise UsageError("--tls-key is for a certificate: give --tls-cert FILE, too")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import pytest
 
 from tests.helpers import pages
 from tests.helpers.fakes import FakeRecords, make_app
+from tests.metrics.test_families import NUMBERED, known
 from tests.web.test_app import HEADER
 from trio_mpu import formats
 from trio_mpu.fanout.snapshot import Snapshot
@@ -21,6 +22,8 @@ from trio_mpu.history import mcap, ros_messages
 from trio_mpu.history.reader import Settings
 from trio_mpu.metrics import counters
 from trio_mpu.metrics.counters import COUNTERS
+from trio_mpu.metrics.families import families
+from trio_mpu.metrics.histograms import BOUNDS_S
 from trio_mpu.record import LEDGER, MAX_CAPACITY, MIN_CAPACITY, Header, Record, State, oldest_seq
 from trio_mpu.ring import MAX_RECORDS_A_HOLD, RingWriter
 from trio_mpu.sample import AXES, Flag, Gap
@@ -212,14 +215,46 @@ def test_every_bound_is_counted_by_a_counter_that_exists() -> None:
     assert named <= {*COUNTERS, *LEDGER}
 
 
-def test_counters_and_gauges_are_those_of_the_code() -> None:
+def test_the_counters_are_those_of_the_code() -> None:
     """Names and meanings, all of them and in order."""
     rows = {row["counter"].strip("`"): row["counts"] for row in table("Counters")}
     assert list(rows.items()) == list(COUNTERS.items())
-    text = replied("/metrics").body.decode()
-    found = re.findall(r"# HELP trio_mpu_(\w+) (.+)", text)
-    gauges = [(name, text) for name, text in found if name.removesuffix("_total") not in COUNTERS]
-    assert [(row["gauge"].strip("`"), row["shows"]) for row in table("Gauges")] == gauges
+
+
+def test_the_metrics_are_those_of_the_code() -> None:
+    """Names, types, labels and meanings, all of them and in order; a counter that is by itself has
+    its row under Counters."""
+    shown = []
+    for family in families(known()):
+        name = family.name.removeprefix("trio_mpu_")
+        if name in COUNTERS or name.removeprefix("producer_") in {*LEDGER, "attitude_resets"}:
+            continue
+        labels = dict.fromkeys(label for sample in family.samples for label in sample.labels)
+        suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
+        listed = " ".join(f"`{label}`" for label in labels)
+        shown.append((f"`{name}{suffix}`", family.type, listed, family.documentation))
+    assert [tuple(row.values()) for row in table("Other metrics")] == shown
+
+
+def test_the_counters_with_a_label_are_those_of_the_code() -> None:
+    """The same numbers, whatever they are called."""
+    with_label = {}
+    for family in families(known()):
+        for sample in family.samples:
+            if family.name.removeprefix("trio_mpu_") in ("refusals", "gaps", "samples_lost"):
+                ((label, value),) = sample.labels.items()
+                name = sample.name.removeprefix("trio_mpu_")
+                with_label[f"`{name}`", f'`{label}="{value}"`'] = sample.value
+    rows = table("Counters with a label")
+    numbers = [NUMBERED[row["counter"].strip("`")] for row in rows]
+    labelled = [(row["metric"], row["label"]) for row in rows]
+    assert dict(zip(labelled, numbers, strict=True)) == with_label
+
+
+def test_the_buckets_are_those_of_the_code() -> None:
+    """As the sentence lists them."""
+    sentence = TEXT.partition("The buckets end\n")[2].partition(" s.")[0]
+    assert [float(bound) for bound in re.findall(r"[\d.]+", sentence)] == [*BOUNDS_S]
 
 
 SNAPSHOT: Final = Snapshot("ok", "", ORIGIN, RECORD, RECORD[3:10])

@@ -20,6 +20,7 @@ from trio_mpu.fanout import catch_up, direct_write
 from trio_mpu.fanout import subscription as subscription_module
 from trio_mpu.fanout.catch_up import CATCH_UP_SAMPLES, RETRY_RING_S
 from trio_mpu.fanout.chunked import framed
+from trio_mpu.fanout.direct_write import DirectSocket
 from trio_mpu.fanout.encoder import StreamOptions
 from trio_mpu.fanout.group import Chunk
 from trio_mpu.fanout.hub import EARLIEST, Hub
@@ -739,7 +740,7 @@ class Schedule:
         subscription = self.stack.enter_context(subscribe(self.hub, last_event_id))
         self.followers.append(Follower(subscription, asked))
         if len(self.followers) % 2:
-            subscription.socket_fd = len(self.followers) - 1
+            subscription.socket = DirectSocket(len(self.followers) - 1)
 
     def give(self, fd: int, data: bytes) -> int:
         """Write to a follower's socket."""
@@ -838,7 +839,7 @@ async def test_a_waiting_client_is_served_without_waking_its_task(
 
     monkeypatch.setattr(direct_write, "write", write)
     with subscribe(hub) as subscription:
-        subscription.socket_fd = 77
+        subscription.socket = DirectSocket(77)
         async with trio.open_nursery() as nursery:
             woken: list[Chunk] = []
 

@@ -14,6 +14,7 @@ from tests.helpers.fakes import FakeRecords, make_app
 from tests.helpers.http_client import parse_event
 from trio_mpu.fanout import direct_write
 from trio_mpu.fanout import forms as forms_module
+from trio_mpu.fanout.direct_write import DirectSocket
 from trio_mpu.fanout.encoder import EVERY_SAMPLE, StreamOptions
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.fanout.subscription import subscribe
@@ -251,7 +252,7 @@ async def test_a_client_that_sleeps_when_its_form_begins_anew_is_given_nothing_t
     monkeypatch.setattr(direct_write, "write", write)
     hub = make_app(ring).hub
     with subscribe(hub, "", BATCHES) as subscription:
-        subscription.socket_fd = 77
+        subscription.socket = DirectSocket(77)
 
         async def take_all() -> None:
             while True:

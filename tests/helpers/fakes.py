@@ -177,8 +177,11 @@ async def serving(
     *,
     max_clients: int = 1000,
     host: str | None = "127.0.0.1",
+    tls: tuple[str, str] = ("", ""),
+    **options: Any,  # noqa: ANN401 - of several types
 ) -> AsyncIterator[Served]:
-    """Run a server. Its ring holds three samples, unless one is given."""
+    """Run a server, with more `options`. Its ring holds three samples, unless one is given. `tls`: the
+    files of a certificate and its key."""
     if record_source is None:
         record_source = FakeRecords()
         record_source.write(3)
@@ -192,7 +195,15 @@ async def serving(
         await trio.sleep_forever()
 
     async def run(*, task_status: trio.TaskStatus[list[trio.SocketListener]]) -> None:
-        settings = ServerSettings(host=host or "", port=0, ring="fake", max_clients=max_clients)
+        settings = ServerSettings(
+            host=host or "",
+            port=0,
+            ring="fake",
+            max_clients=max_clients,
+            tls_cert=tls[0],
+            tls_key=tls[1],
+            **options,
+        )
         await server_run.run_server(settings, served.stop, task_status=task_status)
         served.stopped.set()
 

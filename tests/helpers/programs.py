@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -70,6 +70,7 @@ class System:
         self.ring = ring
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.headers: dict[str, str] = {}  # of each request, such as a token
         self._options = {
             "producer": ["--device", device, "--rate", str(rate)],
             "server": ["--host", "127.0.0.1", "--port", str(self.port)],
@@ -96,7 +97,7 @@ class System:
 
     def get(self, path: str) -> tuple[int, str]:
         """GET a path; status 0 while nobody answers."""
-        return get(self.url + path)
+        return get(self.url + path, self.headers)
 
     def json(self) -> dict[str, Any]:
         """The latest sample."""
@@ -123,10 +124,10 @@ def running(ring: str, *, device: str = "sim:seed=1", rate: float = 100) -> Iter
         yield system
 
 
-def get(url: str) -> tuple[int, str]:
+def get(url: str, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
     """GET a URL; status 0 while nobody answers."""
     try:
-        answer = requests.get(url, timeout=PATIENCE_S)
+        answer = requests.get(url, timeout=PATIENCE_S, headers=headers)
     except requests.RequestException:
         return 0, ""
     return answer.status_code, answer.text

@@ -1,43 +1,17 @@
-"""Counters and their Prometheus text."""
-
-import re
+"""The counters of one process."""
 
 import pytest
 
-from trio_mpu.metrics.counters import COUNTERS, Metrics
-from trio_mpu.metrics.prometheus import CONTENT_TYPE, render
-
-LINE = re.compile(r"(# (HELP|TYPE) )?trio_mpu_[a-z][a-z_]* [ -~]+")
+from trio_mpu.metrics import histograms
+from trio_mpu.metrics.counters import COUNTERS, LEDGER, NUMBERS, Metrics
 
 
-def test_the_exact_text() -> None:
-    """Each counter and gauge has its help, its type and its value."""
+def test_a_counter_counts() -> None:
+    """One by one, or several at a time."""
     metrics = Metrics()
     metrics.count("events")
     metrics.count("events", by=2**40)
-    text = render(metrics, {"clients": (3, "connected now"), "age_seconds": (0.25, "of it")})
-    assert (
-        "# HELP trio_mpu_events_total samples encoded for the stream\n"
-        "# TYPE trio_mpu_events_total counter\n"
-        "trio_mpu_events_total 1099511627777\n"
-    ) in text
-    assert text.endswith(
-        "# HELP trio_mpu_clients connected now\n"
-        "# TYPE trio_mpu_clients gauge\n"
-        "trio_mpu_clients 3\n"
-        "# HELP trio_mpu_age_seconds of it\n"
-        "# TYPE trio_mpu_age_seconds gauge\n"
-        "trio_mpu_age_seconds 0.25\n"
-    )
-
-
-def test_every_counter_is_there_from_the_beginning() -> None:
-    """A counter that was never hit is 0, not absent; nothing but metric lines comes out."""
-    lines = render({}, {}).splitlines()
-    assert len(lines) == 3 * len(COUNTERS)
-    assert [line for line in lines if not LINE.fullmatch(line)] == []
-    assert {line.split()[1] for line in lines if not line.startswith("#")} == {"0"}
-    assert "version=0.0.4" in CONTENT_TYPE
+    assert metrics == {"events": 2**40 + 1}
 
 
 def test_a_counter_that_nobody_knows_is_an_error() -> None:
@@ -45,4 +19,22 @@ def test_a_counter_that_nobody_knows_is_an_error() -> None:
     metrics = Metrics()
     with pytest.raises(KeyError, match="evnets"):
         metrics.count("evnets")
+    with pytest.raises(KeyError, match="ring_latncy"):
+        metrics.observe("ring_latncy", 1)
     assert not metrics
+
+
+def test_a_value_is_counted_in_its_bucket_and_added_to_the_sum() -> None:
+    """One from the future counts as 0."""
+    metrics = Metrics()
+    for value_ns in (100_000, 150_000, -7):
+        metrics.observe("ring_latency", value_ns)
+    found = histograms.histogram("ring_latency", metrics)
+    assert found.buckets[:2] == [("0.0001", 2), ("0.0002", 3)]
+    assert found.sum_s == 0.00025
+
+
+def test_every_name_is_there_once() -> None:
+    """Counters and the numbers of histograms are columns of one table."""
+    assert len(set(NUMBERS)) == len(NUMBERS) == len(COUNTERS) + len(histograms.NUMBERS)
+    assert set(LEDGER) < set(COUNTERS)

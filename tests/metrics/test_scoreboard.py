@@ -2,7 +2,7 @@
 
 import pytest
 
-from trio_mpu.metrics.counters import COUNTERS
+from trio_mpu.metrics.counters import NUMBERS
 from trio_mpu.metrics.scoreboard import UP_NS, Scoreboard, Workers, alone, scoreboard_bytes
 
 NOW_NS = 10**18
@@ -39,7 +39,7 @@ def test_all_who_have_the_memory_see_the_same() -> None:
     memory, scoreboard = board_of(3)
     other = Scoreboard(memoryview(memory))
     for number in range(3):
-        counters = {name: 10**number * place for place, name in enumerate(COUNTERS, start=1)}
+        counters = {name: 10**number * place for place, name in enumerate(NUMBERS, start=1)}
         scoreboard.slot(number).report(NOW_NS + number, number, counters)
         scoreboard.slot(number).add("connections_open", 10**number)
         scoreboard.slot(number).add("streams_open", 20**number)
@@ -50,13 +50,24 @@ def test_all_who_have_the_memory_see_the_same() -> None:
         assert slot.get("connections_open") == 10**number
         assert slot.get("streams_open") == 20**number
         assert list(slot.counters().values()) == [
-            10**number * place for place in range(1, len(COUNTERS) + 1)
+            10**number * place for place in range(1, len(NUMBERS) + 1)
         ]
     assert other.total("connections_open") == 111
     assert other.total("streams_open") == 421
     assert other.total("streams_attached") == 3
-    assert list(other.counters()) == list(COUNTERS)
-    assert list(other.counters().values()) == [111 * place for place in range(1, len(COUNTERS) + 1)]
+    assert list(other.counters()) == list(NUMBERS)
+    assert list(other.counters().values()) == [111 * place for place in range(1, len(NUMBERS) + 1)]
+
+
+def test_the_processes_of_the_workers_are_known() -> None:
+    """Until they end."""
+    _, scoreboard = board_of(3)
+    scoreboard.slot(0).begin(70)
+    scoreboard.slot(2).begin(72)
+    assert scoreboard.pids() == {0: 70, 2: 72}
+    scoreboard.slot(0).clear()
+    scoreboard.slot(2).begin(73)
+    assert scoreboard.pids() == {2: 73}
 
 
 def test_numbers_may_be_large_and_never_negative() -> None:

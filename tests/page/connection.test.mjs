@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { ConnectionView, stateOf } from "../../trio_mpu/web/static/view/connection.js";
-import { backoff } from "../../trio_mpu/web/static/net/stream.js";
-import { page } from "./browser.mjs";
+import { backoff, refusal } from "../../trio_mpu/web/static/net/stream.js";
+import { page, response } from "./browser.mjs";
 
 test("an open stream has the status of its samples; without one the link decides", () => {
   assert.deepEqual(["ok", "stale", "stopped", "waiting"].map((status) => stateOf("open", status)),
@@ -42,4 +42,13 @@ test("the wait for the next attempt doubles, is spread, and has a bound", () => 
       assert.equal(backoff(failures + 1, 0.5), 2 * middle);
     }
   }
+});
+
+test("what is no stream has its status and the server's reason; a stream has none", async () => {
+  assert.equal(await refusal(response(200, "", { "Content-Type": "text/event-stream" })), null);
+  const refused = await refusal(response(401, { reason: "a token is needed" }));
+  assert.deepEqual([refused.status, refused.reason], [401, "a token is needed"]);
+  assert.equal((await refusal(response(200, {}))).status, 200);
+  const cut = { ...response(401, {}), json: async () => { throw new SyntaxError("cut"); } };
+  assert.deepEqual([(await refusal(cut)).status, (await refusal(cut)).reason], [0, "the connection was lost"]);
 });

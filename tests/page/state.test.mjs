@@ -6,7 +6,7 @@ import { BannerView, advice } from "../../trio_mpu/web/static/view/banner.js";
 import { DeviceView, calibration, latencyWords, losses } from "../../trio_mpu/web/static/view/device.js";
 import { page } from "./browser.mjs";
 
-const FINE = { word: "live", refused: false, ahead_s: 0.2, windows: 0 };
+const FINE = { word: "live", refused: 0, ahead_s: 0.2, windows: 0 };
 const NOTHING = { lost: 0, gaps: 0, lostIsAtLeast: false };
 
 test("a page that is live, paused or connecting needs no advice", () => {
@@ -17,13 +17,29 @@ test("a page that is live, paused or connecting needs no advice", () => {
 test("each trouble has its own advice", () => {
   const troubles = [
     { word: "waiting" }, { word: "stale" }, { word: "stopped" }, { word: "unanswered" },
-    { word: "offline", refused: true }, { word: "offline", windows: 6 }, { ahead_s: -61 },
+    { word: "offline", refused: 503 }, { word: "offline", windows: 6 }, { ahead_s: -61 },
   ];
   const words = troubles.map((trouble) => advice({ ...FINE, ...trouble }));
   assert.equal(new Set(words).size, troubles.length);
   assert.ok(words.every((text) => text !== ""));
   assert.equal(advice({ ...FINE, word: "offline", windows: 5 }), advice({ ...FINE, word: "unanswered" }));
   assert.match(advice({ ...FINE, word: "stale", ahead_s: 500 }), /silent/); // the graver first
+});
+
+test("a page without a valid token says so with a way to sign in again, which leads back, and nothing else", () => {
+  const element = page();
+  globalThis.location = { hash: "#span=60" };
+  const state = { ...FINE, word: "offline", refused: 401 };
+  const view = new BannerView({ state });
+  for (const now_ms of [10_000, 12_000]) view.paint(now_ms);
+  assert.equal(element("signed-out").hidden, false);
+  assert.equal(element("sign-in").href, "sign-in#span=60");
+  assert.equal(element("banner").hidden, true);
+  for (const other of [{ word: "live" }, { refused: 503 }, { word: "connecting", refused: 0 }]) {
+    Object.assign(state, { word: "offline", refused: 401 }, other);
+    view.paint(14_000);
+    assert.equal(element("signed-out").hidden, true);
+  }
 });
 
 test("a wrong clock is called so from a minute on, with its direction", () => {

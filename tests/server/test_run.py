@@ -197,6 +197,46 @@ async def test_too_many_clients_are_told_so(caplog: pytest.LogCaptureFixture) ->
     assert caplog.text.count("refusing clients: there are 2 already") == 2, "once for each time"
 
 
+async def test_an_address_has_its_share_of_the_connections() -> None:
+    """503 for one more, as for too many in all; a place that is left is free again, and other addresses
+    have theirs. Without the option there is no such limit."""
+    async with serving(max_clients_per_address=2, max_clients=4) as served:
+        async with served.connect() as one, served.connect() as two:
+            for client in (one, two):
+                assert (await client.get("/json")).status == 200
+            async with served.connect() as refused:
+                answer = await refused.answer()
+                assert (answer.status, answer.closes) == (503, True)
+                assert int(answer.headers["retry-after"]) > 0
+                assert answer.json["reason"] == "2 clients of your address are connected already"
+            async with await trio.open_tcp_stream(
+                "127.0.0.1", served.port, local_address="127.0.0.2"
+            ) as stream:
+                assert (await Client(stream).get("/json")).status == 200
+        await served.quiet()
+        async with served.connect() as again:
+            assert (await again.get("/json")).status == 200
+        await served.quiet()
+        assert len(served.app.shares) == 0
+        assert served.app.metrics["shares_refused"] == 1
+        assert served.app.metrics["connections_refused"] == 0
+
+
+async def test_who_is_refused_for_too_many_in_all_takes_no_share() -> None:
+    """It would never be given back."""
+    async with serving(max_clients_per_address=3, max_clients=1) as served:
+        async with served.connect() as client:
+            assert (await client.get("/json")).status == 200
+            for _ in range(5):
+                async with served.connect() as refused:
+                    assert (await refused.answer()).json["reason"] == (
+                        "1 clients are connected already"
+                    )
+            assert served.app.metrics["shares_refused"] == 0
+        await served.quiet()
+        assert len(served.app.shares) == 0
+
+
 async def test_even_refusals_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound a connection is closed unanswered."""
     monkeypatch.setattr(acceptor, "MAX_REFUSALS", 2)

@@ -47,6 +47,7 @@ async def test_a_worker_gets_its_slot_and_stops_when_asked_to(scoreboard_fd: int
             await up(slot, 1)
             nursery.start_soon(run_server, worker(0, scoreboard_fd), stop)
             await up(slot, 2)
+            assert slot.scoreboard.pids() == {0: os.getpid(), 1: os.getpid()}
             stop.set()
     assert slot.scoreboard.counters()["events"] == 7
     assert slot.counters()["worker_restarts"] == 1

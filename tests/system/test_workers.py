@@ -17,6 +17,7 @@ import requests
 import trio
 
 from tests.helpers.http_client import Client, NoMore, request
+from tests.helpers.metrics import metrics_of
 from tests.helpers.processes import killed, python
 from tests.helpers.programs import (
     PATIENCE_S,
@@ -71,12 +72,6 @@ def clients_of(pid: int, port: int) -> set[int]:
         with contextlib.suppress(OSError):
             found.add(sockets.get(str(link.readlink()), 0))
     return found - {0}
-
-
-def metrics_of(text: str) -> dict[str, float]:
-    """The metrics by name."""
-    lines = [line.split() for line in text.splitlines() if not line.startswith("#")]
-    return {name.removeprefix("trio_mpu_"): float(value) for name, value in lines}
 
 
 async def in_time(condition: Any, what: str) -> None:  # noqa: ANN401 - any function
@@ -166,6 +161,37 @@ async def test_all_workers_serve_one_port_and_each_stream_is_whole(ring_name: st
         crowd.check(everyone)
 
 
+async def test_the_metrics_of_all_workers_add_up(ring_name: str) -> None:
+    """Latencies and bytes are of both, any of them shows both processes, and each count is that of
+    its histogram's buckets."""
+    with running(ring_name, number=2) as system:
+        crowd = Crowd(system.port)
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(crowd.follow)
+            await in_time(lambda: len(crowd.samples) == 20, "not all streams began")
+            await in_time(lambda: crowd.least({*crowd.samples}) > 200, "the streams stood still")
+            await trio.sleep(1)  # a worker that is not asked writes its numbers twice a second
+            for _ in range(5):
+                _, text = await trio.to_thread.run_sync(system.get, "/metrics")
+                found = metrics_of(text)
+                for name in ("ring_latency_seconds", "socket_latency_seconds"):
+                    count = found[f"{name}_count"]
+                    assert count == found[f"{name}_bucket{{le=+Inf}}"] > 0
+                    assert 0 < found[f"{name}_sum"] < count
+                # Both read each of the samples; one may be in the middle of writing its numbers.
+                assert found["ring_latency_seconds_count"] == pytest.approx(
+                    found["events_total"], rel=0.1
+                )
+                assert found["events_total"] > 400
+                assert found["sent_bytes_total"] > 20 * 200 * 300
+                for number in (0, 1):
+                    assert found[f"process_cpu_seconds_total{{worker={number}}}"] > 0
+                    memory = found[f"process_resident_memory_bytes{{worker={number}}}"]
+                    assert 10e6 < memory < 200e6
+            nursery.cancel_scope.cancel()
+
+
 def test_one_worker_is_one_process(ring_name: str) -> None:
     """No supervisor, no other process, as without the option."""
     with running(ring_name, number=1) as system:
@@ -201,7 +227,8 @@ async def test_a_killed_worker_is_replaced_and_the_others_go_on(ring_name: str) 
                 found = metrics_of(text)
                 if status:  # else it met the worker that died
                     for name, value in found.items():
-                        if name.endswith("_total"):
+                        # The ring's numbers are as each worker saw them last.
+                        if "_total" in name and not name.startswith(("process_", "samples_t")):
                             assert value >= old.get(name, 0), name
                     old.update(found)
                 return old

@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.helpers.fakes import FakeRecords, make_app
+from tests.helpers.metrics import metrics_of
 from trio_mpu.errors import RequestError
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.fanout.snapshot import WAITING
@@ -101,9 +102,7 @@ def numbers_of(app: App) -> dict[str, float]:
     """Return the metrics by name."""
     answer = app.respond(Request("GET", "/metrics"))
     assert isinstance(answer, Answer)
-    text = answer.body.decode()
-    lines = [line.split() for line in text.splitlines() if not line.startswith("#")]
-    return {name.removeprefix("trio_mpu_"): float(value) for name, value in lines}
+    return metrics_of(answer.body.decode())
 
 
 def test_the_numbers_tell_how_things_are(app: App) -> None:
@@ -117,14 +116,15 @@ def test_the_numbers_tell_how_things_are(app: App) -> None:
     assert numbers["streams_open"] == 2
     assert (numbers["workers"], numbers["workers_up"]) == (1, 1)
     assert numbers["streams_attached"] == 0
-    assert numbers["head"] == 3
-    assert (numbers["up"], numbers["waiting"]) == (1, 0)
-    assert numbers["producer_ticks_lost"] == 9
+    assert numbers["samples_total"] == 3
+    assert (numbers["up"], numbers["status{status=ok}"]) == (1, 1)
+    assert numbers["readings_lost_total{reason=ticks}"] == 9
     assert numbers["requests_total"] == 3
-    app.hub.set_status("stale", "")
-    assert (numbers_of(app)["up"], numbers_of(app)["waiting"]) == (0, 0)
-    app.hub.set_status(WAITING, "")
-    assert (numbers_of(app)["up"], numbers_of(app)["waiting"]) == (0, 1)
+    for status in ("stale", WAITING):
+        app.hub.set_status(status, "")
+        numbers = numbers_of(app)
+        assert (numbers["up"], numbers["status{status=ok}"]) == (0, 0)
+        assert numbers[f"status{{status={status}}}"] == 1
 
 
 def test_the_ledger_is_of_the_producer_and_of_all_workers() -> None:

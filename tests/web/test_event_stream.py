@@ -50,11 +50,9 @@ async def stream_from(
     """Stream to one client what follows the opening, until either side ends it."""
     transport = Transport(server)
     reply = events(Request("GET", "/events"), app)
-    async with contextlib.aclosing(
-        reply.generate(transport.socket_fd if chunked else None)
-    ) as all_:
+    async with contextlib.aclosing(reply.generate(transport.socket if chunked else None)) as all_:
         assert (await anext(all_)).payload == sse.OPENING
-        await send_pieces(transport, all_, chunked=chunked, endless=reply.endless)
+        await send_pieces(transport, all_, app.metrics, chunked=chunked, endless=reply.endless)
 
 
 @asynccontextmanager

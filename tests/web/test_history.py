@@ -1,5 +1,6 @@
 """What the ring still holds, as text: over a ring in memory."""
 
+import contextlib
 import csv
 import gzip
 import io
@@ -8,9 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import trio
+from trio.testing import MockClock
 
 from tests.helpers.fakes import GENERATION, PERIOD_NS, FakeRecords, make_app
-from trio_mpu.errors import RingError
+from trio_mpu.errors import RequestError, RingError
 from trio_mpu.formats import COLUMNS, SI_COLUMNS, Notation
 from trio_mpu.history.asked import History
 from trio_mpu.history.past import select
@@ -18,7 +21,7 @@ from trio_mpu.history.reader import PIECE_SAMPLES
 from trio_mpu.history.rows import row_pieces
 from trio_mpu.sample import Flag
 from trio_mpu.web import history
-from trio_mpu.web.app import App
+from trio_mpu.web.app import MAX_HISTORIES, App
 from trio_mpu.web.pieces import Pieces
 from trio_mpu.web.request import Request
 
@@ -277,3 +280,44 @@ async def test_a_damaged_ring_is_an_error(asked: History) -> None:
     record_source.damaged = {PIECE_SAMPLES, 300}
     with pytest.raises(RingError, match="damaged"):
         await text_of(app_of(record_source), asked)
+
+
+# -- shares of an address ------------------------------------------------------------------
+
+
+async def body_of(app: App, address: str, after_first: Callable[[], object]) -> bytes:
+    """Return the answer to a request of this address; `after_first` is called after its first piece."""
+    reply = history.past(Request("GET", "/history", {"format": "csv"}, {}, address), app)
+    pieces = await reply.make()
+    assert isinstance(pieces, Pieces)
+    body = b""
+    async with contextlib.aclosing(pieces.generate(None)) as chunks:
+        async for chunk in chunks:
+            if not body:
+                after_first()
+            body += chunk.payload
+    return body
+
+
+async def test_an_address_is_sent_so_many_answers_at_a_time(autojump_clock: MockClock) -> None:
+    """One more waits for its place, or gets 503 in the end; another address does not wait."""
+    app = app_of(ring(3))
+    begun = list[str]()
+    for _ in range(MAX_HISTORIES):
+        await app.histories.take("192.0.2.1")
+    with pytest.raises(RequestError, match="on their way to you") as caught:
+        await body_of(app, "192.0.2.1", lambda: begun.append("never"))
+    assert caught.value.status == 503
+    assert trio.current_time() == pytest.approx(history.PLACE_S)
+    assert (app.metrics["history_waited"], app.metrics["history_refused"]) == (1, 1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(body_of, app, "192.0.2.1", lambda: begun.append("waited"))
+        await trio.testing.wait_all_tasks_blocked()
+        assert (await body_of(app, "192.0.2.2", lambda: begun.append("other"))).count(b"\n") == 4
+        assert begun == ["other"]
+        app.histories.give_back("192.0.2.1")
+    assert begun == ["other", "waited"]
+    for _ in range(MAX_HISTORIES - 1):
+        app.histories.give_back("192.0.2.1")
+    assert len(app.histories) == 0
+    app.close()

@@ -14,6 +14,7 @@ import trio.testing
 from tests.helpers.fakes import FakeRecords, Served, later, make_app, serving, until
 from tests.helpers.http_client import PATIENCE_S, Answer, Client, NoMore, request
 from trio_mpu.errors import RequestError, RingError, StoreError
+from trio_mpu.fanout.direct_write import DirectSocket
 from trio_mpu.fanout.group import Chunk
 from trio_mpu.server import run
 from trio_mpu.web.answer import Headers
@@ -161,6 +162,9 @@ async def test_a_part_that_there_is_not_is_a_416(asked: str) -> None:
             "content-type": "application/json",
             "content-length": str(len(answer.body)),
             "cache-control": "no-store",
+            "x-content-type-options": "nosniff",
+            "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+            "referrer-policy": "same-origin",
             "accept-ranges": "bytes",
             "content-range": f"bytes */{SIZE}",
         }
@@ -257,10 +261,10 @@ async def test_nothing_else_writes_into_an_answer_with_a_length(
     length: int | None, has_one: bool
 ) -> None:
     """Its bytes are counted on their way, so no socket is given away; to a chunked one it is."""
-    given: list[int | None] = []
+    given: list[DirectSocket | None] = []
 
-    async def generate(fd: int | None) -> AsyncGenerator[Chunk, None]:
-        given.append(fd)
+    async def generate(socket: DirectSocket | None) -> AsyncGenerator[Chunk, None]:
+        given.append(socket)
         yield Chunk(b"it")
         yield Chunk(b"is")
 
@@ -282,7 +286,7 @@ async def test_an_error_before_the_head_has_a_status_and_a_later_one_breaks_off(
 ) -> None:
     """The client sees both: by the status, or by an answer without its end."""
 
-    async def generate(_fd: int | None) -> AsyncGenerator[Chunk, None]:
+    async def generate(_: DirectSocket | None) -> AsyncGenerator[Chunk, None]:
         if begun:
             yield Chunk(b"it")
         raise error

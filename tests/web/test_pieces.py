@@ -9,6 +9,7 @@ import trio
 from tests.helpers.fakes import reset, tcp_pair
 from trio_mpu.errors import ClientGone
 from trio_mpu.fanout.group import Chunk
+from trio_mpu.metrics.counters import Metrics
 from trio_mpu.web.pieces import send_pieces
 from trio_mpu.web.transport import Transport
 
@@ -25,7 +26,9 @@ async def leave() -> None:
 
         async def stream() -> None:
             with pytest.raises(ClientGone):
-                await send_pieces(Transport(server), one_and_no_more(), chunked=False, endless=True)
+                await send_pieces(
+                    Transport(server), one_and_no_more(), Metrics(), chunked=False, endless=True
+                )
 
         nursery.start_soon(stream)
         assert await client.receive_some() == b"event"

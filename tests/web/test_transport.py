@@ -6,8 +6,10 @@ import pytest
 import trio
 from trio.testing import MockClock, lockstep_stream_pair, memory_stream_pair
 
+from tests.helpers.certificates import tls_pair
 from tests.helpers.fakes import reset, tcp_pair
 from trio_mpu.errors import ClientGone
+from trio_mpu.tls.session import TlsSession
 from trio_mpu.web import transport
 from trio_mpu.web.transport import LINGER_S, WRITE_S, Transport
 
@@ -185,4 +187,79 @@ async def test_lingering_has_an_end_in_bytes(monkeypatch: pytest.MonkeyPatch) ->
 async def test_only_sockets_can_be_handed_anything() -> None:
     """Streams of other kinds are written by their own task."""
     server, _ = memory_stream_pair()
-    assert Transport(server).socket_fd is None
+    assert Transport(server).socket is None
+
+
+async def test_with_tls_what_is_sent_is_received() -> None:
+    """In both directions, big things too, and a proper end."""
+    async with tls_pair() as (server, tls, client), trio.open_nursery() as nursery:
+        transported = Transport(server, tls)
+        assert transported.secure
+        assert not Transport(server).secure
+        await client.send_all(b"question")
+        assert await transported.receive() == b"question"
+
+        @nursery.start_soon
+        async def answer() -> None:
+            await transported.send(BIG)
+            await transported.linger()
+            await server.aclose()
+
+        received = bytearray()
+        while data := await client.receive_some():
+            received += data
+        assert received == BIG
+        await client.aclose()
+
+
+async def test_with_tls_a_cancelled_send_leaves_nothing_out_of_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it had made is sent before anything else."""
+    async with tls_pair() as (server, tls, client), trio.open_nursery() as nursery:
+        transported = Transport(server, tls)
+        with trio.move_on_after(0.005) as scope:
+            while True:
+                await transported.send(BIG)
+        assert scope.cancelled_caught
+        nursery.start_soon(transported.send, b"end")
+        received = bytearray()
+        while not received.endswith(b"end"):
+            received += await client.receive_some()
+        sent = BIG * (len(received) // len(BIG) + 1)
+        assert received[:-3] == sent[: len(received) - 3]
+
+
+async def test_with_tls_a_client_may_leave_without_a_goodbye() -> None:
+    """HTTP knows by itself whether a message is whole; damage is another thing."""
+    async with tls_pair() as (server, tls, client):
+        await client.transport_stream.send_eof()
+        assert await Transport(server, tls).receive() == b""
+    async with tls_pair() as (server, tls, client):
+        await client.aclose()
+        assert await Transport(server, tls).receive() == b""
+    async with tls_pair() as (server, tls, client):
+        await client.transport_stream.send_all(b"no record")
+        with pytest.raises(ClientGone, match="TLS broke"):
+            await Transport(server, tls).receive()
+        with pytest.raises(ClientGone, match="TLS broke"):
+            await Transport(server, tls).send(b"answer")
+
+
+async def test_with_tls_what_is_cut_off_does_not_look_whole() -> None:
+    """A connection that is only closed has no goodbye, so its client sees that something is missing."""
+    async with tls_pair() as (server, tls, client):
+        await Transport(server, tls).send(b"half an ans")
+        assert await client.receive_some() == b"half an ans"
+        await server.aclose()
+        with pytest.raises(trio.BrokenResourceError):
+            await client.receive_some()
+
+
+async def test_with_tls_who_only_changes_keys_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs the server something, and says nothing."""
+    monkeypatch.setattr(TlsSession, "read", lambda _: None)  # no Python client can change its keys
+    async with tls_pair() as (server, tls, client), trio.open_nursery() as nursery:
+        nursery.start_soon(client.transport_stream.send_all, bytes(transport.MAX_SILENT_BYTES + 1))
+        with pytest.raises(ClientGone, match="without data"):
+            await Transport(server, tls).receive()

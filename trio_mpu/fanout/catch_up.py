@@ -66,6 +66,11 @@ class CatchUp:
             seq = max(seq, self._reading.seq)
         return seq == self._group.seq
 
+    def is_far(self, at: Chunk) -> bool:
+        """Return whether a client that is `at` has more to catch up on than fits into one chunk."""
+        read = 0 if self._reading is None else self._reading.after
+        return self._hub.head - max(at.seq, read) > CATCH_UP_SAMPLES
+
     async def read(self, at: Chunk) -> Chunk | None:
         """Return what comes next for a client that is `at`; None if there is nothing yet."""
         hub = self._hub

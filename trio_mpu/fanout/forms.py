@@ -19,14 +19,18 @@ from typing import Final
 
 import trio
 
+from trio_mpu.errors import RequestError
 from trio_mpu.fanout.encoder import EVERY_SAMPLE, StreamOptions
 from trio_mpu.fanout.group import Announced, Group, Published, Subscriber
+from trio_mpu.fanout.shares import Shares
 from trio_mpu.fanout.turns import SLICE_S, Turns
 from trio_mpu.formats import Ledger, Origin
 from trio_mpu.metrics.counters import Metrics
 
 # Bound "time for live forms of the stream, s".
 LIVE_S: Final = 0.002
+# Bound "forms of the stream of an address".
+MAX_FORMS: Final = 64  # arbitrary; the page has three
 # Bound "samples kept for late forms".
 MAX_LOG: Final = 8192  # 8 s at 1,000 Hz, some 5 MB
 
@@ -39,6 +43,7 @@ class Forms:
         self._turns = turns
         self._ledger = ledger
         self._groups: dict[StreamOptions, Group] = {}
+        self._owned = Shares(MAX_FORMS)
         self._order: list[Group] | None = None  # of the groups; None: to be made
         self._log: list[Published | Announced] = []  # the last of what was published
         self._published = 0  # how much that was in all
@@ -49,15 +54,35 @@ class Forms:
     def __iter__(self) -> Iterator[Group]:
         return iter(self._groups.values())
 
+    def __len__(self) -> int:
+        return len(self._groups)
+
     def find(self, options: StreamOptions) -> Group | None:
         """Return the group of a form, if there is one."""
         return self._groups.get(options)
 
     def join(self, options: StreamOptions, address: str) -> Group:
-        """Return the group of a form; call `leave` at the end. `address` is the client's."""
+        """Return the group of a form; call `leave` at the end. `address` is the client's.
+
+        A form counts for the address that was the first to ask for it; every sample counts for none.
+        Raises RequestError: 503 where an address has MAX_FORMS.
+        """
         group = self._groups.get(options)
         if group is None:
-            group = Group(options, self._ledger, self._origin, self._head, self._status, address)
+            if options != EVERY_SAMPLE and not self._owned.take(address):
+                self._metrics.count("forms_refused")
+                raise RequestError(
+                    503, f"your address has {MAX_FORMS} forms of the stream (sets of options) open"
+                )
+            group = Group(
+                options,
+                self._ledger,
+                self._metrics,
+                self._origin,
+                self._head,
+                self._status,
+                address,
+            )
             group.fed = self._published
             self._groups[options] = group
             self._order = None
@@ -69,6 +94,8 @@ class Forms:
         group.leave(subscriber)
         if not group.members:
             del self._groups[group.options]
+            if group.options != EVERY_SAMPLE:
+                self._owned.give_back(group.owner)
             self._late.pop(group, None)
             self._order = None
 

@@ -8,9 +8,10 @@ from typing import Protocol
 import trio
 
 from trio_mpu.fanout.chunked import framed
-from trio_mpu.fanout.direct_write import DirectWriters
+from trio_mpu.fanout.direct_write import DirectSocket, DirectWriters
 from trio_mpu.fanout.encoder import SSE, StreamOptions
 from trio_mpu.formats import Ledger, Notation, Origin
+from trio_mpu.metrics.counters import Metrics
 from trio_mpu.record import Record, Values
 from trio_mpu.sample import Gap
 
@@ -34,7 +35,7 @@ class Chunk:
     """Whole events, after which the receiver has seen sample `seq` and knows `status`.
 
     `framed` is what HTTP/1.1 clients receive: one whole chunk, or, without a payload, the rest
-    of a chunk whose beginning was sent.
+    of a chunk whose beginning was sent (with TLS, that rest is in the session, and this is b"").
     """
 
     payload: bytes
@@ -79,6 +80,7 @@ class Group:
         self,
         options: StreamOptions,
         ledger: Ledger,
+        metrics: Metrics,
         origin: Origin,
         head: int,
         status: str,
@@ -90,6 +92,7 @@ class Group:
         self.fed = 0  # how much of what the hub has published: hub.py
         self.news = trio.lowlevel.ParkingLot()  # for members that wait until `seq` moves
         self._ledger = ledger
+        self._metrics = metrics
         self.members = 0  # subscriptions, attached or not
         self.seq: int
         self.offered_s = -math.inf  # when the last chunk was offered
@@ -158,10 +161,14 @@ class Group:
         for subscriber in full:
             self._awake.discard(subscriber)
             subscriber.detach()
+        taken = len(self._asleep) * len(chunk.framed)
         for subscriber, rest in self._asleep.give(chunk.framed):
+            taken -= len(rest)
             subscriber.at = chunk
             self._awake.add(subscriber)
             subscriber.offer(Chunk(b"", *chunk.position, rest))
+        if taken:
+            self._metrics.count("sent_bytes", taken)
         if self.news:
             self.news.unpark_all()
 
@@ -176,16 +183,23 @@ class Group:
         """Attach a subscriber that is at `seq`."""
         self._awake.add(subscriber)
 
-    def sleep(self, subscriber: Subscriber, fd: int) -> None:
+    def sleep(self, subscriber: Subscriber, socket: DirectSocket) -> None:
         """Note that an attached subscriber waits with nothing queued: its socket may be written to."""
         self._awake.discard(subscriber)
-        self._asleep.add(fd, subscriber)
+        self._asleep.add(socket, subscriber)
 
-    def wake(self, subscriber: Subscriber, fd: int) -> None:
+    def wake(self, subscriber: Subscriber, socket: DirectSocket) -> None:
         """Note that a subscriber no longer waits: its socket is its own again."""
-        if self._asleep.remove(fd):
+        if self._asleep.remove(socket):
             self._awake.add(subscriber)
             subscriber.at = self._last or subscriber.at
+
+    def detach(self, subscriber: Subscriber, socket: DirectSocket | None) -> None:
+        """Detach one, which may sleep with this socket."""
+        if socket is not None:
+            self.wake(subscriber, socket)
+        self._awake.discard(subscriber)
+        subscriber.detach()
 
     def detach_all(self) -> None:
         """Detach all subscribers."""

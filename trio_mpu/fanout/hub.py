@@ -15,7 +15,9 @@ Invariants:
 """
 
 import math
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 import trio
@@ -25,14 +27,22 @@ from trio_mpu.fanout.encoder import EVERY_SAMPLE, SSE, StreamOptions
 from trio_mpu.fanout.forms import Forms
 from trio_mpu.fanout.group import Announced, Published
 from trio_mpu.fanout.moving_average import Average
+from trio_mpu.fanout.places import Places
 from trio_mpu.fanout.snapshot import WAITING, Snapshot
 from trio_mpu.fanout.turns import Turns
 from trio_mpu.formats import Notation, Origin, parse_event_id, sample_json
 from trio_mpu.metrics.counters import LEDGER, Metrics
+from trio_mpu.metrics.window import Window
 from trio_mpu.record import Batch, Header, Record, oldest_seq
 from trio_mpu.sample import Gap
 
 EARLIEST: Final = "earliest"  # in place of an event id, as Mercure has it
+
+
+# Bound "clients of an address that catch up".
+MAX_RESUMES: Final = (
+    256  # at a time; more than a server of this size restarts with, from one network
+)
 
 
 class RecordSource(Protocol):
@@ -59,6 +69,8 @@ class Hub:
         self.announced = "ok"  # the status that all attached subscribers know
         self.news = trio.lowlevel.ParkingLot()  # for subscribers that have read the ring to its end
         self.turns = Turns()
+        self.window = Window()
+        self.resumes = Places(MAX_RESUMES, partial(metrics.count, "resumes_waited"))
         self._average = Average()
         self.forms = Forms(metrics, self.turns, self.ledger)
 
@@ -82,6 +94,7 @@ class Hub:
         self.flush(now=True)
         records = list(earlier)
         self._average = Average(records[:-1])
+        self.window = Window()
         self.snapshot = Snapshot(WAITING, "no sample yet", origin)
         self.head = self._before_first
         if records:
@@ -90,7 +103,8 @@ class Hub:
         self.news.unpark_all()
 
     def publish(self, batch: Batch) -> None:
-        """Offer the records of a batch to all attached subscribers."""
+        """Offer the records of a batch, which was read just now, to all attached subscribers."""
+        read_ns = time.monotonic_ns()
         for record in batch.records:
             gap = None
             if missed := record.seq - self.head - 1:
@@ -101,8 +115,19 @@ class Hub:
             self.forms.put(Published(record, self.snapshot.average, gap))
         self.metrics.count("events", len(batch.records))
         self.forms.feed()
+        self._measure(batch.records, read_ns, time.monotonic_ns())
         if self.news:
             self.news.unpark_all()
+
+    def _measure(self, records: Sequence[Record], read_ns: int, offered_ns: int) -> None:
+        """Note how late samples were that were read and offered at these times of CLOCK_MONOTONIC;
+        and their values."""
+        is_offered = len(self.forms) > 0
+        for record in records:
+            self.metrics.observe("ring_latency", read_ns - record.t_ns)
+            if is_offered:
+                self.metrics.observe("socket_latency", offered_ns - record.t_ns)
+        self.window.add(records)
 
     @property
     def flush_s(self) -> float:

@@ -22,6 +22,7 @@ from typing import Final
 import trio
 
 from trio_mpu.fanout.catch_up import CatchUp
+from trio_mpu.fanout.direct_write import DirectSocket
 from trio_mpu.fanout.encoder import EVERY_SAMPLE, SSE, StreamOptions
 from trio_mpu.fanout.group import Chunk
 from trio_mpu.fanout.hub import Hub
@@ -47,16 +48,19 @@ def subscribe(
 
 
 class Subscription:
-    """See above. If `socket_fd` is set, the task writes what `next` returns, framed, to this
+    """See above. If `socket` is set, the task writes what `next` returns, framed, to this
     socket, and nothing else; while the task waits in `next`, the hub may write in its place."""
 
     def __init__(self, hub: Hub, last_event_id: str, options: StreamOptions, address: str) -> None:
-        self.socket_fd: int | None = None
+        self.socket: DirectSocket | None = None
         self.at = Chunk(b"")
         self._hub = hub
         self._group = hub.forms.join(options, address)
         self._catch_up = CatchUp(hub, self._group, last_event_id, address)
+        self._address = address
         self._behind = True
+        self._has_place = False  # among those of its address that catch up
+        self._ended = False
         self._send, self._receive = trio.open_memory_channel[Chunk](QUEUE_CHUNKS)
 
     @property
@@ -68,6 +72,19 @@ class Subscription:
     def close(self) -> None:
         """Leave the hub."""
         self._hub.forms.leave(self._group, self)
+        self._give_back_place()
+
+    def end(self) -> None:
+        """End this subscription alone, as closing the hub ends all: what is queued is still handed
+        out."""
+        self._ended = True
+        self._group.detach(self, self.socket)
+        self._group.news.unpark_all()
+        self._hub.news.unpark_all()
+
+    @property
+    def _is_over(self) -> bool:
+        return self._ended or self._hub.closed
 
     def offer(self, chunk: Chunk) -> bool:
         """Queue a chunk; False if there is no room, or a gap to report."""
@@ -87,8 +104,8 @@ class Subscription:
     async def next(self) -> Chunk:
         """Return the next chunk, waiting for it if necessary.
 
-        Raises trio.EndOfChannel when the hub is closed and nothing is queued. Cancellation loses
-        nothing.
+        Raises trio.EndOfChannel when this subscription was ended, or the hub closed, and nothing is
+        queued. Cancellation loses nothing.
         """
         while True:
             chunk = await (self._read_on() if self._behind else self._from_queue())
@@ -107,33 +124,44 @@ class Subscription:
         else:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return chunk
-        fd = self.socket_fd if self._catch_up.gap is None else None
-        if fd is not None:
-            self._group.sleep(self, fd)
+        socket = self.socket if self._catch_up.gap is None else None
+        if socket is not None:
+            self._group.sleep(self, socket)
         try:
             return await self._receive.receive()
         except trio.EndOfChannel:
             self._fall_behind()
             return None
         finally:
-            if fd is not None:
-                self._group.wake(self, fd)
+            if socket is not None:
+                self._group.wake(self, socket)
 
     def _fall_behind(self) -> None:
-        if self._hub.closed:
+        if self._is_over:
             raise trio.EndOfChannel
         self._behind = True
         self._catch_up.begin()
 
     async def _read_on(self) -> Chunk | None:
         """Continue from the ring; attach when there is nothing left to catch up on."""
-        if self._hub.closed:
+        if self._is_over:
             raise trio.EndOfChannel
         self.at = self._catch_up.settle(self.at)
         is_complete = self._catch_up.is_complete(self.at)
         if is_complete and (self._knows_status() or self._hub.snapshot.record):
             return self._attach()
+        if not self._catch_up.is_far(self.at):
+            self._give_back_place()
+        elif not self._has_place:
+            await self._hub.resumes.take(self._address)
+            self._has_place = True
+            return None
         return await self._catch_up.read(self.at)
+
+    def _give_back_place(self) -> None:
+        if self._has_place:
+            self._has_place = False
+            self._hub.resumes.give_back(self._address)
 
     def _knows_status(self) -> bool:
         """Return whether the client knows the announced status, or can't be sent it among rows."""
@@ -141,6 +169,7 @@ class Subscription:
 
     def _attach(self) -> Chunk | None:
         self._behind = False
+        self._give_back_place()
         self._catch_up.end()
         self._send, self._receive = trio.open_memory_channel[Chunk](QUEUE_CHUNKS)
         self._group.attach(self)

@@ -16,13 +16,13 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from trio_mpu.metrics.counters import COUNTERS
+from trio_mpu.metrics.counters import NUMBERS
 
 # Bound "sign of life of a worker, ns".
 UP_NS: Final = 2 * 10**9  # four heartbeats: a busy machine may be late with some
 
-_GAUGES: Final = ("beat_ns", "connections_open", "streams_open", "streams_attached")
-_COLUMNS: Final = {name: column for column, name in enumerate((*_GAUGES, *COUNTERS))}
+_GAUGES: Final = ("beat_ns", "pid", "connections_open", "streams_open", "streams_attached")
+_COLUMNS: Final = {name: column for column, name in enumerate((*_GAUGES, *NUMBERS))}
 
 
 class Workers(NamedTuple):
@@ -59,8 +59,13 @@ class Scoreboard:
         return sum(self._numbers[_COLUMNS[name] :: len(_COLUMNS)])
 
     def counters(self) -> dict[str, int]:
-        """Return the totals of all counters."""
-        return {name: self.total(name) for name in COUNTERS}
+        """Return the totals of all counters and of the numbers of histograms."""
+        return {name: self.total(name) for name in NUMBERS}
+
+    def pids(self) -> dict[int, int]:
+        """Return the process ids of the workers that run, by the numbers of their slots."""
+        pids = self._numbers[_COLUMNS["pid"] :: len(_COLUMNS)]
+        return {number: pid for number, pid in enumerate(pids) if pid}
 
     def workers(self, now_ns: int) -> Workers:
         """Count the workers whose last report is recent at `now_ns` of CLOCK_MONOTONIC."""
@@ -75,6 +80,10 @@ class Slot:
     def __init__(self, scoreboard: Scoreboard, row: memoryview) -> None:
         self.scoreboard = scoreboard
         self._row = row
+
+    def begin(self, pid: int) -> None:
+        """Note which process has this slot from now on."""
+        self._row[_COLUMNS["pid"]] = pid
 
     def get(self, name: str) -> int:
         """Return the number of this name."""
@@ -100,8 +109,9 @@ class Slot:
             self._row[_COLUMNS[name]] = value
 
     def counters(self) -> dict[str, int]:
-        """Return the counters of all workers that have had this slot."""
-        return {name: self.get(name) for name in COUNTERS}
+        """Return the counters, and the numbers of histograms, of all workers that have had this
+        slot."""
+        return {name: self.get(name) for name in NUMBERS}
 
     def clear(self) -> None:
         """Reset what died with the worker: everything but the counters."""

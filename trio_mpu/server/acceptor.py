@@ -1,5 +1,6 @@
 """Accepting connections, up to the limit."""
 
+import contextlib
 import errno
 import logging
 import os
@@ -9,9 +10,13 @@ from typing import Final
 
 import trio
 
+from trio_mpu.errors import ClientGone
 from trio_mpu.http import serve_connection
+from trio_mpu.tls.session import TlsSession
 from trio_mpu.web.app import App
-from trio_mpu.web.refusal import refuse_connection
+from trio_mpu.web.handshake import shake_hands
+from trio_mpu.web.refusal import answer_unasked
+from trio_mpu.web.transport import Transport
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +29,8 @@ _NO_ROOM: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Acceptor:
-    """Accepts connections on one listener, up to a limit that all listeners of all workers share."""
+    """Accepts connections on one listener, up to a limit that all listeners of all workers share, and
+    up to an address's share, which all listeners of this process know."""
 
     def __init__(self, listener: trio.SocketListener, app: App, max_clients: int) -> None:
         self._listener = listener
@@ -46,14 +52,30 @@ class Acceptor:
     async def _take_in(self, stream: trio.SocketStream, connections: trio.Nursery) -> None:
         app = self._app
         app.metrics.count("connections")
-        if app.slot.admit(self._max_clients):
-            self._full = False
-            connections.start_soon(self._serve, stream)
-        elif self._refusals < MAX_REFUSALS:
-            self._refusals += 1
-            connections.start_soon(self._refuse, stream)
+        address = Transport(stream).peer
+        if not app.shares.take(address):
+            reason = f"{app.shares.most} clients of your address are connected already"
+            await self._turn_away(stream, connections, "shares_refused", reason)
+        elif not app.slot.admit(self._max_clients):
+            app.shares.give_back(address)
+            if not self._full:
+                log.warning("refusing clients: there are %d already", self._max_clients)
+            self._full = True
+            reason = f"{self._max_clients} clients are connected already"
+            await self._turn_away(stream, connections, "connections_refused", reason)
         else:
-            app.metrics.count("connections_dropped")
+            self._full = False
+            connections.start_soon(self._serve, stream, address)
+
+    async def _turn_away(
+        self, stream: trio.SocketStream, connections: trio.Nursery, counter: str, reason: str
+    ) -> None:
+        if self._refusals < MAX_REFUSALS:
+            self._refusals += 1
+            self._app.metrics.count(counter)
+            connections.start_soon(self._refuse, stream, reason)
+        else:
+            self._app.metrics.count("connections_dropped")
             await trio.aclose_forcefully(stream)
 
     async def _accept(self) -> trio.SocketStream:
@@ -74,22 +96,27 @@ class Acceptor:
                 self._out_of_descriptors = False
                 return stream
 
-    async def _serve(self, stream: trio.SocketStream) -> None:
+    async def _serve(self, stream: trio.SocketStream, address: str) -> None:
         try:
-            await serve_connection(stream, self._app)
+            await serve_connection(stream, self._app, self._tls())
         finally:
             self._app.slot.add("connections_open", -1)
+            self._app.shares.give_back(address)
 
-    async def _refuse(self, stream: trio.SocketStream) -> None:
-        self._app.metrics.count("connections_refused")
-        if not self._full:
-            log.warning("refusing clients: there are %d already", self._max_clients)
-        self._full = True
+    async def _refuse(self, stream: trio.SocketStream, reason: str) -> None:
+        app, tls = self._app, self._tls()
         try:
-            reason = f"{self._max_clients} clients are connected already"
-            await refuse_connection(stream, reason, self._app.common_headers)
+            async with stream:
+                with contextlib.suppress(ClientGone):
+                    if tls is None or await shake_hands(stream, tls, app):
+                        transport = Transport(stream, tls)
+                        await answer_unasked(transport, 503, reason, app.common_headers)
         finally:
             self._refusals -= 1
+
+    def _tls(self) -> TlsSession | None:
+        certificate = self._app.certificate
+        return None if certificate is None else certificate.session()
 
 
 def _more(door: socket.socket) -> Iterator[trio.SocketStream]:

@@ -123,16 +123,16 @@ def _why_not(host: str | None, port: int, error: OSError) -> str:
     return f"can't listen on port {port}: {error}"
 
 
-def urls(host: str | None, port: int) -> list[str]:
+def urls(host: str | None, port: int, scheme: str = "http") -> list[str]:
     """Return where people find the page: on this computer, and on its network if it serves that.
 
     Nothing is sent: the kernel is asked which address it would use for the way out.
     """
     if host is not None:
-        return [f"http://{f'[{host}]' if ':' in host else host}:{port}/"]
-    found = [f"http://localhost:{port}/"]
+        return [f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"]
+    found = [f"{scheme}://localhost:{port}/"]
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way_out:
         way_out.connect((ANY_OTHER, 9))
         address = way_out.getsockname()[0]
-        found += [] if address.startswith("127.") else [f"http://{address}:{port}/"]
+        found += [] if address.startswith("127.") else [f"{scheme}://{address}:{port}/"]
     return found

@@ -40,9 +40,7 @@ class Reloader:
             else:
                 log.info("%s read again", f"{what}: {found}" if found else what)
 
-    async def run(
-        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Reload at each SIGHUP, until cancelled."""
         with trio.open_signal_receiver(signal.SIGHUP) as signals:
             task_status.started()

@@ -18,20 +18,25 @@ listeners, because nobody is served any more; what subscribers have queued is st
 
 import contextlib
 import logging
+import os
+from functools import partial
 from typing import Final
 
 import trio
 
 from trio_mpu.fanout.hub import Hub
+from trio_mpu.fanout.shares import Shares
 from trio_mpu.history.stored import Stored
 from trio_mpu.home import with_home
 from trio_mpu.metrics.counters import Metrics
 from trio_mpu.server.acceptor import Acceptor
+from trio_mpu.server.admission import open_admission, read_again
 from trio_mpu.server.follower import RingRecords, follow_ring
 from trio_mpu.server.listeners import open_listeners, urls
 from trio_mpu.server.reload import Reloader
 from trio_mpu.server.workers import slot_of
 from trio_mpu.settings import ServerSettings
+from trio_mpu.tls.certificate import Certificate
 from trio_mpu.web import cors
 from trio_mpu.web.app import App
 from trio_mpu.web.page import Page
@@ -54,13 +59,19 @@ async def run_server(
 
     As one of several workers it shares the port, `max_clients` is for all together, and the
     counters go on from those of its slot. `started()` passes the listeners. Raises ServerError when
-    it can't listen, UsageError for a worker without a supervisor.
+    it can't listen or use its certificate, UsageError for a worker without a supervisor and for a token
+    file that can't be used.
     """
     slot = slot_of(settings)
+    slot.begin(os.getpid())
+    metrics = Metrics(slot.counters())
+    admission = open_admission(settings, metrics)
+    certificate = _certificate(settings)
     is_worker = settings.worker is not None
     listeners = await open_listeners(settings.host or None, settings.port, shared=is_worker)
-    metrics = Metrics(slot.counters())
     record_source, reloader = RingRecords(), Reloader()
+    if certificate is not None:
+        reloader.add("certificate", certificate.load)
     app = App(
         Hub(record_source, metrics),
         Page.load(),
@@ -69,7 +80,12 @@ async def run_server(
         cors.headers(settings.allow_origin),
         Stored(with_home(settings.store), metrics) if settings.store else None,
         slot,
+        admission,
+        Shares(settings.max_clients_per_address),
+        certificate,
     )
+    if settings.token_file:
+        reloader.add("tokens", partial(read_again, admission, settings))
     with contextlib.closing(app):
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as service:
@@ -84,7 +100,8 @@ async def run_server(
                     service.start_soon(acceptor.run, connections)
                 port = listeners[0].socket.getsockname()[1]
                 if settings.worker is None or settings.worker[0] == 0:
-                    log.info("open %s", " or ".join(urls(settings.host or None, port)))
+                    found = urls(settings.host or None, port, "https" if certificate else "http")
+                    log.info("open %s", " or ".join(found))
                 log.info(
                     "serving ring %s on port %d, at most %d clients",
                     settings.ring,
@@ -100,6 +117,12 @@ async def run_server(
     if connections.cancel_scope.cancelled_caught:
         log.warning("connections were cut that had not finished within %g s", GRACE_S)
     log.info("stopped")
+
+
+def _certificate(settings: ServerSettings) -> Certificate | None:
+    if not settings.tls_cert:
+        return None
+    return Certificate(with_home(settings.tls_cert), with_home(settings.tls_key))
 
 
 async def beat(app: App) -> None:

@@ -3,7 +3,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 ALLOW: Final = "GET, HEAD"
@@ -11,6 +11,12 @@ ALLOW: Final = "GET, HEAD"
 RETRY_AFTER_S: Final = 2  # what a 503 suggests: samples and free places come soon
 
 Headers = tuple[tuple[str, str], ...]
+
+# What a browser is to make of an error that somebody opens in it: nothing but its text.
+_ERROR_HEADERS: Final = (
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Referrer-Policy", "same-origin"),
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class Answer:
 
 def json_answer(status: int, content: Mapping[str, object]) -> Answer:
     """Return an answer of one JSON object; a 503 says when to come back."""
-    headers: Headers = (("Cache-Control", "no-store"),)
+    headers: Headers = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
     if status == 405:
         headers = (*headers, ("Allow", ALLOW))
     if status == 503:
@@ -37,10 +43,11 @@ def json_answer(status: int, content: Mapping[str, object]) -> Answer:
     return Answer(status, json_body(content), headers=headers)
 
 
-def error_answer(status: int, reason: str) -> Answer:
-    """Return the answer for an error: JSON with its reason."""
+def error_answer(status: int, reason: str, more: Headers = ()) -> Answer:
+    """Return the answer for an error: JSON with its reason, and `more` headers."""
     word = "error" if status != 503 else "unavailable"
-    return json_answer(status, {"status": word, "reason": reason})
+    answer = json_answer(status, {"status": word, "reason": reason})
+    return replace(answer, headers=(*answer.headers, *_ERROR_HEADERS, *more))
 
 
 def json_body(content: Mapping[str, object]) -> bytes:

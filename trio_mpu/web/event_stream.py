@@ -9,6 +9,7 @@ import trio
 
 from trio_mpu.errors import RequestError
 from trio_mpu.fanout import sse
+from trio_mpu.fanout.direct_write import DirectSocket
 from trio_mpu.fanout.encoder import (
     FORMATS,
     MAX_FLUSH_MS,
@@ -49,7 +50,7 @@ def events(request: Request, app: App) -> Pieces:
         headers.append(("Last-Event-ID", after))
         if gap is None and asked != EARLIEST:
             asked = after
-    generate = partial(_events, app, asked, options, request.address)
+    generate = partial(_events, app, request, asked, options)
     return Pieces(TYPES[options.format], generate, tuple(headers), endless=True)
 
 
@@ -83,15 +84,20 @@ def stream_options(request: Request) -> StreamOptions:
 
 
 async def _events(
-    app: App, last_id: str, options: StreamOptions, address: str, socket_fd: int | None
+    app: App,
+    request: Request,
+    last_id: str,
+    options: StreamOptions,
+    socket: DirectSocket | None,
 ) -> AsyncGenerator[Chunk, None]:
     is_sse = options.format == SSE
     opening = {SSE: sse.OPENING, "csv": options.notation.csv_header.encode(), "ndjson": b""}
     # Rows have nothing that their readers would pass over: no heartbeats then.
     heartbeat_s = HEARTBEAT_S if is_sse else math.inf
-    yield Chunk(opening[options.format])
-    with app.stream(last_id, options, address) as subscription:
-        subscription.socket_fd = socket_fd
+    with app.stream(last_id, options, request.address, app.admit(request)) as subscription:
+        # From here on it can be refused no more.
+        yield Chunk(opening[options.format])
+        subscription.socket = socket
         sent_s = trio.current_time()
         while True:
             chunk = Chunk(sse.HEARTBEAT)

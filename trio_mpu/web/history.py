@@ -19,7 +19,7 @@ from trio_mpu.history.points import point_pieces
 from trio_mpu.history.rows import row_pieces
 from trio_mpu.history.stretch import newest_stretch, stretch_pieces
 from trio_mpu.web.answer import Answer, Headers
-from trio_mpu.web.app import App
+from trio_mpu.web.app import MAX_HISTORIES, App
 from trio_mpu.web.file_name import file_name
 from trio_mpu.web.history_query import history_of
 from trio_mpu.web.known_file import canonical, known_file
@@ -38,6 +38,8 @@ TYPES: Final = {
 _BYTES: Final = {"json": 450, "csv": 300, "ndjson": 450, "klipper": 80, "gcsv": 120}
 _ATTITUDE_BYTES: Final = 250
 _POINT_BYTES: Final = 1000
+# Bound "wait for a place among them, s".
+PLACE_S: Final = 10.0
 GZIP_LEVEL: Final = 1  # a sixth of the bytes; higher levels gain a tenth for thrice the time
 _GZIP_FORMAT: Final = 31  # zlib: the largest window, and gzip's header
 
@@ -103,6 +105,7 @@ async def _answer(request: Request, app: App, asked: History) -> Answer | Pieces
             if needs_file or error.status != NO_ROOM_STATUS:
                 raise
     headers = (("Cache-Control", "no-store"), *headers)
+    make = partial(_in_its_place, app, address, make)
     return _in_pieces(app, make, kind, headers, address if compresses else None)
 
 
@@ -111,9 +114,24 @@ def _in_pieces(app: App, make: Make, kind: str, headers: Headers, gzips_as: str 
     given."""
     if gzips_as is None:
         return Pieces(kind, partial(_plain, make), headers)
-    compressor = zlib.compressobj(GZIP_LEVEL, wbits=_GZIP_FORMAT)
-    generate = partial(_compressed, app, make, gzips_as, compressor)
+    generate = partial(_compressed, app, make, gzips_as)
     return Pieces(kind, generate, (*headers, ("Content-Encoding", "gzip")))
+
+
+async def _in_its_place(app: App, address: str, make: Make) -> AsyncGenerator[bytes, None]:
+    """Give the pieces, as one of the answers that this address may be sent at a time. Raises
+    RequestError if there was no place for so long."""
+    with trio.move_on_after(PLACE_S) as patience:
+        await app.histories.take(address)
+    if patience.cancelled_caught:
+        app.metrics.count("history_refused")
+        raise RequestError(503, f"{MAX_HISTORIES} answers from history are on their way to you")
+    try:
+        async with contextlib.aclosing(make()) as pieces:
+            async for piece in pieces:
+                yield piece
+    finally:
+        app.histories.give_back(address)
 
 
 def _headers(app: App, asked: History, selection: Selection, end_ns: int | None) -> Headers:
@@ -167,11 +185,18 @@ async def _plain(make: Make, _fd: int | None) -> AsyncGenerator[Chunk, None]:
 
 
 async def _compressed(
-    app: App, make: Make, address: str, compressor: Compressor, _fd: int | None
+    app: App, make: Make, address: str, _fd: int | None
 ) -> AsyncGenerator[Chunk, None]:
+    # It has some 300 kB, so not before there is something to compress.
+    compressor: Compressor | None = None
     async with contextlib.aclosing(make()) as pieces:
         async for piece in pieces:
             async with app.hub.turns.slice(address):
+                compressor = compressor or _compressor()
                 compressed = compressor.compress(piece)
             yield Chunk(compressed)
-    yield Chunk(compressor.flush())
+    yield Chunk((compressor or _compressor()).flush())
+
+
+def _compressor() -> Compressor:
+    return zlib.compressobj(GZIP_LEVEL, wbits=_GZIP_FORMAT)

@@ -1,9 +1,9 @@
 """Idle connections, and the requests that are answered without waking their tasks.
 
-Between two requests a connection's task can only wait. It leaves its socket's descriptor here, as
-the task of a stream does for direct writes, and one task looks after all of them: it reads what has
-come, and when that is a request whose answer is known by its bytes (shortcut.py), it writes the
-answer and the connection's task sleeps on. Whatever else comes wakes that task, which is given the
+Between two requests a connection's task can only wait. It leaves its socket here, as the task of a
+stream does for direct writes, and one task looks after all of them: it reads what has come, and when
+that is a request whose answer is known by its bytes (request_cache.py), it writes the answer and the
+connection's task sleeps on. Whatever else comes wakes that task, which is given the
 bytes; and of an answer for which the kernel has no room now it is given the rest.
 
 This way a known request costs one recv and one send. In a task of its own it costs three times as
@@ -11,13 +11,14 @@ much: the event loop arms each descriptor anew for each wait.
 """
 
 import logging
-import os
 import select
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import trio
+
+from trio_mpu.fanout.direct_write import DirectSocket
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +28,11 @@ REQUEST_BYTES: Final = 16_384  # read at once
 
 @dataclass(slots=True, eq=False)
 class IdleConnection:
-    """A connection that waits: what it said that has no known answer, or the rest of one."""
+    """A connection that waits: what it said that has no known answer, or the rest of one, which is
+    None if there is none (with TLS it is b"", and its records are in the session)."""
 
     data: bytes = b""
-    rest: bytes = b""
+    rest: bytes | None = None
     answered_s: float = 0.0  # when it was answered here last, by Trio's clock
 
 
@@ -40,7 +42,7 @@ class IdleConnections:
     def __init__(self, known: Callable[[bytes], bytes]) -> None:
         self._known = known
         self._epoll = select.epoll()
-        self._visitors: dict[int, tuple[IdleConnection, trio.lowlevel.Task]] = {}
+        self._visitors: dict[int, tuple[DirectSocket, IdleConnection, trio.lowlevel.Task]] = {}
 
     def close(self) -> None:
         """Give everything back; nobody waits any more."""
@@ -54,13 +56,19 @@ class IdleConnections:
             for fd, _ in self._epoll.poll(0, MAX_EVENTS):
                 self._look_after(fd)
 
-    async def wait(self, fd: int, visitor: IdleConnection) -> None:
+    async def wait(self, socket: DirectSocket, visitor: IdleConnection) -> None:
         """Wait until the client says what has no known answer, or does not take one at once.
 
         The socket must stay open meanwhile. Cancellation loses nothing that the client has
         said. `data` is b"" if it will say no more, or is gone.
         """
-        self._visitors[fd] = visitor, trio.lowlevel.current_task()
+        if (data := socket.read_on()) is not None:
+            # It came behind the last request, in the same records: the kernel has no more of it.
+            visitor.data = data
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            return
+        fd = socket.fd
+        self._visitors[fd] = socket, visitor, trio.lowlevel.current_task()
         self._epoll.register(fd, select.EPOLLIN)
 
         def abort(_: object) -> trio.lowlevel.Abort:
@@ -82,20 +90,22 @@ class IdleConnections:
             return b""
 
     def _look_after(self, fd: int) -> None:
-        visitor, task = self._visitors[fd]
+        socket, visitor, task = self._visitors[fd]
         try:
-            visitor.data = os.read(fd, REQUEST_BYTES)
-        except BlockingIOError:
-            return
+            data = socket.read(REQUEST_BYTES)
         except OSError:
-            visitor.data = b""
-        if answer := self._answer(visitor.data):
+            data = b""
+        while data is not None:
+            visitor.data = data
+            if not (answer := self._answer(data)):
+                break
             visitor.data, visitor.answered_s = b"", trio.current_time()
-            try:
-                visitor.rest = answer[os.write(fd, answer) :]
-            except OSError:  # no room, or the client is gone: whoever sends the rest sees it
-                visitor.rest = answer
-            if not visitor.rest:
-                return
+            # If there is no room, or the client is gone, whoever sends the rest sees it.
+            visitor.rest = socket.write(answer)
+            if visitor.rest is not None:
+                break
+            data = socket.read_on()
+        else:
+            return
         self._forget(fd)
         trio.lowlevel.reschedule(task)

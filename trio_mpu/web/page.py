@@ -16,11 +16,12 @@ FOLDER: Final = Path(__file__).parent / "static"
 # server, and pictures that it draws itself.
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'"
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 _HEADERS: Final = (
     ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
     ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
     ("Cache-Control", "no-cache"),
     ("Vary", "Accept-Encoding"),
 )

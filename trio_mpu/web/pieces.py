@@ -8,7 +8,9 @@ import trio
 
 from trio_mpu.errors import ClientGone
 from trio_mpu.fanout.chunked import framed
+from trio_mpu.fanout.direct_write import DirectSocket
 from trio_mpu.fanout.group import Chunk
+from trio_mpu.metrics.counters import Metrics
 from trio_mpu.web.answer import Answer, Headers
 from trio_mpu.web.transport import Transport
 
@@ -20,8 +22,8 @@ MAX_EXTRA_BYTES: Final = 65_536  # arbitrary: who sends more here speaks another
 class Pieces:
     """An answer whose end is open, or with `length`, the sum of its pieces, for Content-Length.
 
-    `generate` is given the descriptor of the client's socket where something else may write there
-    while the next piece is waited for (fanout's direct writes), else None. An `endless` answer ends
+    `generate` is given the client's socket where something else may write there while the next piece
+    is waited for (fanout's direct writes), else None. An `endless` answer ends
     when the client leaves, and closes the connection.
 
     It may raise RequestError, RingError or StoreError. The head is sent with the first piece: an
@@ -29,7 +31,7 @@ class Pieces:
     """
 
     content_type: str
-    generate: Callable[[int | None], AsyncGenerator[Chunk, None]]
+    generate: Callable[[DirectSocket | None], AsyncGenerator[Chunk, None]]
     headers: Headers = ()
     endless: bool = False
     status: int = 200
@@ -44,15 +46,30 @@ class Deferred:
     make: Callable[[], Awaitable[Answer | Pieces]]
 
 
+@dataclass(frozen=True)
+class FromBody:
+    """An answer that is made of the request's body, whole and of `most_bytes` at most: more is a 413.
+    `make` may raise RequestError."""
+
+    make: Callable[[bytes], Answer]
+    most_bytes: int
+
+
 async def send_pieces(
-    transport: Transport, pieces: AsyncGenerator[Chunk, None], *, chunked: bool, endless: bool
+    transport: Transport,
+    pieces: AsyncGenerator[Chunk, None],
+    metrics: Metrics,
+    *,
+    chunked: bool,
+    endless: bool,
 ) -> None:
-    """Send the pieces to their end; those of an endless answer, until the client leaves.
+    """Send the pieces to their end, and count their bytes; those of an endless answer, until the
+    client leaves.
 
     Returns between two pieces, so that a proper end may follow. Raises ClientGone, and what the
     pieces raise.
     """
-    sender = _Sender(transport, chunked)
+    sender = _Sender(transport, metrics, chunked)
     if endless:
         await sender.send_while_client_stays(pieces)
     else:
@@ -60,8 +77,9 @@ async def send_pieces(
 
 
 class _Sender:
-    def __init__(self, transport: Transport, chunked: bool) -> None:
+    def __init__(self, transport: Transport, metrics: Metrics, chunked: bool) -> None:
         self._transport = transport
+        self._metrics = metrics
         self._chunked = chunked
         self._gone: ClientGone | None = None
 
@@ -69,8 +87,10 @@ class _Sender:
         async for chunk in pieces:
             if self._chunked and chunk.payload and not chunk.framed:
                 chunk.framed = framed(chunk.payload)
+            data = chunk.framed if self._chunked else chunk.payload
             try:
-                await self._transport.send(chunk.framed if self._chunked else chunk.payload)
+                await self._transport.send(data)
+                self._metrics.count("sent_bytes", len(data))
             except trio.Cancelled:
                 self._gone = ClientGone("the client left in the middle of an event")
                 raise

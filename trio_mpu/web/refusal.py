@@ -1,4 +1,4 @@
-"""A connection that there is no room for."""
+"""An answer that waits for no request: to a client that there is no room for, or that speaks wrongly."""
 
 import contextlib
 from typing import Final
@@ -15,15 +15,14 @@ from trio_mpu.web.transport import Transport
 REFUSAL_S: Final = 10.0  # a client that takes the answer so slowly is cut off
 
 
-async def refuse_connection(
-    stream: trio.abc.HalfCloseableStream, reason: str, common_headers: Headers
+async def answer_unasked(
+    transport: Transport, status: int, reason: str, common_headers: Headers
 ) -> None:
-    """Answer 503 without waiting for a request, and close."""
-    connection, transport = h11.Connection(h11.SERVER), Transport(stream)
-    async with stream:
-        with contextlib.suppress(ClientGone), trio.move_on_after(REFUSAL_S):
-            answer = error_answer(503, reason)
-            head = response(answer, common_headers, close=True)
-            events = (head, h11.Data(data=answer.body), h11.EndOfMessage())
-            await transport.send(b"".join(connection.send(event) or b"" for event in events))
-            await transport.linger()
+    """Send an error, within REFUSAL_S, and linger; to be closed then."""
+    connection = h11.Connection(h11.SERVER)
+    with contextlib.suppress(ClientGone), trio.move_on_after(REFUSAL_S):
+        answer = error_answer(status, reason)
+        head = response(answer, common_headers, close=True)
+        events = (head, h11.Data(data=answer.body), h11.EndOfMessage())
+        await transport.send(b"".join(connection.send(event) or b"" for event in events))
+        await transport.linger()

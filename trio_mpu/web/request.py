@@ -25,14 +25,16 @@ _SHOWN: Final = 100  # characters of a client's words that an error repeats
 
 @dataclass(frozen=True)
 class Request:
-    """A sound request without its body; `headers` has lower-case names, `address` is the client's
-    (empty where there is none)."""
+    """A sound request without its body; `headers` has lower-case names, `address` is the client's,
+    `host` what it takes this server for (each empty where there is none). `secure`: it came by TLS."""
 
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     address: str = ""
+    secure: bool = False
+    host: str = ""
 
 
 def parse_target(target: bytes, hosts: list[bytes]) -> tuple[str, dict[str, str]]:
@@ -55,6 +57,16 @@ def parse_target(target: bytes, hosts: list[bytes]) -> tuple[str, dict[str, str]
     path, _, rest = text.partition("?")
     query = parse_qs(rest, keep_blank_values=True)
     return unquote(path) or "/", {name: values[-1] for name, values in query.items()}
+
+
+def host_of(target: bytes, hosts: list[bytes]) -> str:
+    """Return the host that a sound request is for.
+
+    RFC 9112, section 3.2.2: with a target in absolute form, a server "MUST ignore the received Host".
+    """
+    if (absolute := _ABSOLUTE.fullmatch(target.decode("ascii", errors="replace"))) is not None:
+        return absolute["authority"]
+    return b"".join(hosts).decode("ascii", errors="replace")  # there is one at most
 
 
 def shown(text: str) -> str:

@@ -8,7 +8,7 @@ import h11
 
 from trio_mpu.errors import RequestError
 from trio_mpu.web.answer import Answer, Headers
-from trio_mpu.web.request import Request, parse_target
+from trio_mpu.web.request import Request, host_of, parse_target
 
 # Bound "keep-alive, s".
 IDLE_S: Final = 75.0  # between two requests; others poll each 30 or 60 s
@@ -46,9 +46,11 @@ def whole_answer(request: bytes, answer: Answer, common: Headers) -> bytes:
     return b"".join(connection.send(event) or b"" for event in events)
 
 
-def sound_request(request: h11.Request, max_body_bytes: int, address: str) -> Request:
-    """Return a request that h11 has accepted, taken apart. Raises RequestError if it is none that
-    we can serve."""
+def sound_request(
+    request: h11.Request, max_body_bytes: int, address: str, *, secure: bool = False
+) -> Request:
+    """Return a request that h11 has accepted, taken apart; `secure`, if it came by TLS. Raises
+    RequestError if it is none that we can serve."""
     if not request.http_version.startswith(b"1."):
         raise RequestError(505, "this is a server for HTTP/1.1")
     hosts = [value for name, value in request.headers if name == b"host"]
@@ -56,4 +58,5 @@ def sound_request(request: h11.Request, max_body_bytes: int, address: str) -> Re
     headers = {name.decode(): value.decode("latin-1") for name, value in request.headers}
     if int(headers.get("content-length", "0")) > max_body_bytes:
         raise RequestError(413, "the body is too large")
-    return Request(request.method.decode(), path, query, headers, address)
+    host = host_of(request.target, hosts)
+    return Request(request.method.decode(), path, query, headers, address, secure, host)

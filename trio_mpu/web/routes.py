@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from trio_mpu.errors import RequestError
-from trio_mpu.web import cors, event_stream, history, state
+from trio_mpu.web import cors, event_stream, history, metrics, sign_in, state
+from trio_mpu.web.admission import SIGN_IN
 from trio_mpu.web.answer import ALLOW
 from trio_mpu.web.app import App, Reply
 from trio_mpu.web.history_query import PARAMETERS
@@ -26,7 +27,8 @@ ROUTES: Final = {
     "/history": Route(history.past, PARAMETERS),
     "/healthz": Route(state.health),
     "/livez": Route(state.alive),
-    "/metrics": Route(state.metrics),
+    "/metrics": Route(metrics.metrics),
+    SIGN_IN: Route(sign_in.form),
 }
 
 
@@ -37,6 +39,8 @@ def respond(request: Request, app: App) -> Reply:
     """
     if request.method == "OPTIONS" and app.common_headers:
         return cors.preflight()
+    if request.method == "POST" and request.path == SIGN_IN:
+        return sign_in.sign(request, app)
     if request.method not in ("GET", "HEAD"):
         raise RequestError(405, f"only {ALLOW} here")
     if (route := ROUTES.get(request.path)) is not None:

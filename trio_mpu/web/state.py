@@ -1,4 +1,4 @@
-"""Handlers of what is known now: the newest sample, health, metrics."""
+"""Handlers of what is known now: the newest sample, and health."""
 
 import time
 from collections.abc import Mapping
@@ -8,9 +8,6 @@ from typing import Final
 from trio_mpu import wall_clock
 from trio_mpu.fanout.snapshot import WAITING, Snapshot
 from trio_mpu.formats import sample_json
-from trio_mpu.metrics.prometheus import CONTENT_TYPE, render
-from trio_mpu.metrics.scoreboard import UP_NS
-from trio_mpu.record import ATTITUDE_RESETS
 from trio_mpu.web.answer import Answer, json_answer, json_body
 from trio_mpu.web.app import App
 from trio_mpu.web.request import Request, notation, number, switch
@@ -62,27 +59,3 @@ def health(_request: Request, app: App) -> Answer:
 
 def _unavailable(snapshot: Snapshot, more: Mapping[str, object]) -> Answer:
     return json_answer(503, {"status": snapshot.status, "reason": snapshot.reason, **more})
-
-
-def metrics(_request: Request, app: App) -> Answer:
-    """`/metrics`: the counters of all workers together, and gauges, as Prometheus text."""
-    workers, scoreboard, snapshot = app.update_scoreboard(), app.slot.scoreboard, app.hub.snapshot
-    gauges: dict[str, tuple[float, str]] = {
-        "workers": (workers.number, "server processes configured"),
-        "workers_up": (workers.up, f"server processes that reported in the last {UP_NS / 1e9:g} s"),
-        "connections_open": (scoreboard.total("connections_open"), "connections now"),
-        "streams_open": (scoreboard.total("streams_open"), "streams now"),
-        "streams_attached": (
-            scoreboard.total("streams_attached"),
-            "streams that are up to date",
-        ),
-        "head": (app.hub.head, "sequence number of the newest sample"),
-        "up": (snapshot.status == "ok", "1 while samples are fresh"),
-        "waiting": (snapshot.status == WAITING, "1 before the first sample"),
-    }
-    if (header := app.hub.header) is not None:
-        counts = header.ledger | {ATTITUDE_RESETS: header.attitude_resets}
-        for name, value in counts.items():
-            gauges[f"producer_{name}"] = (value, f"the producer's counter {name}")
-    text = render(scoreboard.counters(), gauges).encode()
-    return Answer(200, text, CONTENT_TYPE, reusable=False)

@@ -77,7 +77,7 @@ const page = {
     status: null, // of the samples, as the server calls it; null: not known yet
     reason: "",
     retryAt: null, // ms since the epoch
-    refused: false, // the server answered, but not with a stream
+    refused: 0, // the status with which the server answered in place of a stream; 0: it did not
     windows: 0, // others of this browser that hold a stream
     newest: null, // the newest object from the server, by whichever way it came
     hz: null, // samples received per second; null: not known yet

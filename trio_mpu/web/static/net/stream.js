@@ -42,8 +42,8 @@ export class Stream {
 
   /** `cursor()` gives the id of the last sample taken, or null to begin with the newest. `form()` gives the parameters of
    *  the stream. `onSample` and `onStatus` get the parsed object of an event, `onHeartbeat` is called for every piece of the
-   *  stream, `onLink` gets (link, reason, retryAt, refused): retryAt in ms since the epoch, or null; refused, whether the
-   *  server answered, but not with a stream. */
+   *  stream, `onLink` gets (link, reason, retryAt, refused): retryAt in ms since the epoch, or null; refused, the status of an
+   *  answer that was no stream, or 0. */
   constructor({ cursor, form, onSample, onStatus, onHeartbeat, onLink }) {
     this.#cursor = cursor;
     this.#form = form;
@@ -88,7 +88,7 @@ export class Stream {
   #pause() {
     this.#release();
     this.#failures = 0;
-    this.#onLink("paused", "", null, false);
+    this.#onLink("paused", "", null, 0);
   }
 
   async #connect({ quietly = false } = {}) {
@@ -100,9 +100,9 @@ export class Stream {
     if (id !== null) url.searchParams.set("last_event_id", id);
 
     // After a failure the page stays offline until a stream is open: an attempt is no news.
-    if (this.#failures === 0 && !quietly) this.#onLink("connecting", "", null, false);
+    if (this.#failures === 0 && !quietly) this.#onLink("connecting", "", null, 0);
     this.#timer = setTimeout(() => {
-      this.#onLink(this.#failures === 0 ? "unanswered" : "offline", UNANSWERED, null, false);
+      this.#onLink(this.#failures === 0 ? "unanswered" : "offline", UNANSWERED, null, 0);
       this.#timer = setTimeout(() => this.reopen(UNANSWERED), PATIENCE_MS - SAY_SO_MS);
     }, SAY_SO_MS);
 
@@ -115,7 +115,7 @@ export class Stream {
       return;
     }
     this.#open = true;
-    if (!quietly) this.#onLink("open", "", null, false);
+    if (!quietly) this.#onLink("open", "", null, 0);
     await this.#read(response, cut);
     if (cut === this.#cut) this.#retry(LOST);
   }
@@ -137,12 +137,12 @@ export class Stream {
     }
   }
 
-  #retry({ reason, retryAfter_s, reached = false }) {
+  #retry({ reason, retryAfter_s, status = 0 }) {
     this.#release();
     const wait_ms = Math.min(LAST_RETRY_MS, Math.max(retryAfter_s * 1000, backoff(this.#failures)));
     this.#failures += 1;
     this.#timer = setTimeout(() => void this.#connect(), wait_ms);
-    this.#onLink("offline", reason, Date.now() + wait_ms, reached);
+    this.#onLink("offline", reason, Date.now() + wait_ms, status);
   }
 
   /** Lets go of the connection and of whatever was planned for it. */
@@ -154,10 +154,10 @@ export class Stream {
   }
 }
 
-/** Why a response is no stream, as { reason, retryAfter_s }; null for a stream. */
-async function refusal(response) {
+/** Why a response is no stream, as { reason, retryAfter_s, status }; null for a stream. */
+export async function refusal(response) {
   const type = response.headers.get("Content-Type") ?? "";
   if (response.ok && type.startsWith("text/event-stream")) return null;
   const answer = await answerOf(response).catch(() => LOST);
-  return { ...answer, reason: answer.reason || "the answer is no stream" };
+  return { ...answer, reason: answer.reason || "the answer is no stream", status: answer.reached ? response.status : 0 };
 }

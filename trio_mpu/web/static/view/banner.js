@@ -7,6 +7,7 @@ import { show } from "./elements.js";
 const WRONG_S = 60; // by which the board's clock must differ to be called wrong: people see a minute
 const CONNECTIONS = 6; // that a browser opens to one server
 const AFTER_MS = 1000; // what is over sooner moves nothing on the page
+const UNAUTHORIZED = 401;
 
 const ADVICE = {
   waiting: "No sample has come yet. If this lasts, see what the log says, where ./start.sh runs.",
@@ -17,8 +18,14 @@ const ADVICE = {
   windows: "Six windows of this browser show this page, and it opens no more connections to one server: close one.",
 };
 
-/** What to do in this state of the page, "" if nothing. */
+/** Whether the page has to sign in. It goes on trying: who signs in elsewhere in this browser finds it live. */
+export function isSignedOut({ word, refused }) {
+  return word === "offline" && refused === UNAUTHORIZED;
+}
+
+/** What to do in this state of the page, "" if nothing, or if it has to sign in. */
 export function advice({ word, refused, ahead_s, windows }) {
+  if (isSignedOut({ word, refused })) return "";
   if (word === "offline" && refused) return ADVICE.refused;
   if (word === "offline" || word === "unanswered") return windows >= CONNECTIONS ? ADVICE.windows : ADVICE.unanswered;
   if (ADVICE[word] || !(Math.abs(ahead_s) > WRONG_S)) return ADVICE[word] ?? "";
@@ -37,11 +44,19 @@ export class BannerView {
   }
 
   paint(now_ms) {
+    this.#paintSignedOut();
     const words = advice(this.#page.state);
     if (words !== this.#words) this.#since_ms = now_ms;
     this.#words = words;
     if (words !== "" && now_ms - this.#since_ms < AFTER_MS) return;
     show("banner", words);
     document.getElementById("banner").hidden = words === "";
+  }
+
+  #paintSignedOut() {
+    const signedOut = isSignedOut(this.#page.state);
+    document.getElementById("signed-out").hidden = !signedOut;
+    // The form leads back to what is behind the #.
+    if (signedOut) document.getElementById("sign-in").href = `sign-in${location.hash}`;
   }
 }

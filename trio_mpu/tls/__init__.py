@@ -1,0 +1,1 @@
+"""TLS: the records of one connection, and the certificate of all."""
