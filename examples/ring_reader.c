@@ -62,7 +62,8 @@ struct record {
     float ax, ay, az, gx, gy, gz, temp;
     uint32_t flags, lost;
     float qw, qx, qy, qz;
-    char unused[20];
+    char unused[16];
+    uint32_t check;
 };
 static_assert(sizeof(struct record) == RECORD_BYTES, "as the protocol says");
 
@@ -256,6 +257,20 @@ static bool wait_for_bell(uint64_t period_ns)
     return heard = true;
 }
 
+/* Return whether a copied slot holds the record of this number, whole: `check` is the CRC-32 (as in
+ * zlib and PNG) of everything before it. */
+static bool is_sound(const struct record *r, uint64_t seq)
+{
+    const unsigned char *bytes = (const unsigned char *)r;
+    uint32_t crc = UINT32_MAX;
+    for (size_t n = 0; n < offsetof(struct record, check); n++) {
+        crc ^= bytes[n];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0xEDB88320) : 0);
+    }
+    return r->seq == seq && r->check == ~crc;
+}
+
 static void print(const struct record *r)
 {
     printf("%" PRIu64 ",%" PRId64 ",%" PRId64 ",%.9g,%.9g,%.9g,%.9g,%.9g,%.9g,%.9g", r->seq,
@@ -287,9 +302,10 @@ static uint64_t follow(bool at_oldest, uint64_t count)
         give_back();
 
         /* An unexpected number means: overwritten by a producer that was killed before it could
-         * move head. Everything up to the last such slot is lost. */
+         * move head; a wrong check, by another program. Everything up to the last such slot is
+         * lost. */
         size_t valid = copied;
-        while (valid > 0 && copy[valid - 1].seq == first + valid - 1)
+        while (valid > 0 && is_sound(&copy[valid - 1], first + valid - 1))
             valid--;
         if (first + valid > cursor + 1)
             printf("# lapped: from %" PRIu64 " to %" PRIu64 ", %" PRIu64 " lost\n", cursor,

@@ -1,5 +1,6 @@
 """Signals → cancellation, errors → exit statuses; and the two mains."""
 
+import contextlib
 import gc
 import logging
 import os
@@ -341,6 +342,36 @@ def test_the_supervisor_hears_that_a_program_is_ready_and_its_end_stops_it(
     assert caplog.messages == ["the supervisor is gone: stopping"]
     os.close(ready_fd)
     os.close(lifeline_fd)
+
+
+def test_the_supervisor_hears_again_and_again_that_the_event_loop_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From when the program is ready on; one that does not listen keeps nobody waiting."""
+    monkeypatch.setattr(lifecycle, "BEAT_S", 0.001)
+    ready_fd, ready_end = os.pipe()
+    lifeline_fd, lifeline_end = os.pipe()
+    os.set_blocking(ready_fd, False)
+
+    async def program(_stop: trio.Event, ready: Ready) -> None:
+        await trio.sleep(0.005)
+        with pytest.raises(BlockingIOError):
+            os.read(ready_fd, 1)
+        ready()
+        for _ in range(3):
+            while True:
+                with contextlib.suppress(BlockingIOError):
+                    assert set(os.read(ready_fd, 99)) == {ord("r")}
+                    break
+                await trio.sleep(0.001)
+        with contextlib.suppress(BlockingIOError):
+            while os.write(ready_end, bytes(4096)):
+                pass
+        await trio.sleep(0.005)
+
+    assert lifecycle.run("test", "info", program, (ready_end, lifeline_fd)) == 0
+    for fd in (ready_fd, ready_end, lifeline_fd, lifeline_end):
+        os.close(fd)
 
 
 def test_descriptors_that_no_supervisor_gave_are_refused(

@@ -52,6 +52,11 @@ class RingMissing(RingError):
     """There is no such ring, or it is not ready: a reader waits for a producer."""
 
 
+class RingDamaged(RingError):
+    """Something other than the ring's producer has written to it, or cut it short: the producer makes
+    a new one, and a reader goes over to that."""
+
+
 class RingHeld(RingError):
     """A live process holds the semaphore past the deadline; the caller tries again later."""
 

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 # timeout(1) signals a program and then its process group: that is one wish to stop, not two.
 ONE_WISH_S: Final = 0.05
+BEAT_S: Final = 2.0  # how often a supervisor is told that the event loop runs; it waits for five
 # Python looks for garbage after so many new objects, so many of those looks, so many of these.
 GARBAGE_THRESHOLDS: Final = (5000, 5, 50)
 SPARE_DESCRIPTORS: Final = 128  # for refusals, listeners, the ring, and Python itself
@@ -26,25 +27,38 @@ SPARE_DESCRIPTORS: Final = 128  # for refusals, listeners, the ring, and Python 
 class Supervisor:
     """The process that has started this one, if it is to be heard: see the supervisor package.
 
-    It waits for a byte in `ready_fd`, and is gone when `lifeline_fd` can be read: nobody ever
-    writes there, so that means that all who could are dead.
+    It waits for a byte in `ready_fd` and, from then on, for one every few seconds. It is gone when
+    `lifeline_fd` can be read: nobody ever writes there, so that means that all who could are dead.
     """
 
     def __init__(self, descriptors: tuple[int, int] | None) -> None:
         """`descriptors` are those that the supervisor gave, None without one. Raises UsageError."""
         self._descriptors = descriptors
+        self._is_ready = trio.Event()
         for fd in descriptors or ():
             try:
                 os.fstat(fd)
             except OSError as error:
                 raise UsageError("--supervisor is internal; use trio-mpu start") from error
+        if descriptors is not None:
+            os.set_blocking(descriptors[0], False)  # one that is stopped does not read
 
     def ready(self) -> None:
         """Say that this program does what it is for."""
+        self._is_ready.set()
+        self._say()
+
+    async def live(self) -> None:
+        """Say every BEAT_S that the event loop runs, from when this program is ready on."""
+        await self._is_ready.wait()
+        while True:
+            await trio.sleep(BEAT_S)
+            self._say()
+
+    def _say(self) -> None:
         if self._descriptors is not None:
             with contextlib.suppress(OSError):
                 os.write(self._descriptors[0], b"r")
-                os.close(self._descriptors[0])
 
     async def gone(self) -> None:
         """Wait until there is no supervisor any more: for ever, if there was none."""
@@ -80,6 +94,7 @@ async def until_signal(program: Program, supervisor: Supervisor) -> None:
 
             nursery.start_soon(run)
             nursery.start_soon(stop_without_supervisor)
+            nursery.start_soon(supervisor.live)
             async for number in signals:
                 if not stop.is_set():
                     log.info("%s: stopping", signal.Signals(number).name)

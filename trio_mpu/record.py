@@ -22,6 +22,7 @@ LEDGER: Final = (
     "fifo_overflows",  # times the chip's queue was full, or nearly full, and was emptied
     "bus_reopens",  # times the bus was reopened after a failure
     "chip_resets",  # times the chip had lost its settings and was set up again
+    "ring_damages",  # times a new ring was made because another program had written to the old one
 )
 
 # Counted like those above; the header has a place of its own for it.

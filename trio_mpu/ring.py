@@ -10,6 +10,8 @@ Invariants:
    never read (layout.py).
 4. A segment never changes its size once it has one: a process that has it mapped would die of
    SIGBUS. A ring of another capacity is a new segment under the same name, with a new generation.
+5. Nobody trusts the bytes: each side compares the header with what it knows (untouched.py), and
+   each record has a check of its own (layout.py).
 
 Failures:
 
@@ -18,22 +20,31 @@ Failures:
 - The segment or the semaphore vanishes (systemd-logind removes a user's at logout): both sides
   notice that the names lead elsewhere (`is_current`); the producer makes a new ring, and
   readers open that.
+- Another program writes to the segment, or cuts it short: a record whose check fails is left out,
+  which is a gap, and a header that was changed is RingDamaged. The producer makes a new ring when it
+  next writes, at the latest in a second. What is cut short between the look at its size and the copy
+  kills that process (SIGBUS); its supervisor starts it again.
 - A reader sleeps for too long: its next read reports which records it missed. It can't slow the
   writer down.
 """
 
+import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, Self
 
 from trio_mpu import wall_clock
-from trio_mpu.errors import RingError
+from trio_mpu.errors import RingDamaged, RingError
 from trio_mpu.record import ATTITUDE_RESETS, Batch, Header, Record, State, oldest_seq
 from trio_mpu.sample import Flag, Gap, Sample
 from trio_mpu.shm import doorbell, layout
 from trio_mpu.shm.doorbell import Bell, Ringer
 from trio_mpu.shm.ownership import own, sign
 from trio_mpu.shm.segment import Segment
+from trio_mpu.shm.untouched import HeaderReader, HeaderWriter
+
+log = logging.getLogger(__name__)
 
 LOOK_S: Final = doorbell.LOOK_S  # how often a reader looks without a bell
 # Bound "records read or written under one hold".
@@ -53,6 +64,7 @@ class RingWriter:
         self._published_ledger = dict(self.ledger)  # what readers find
         self.last = last  # the newest record at the time of opening: a predecessor's, if any
         self._segment = segment
+        self._known = HeaderWriter(segment.buffer, f"ring {name}")
         self._ringer = Ringer(name, header.generation)
         self._wall_clock = wall_clock.StepWatch()
 
@@ -60,17 +72,22 @@ class RingWriter:
     async def open(cls, name: str, capacity: int) -> Self:
         """Take over the ring of this name from a dead producer, or make a new one.
 
-        A ring of another capacity is replaced. Raises RingError when a living producer has it,
-        when we may not use it, or when there is no memory for it. Cancellation leaves a ring
-        that the next producer takes over.
+        A ring of another capacity is replaced, as is one that is damaged. Raises RingError when a
+        living producer has it, when we may not use it, or when there is no memory for it.
+        Cancellation leaves a ring that the next producer takes over.
         """
-        segment = own(name, capacity)
-        try:
-            header, last = await segment.run(lambda: sign(segment))
-            return cls(name, segment, header, last)
-        except BaseException:
-            segment.close()
-            raise
+        while True:
+            segment = own(name, capacity)
+            try:
+                header, last = await segment.run(partial(sign, segment))
+                return cls(name, segment, header, last)
+            except RingDamaged as error:
+                log.warning("%s: removing it", error)
+                segment.unlink()
+                segment.close()
+            except BaseException:
+                segment.close()
+                raise
 
     def continues(self, source: str) -> bool:
         """Return whether the ring's records are from this source. Of a name that is too long for
@@ -91,20 +108,33 @@ class RingWriter:
             layout.put(self._segment.buffer, "period_ns", period_ns)
             layout.put(self._segment.buffer, "state", State.RUNNING)
 
-        await self._segment.run(section)
+        await self._change(section)
         await self.beat()
+
+    async def _change(self, section: Callable[[], None]) -> None:
+        """Change what only the producer writes."""
+
+        def change() -> None:
+            self._known.check_all(self.head)
+            section()
+            self._known.note()
+
+        await self._segment.run(change)
 
     async def write(self, samples: Sequence[Sample]) -> None:
         """Number the samples, publish them in order and wake the readers.
 
-        At most MAX_RECORDS_A_HOLD samples; all or, when this raises RingHeld or is cancelled,
-        none of them.
+        At most MAX_RECORDS_A_HOLD samples; all or, when this raises RingHeld or RingDamaged or is
+        cancelled, none of them. Of a damaged ring, nothing can be used any more: open another.
         """
         await self._segment.run(self._section(samples))
         self._written(len(samples))
 
     def write_now(self, samples: Sequence[Sample]) -> bool:
-        """Do as `write` does if the semaphore is free; return False, without waiting, if not."""
+        """Do as `write` does if the semaphore is free; return False, without waiting, if not.
+
+        Raises RingDamaged.
+        """
         if not self._segment.run_now(self._section(samples)):
             return False
         self._written(len(samples))
@@ -122,6 +152,7 @@ class RingWriter:
         buffer, capacity = self._segment.buffer, self._segment.capacity
 
         def section() -> None:
+            self._known.check(self.head)
             for record in records:
                 layout.put_record(buffer, capacity, record)
             # Before the head: a reader that sees a gap finds it counted.
@@ -137,10 +168,11 @@ class RingWriter:
         self._ringer.ring(time.monotonic())
 
     async def beat(self) -> None:
-        """Publish the heartbeat and the ledger."""
+        """Publish the heartbeat and the ledger. Raises RingHeld and RingDamaged."""
         self.ledger["semaphore_recoveries"] += self._segment.take_recoveries()
 
         def section() -> None:
+            self._known.check_all(self.head)
             layout.put(self._segment.buffer, "heartbeat_ns", time.monotonic_ns())
             self._publish_ledger()
 
@@ -153,7 +185,7 @@ class RingWriter:
     async def stop(self) -> None:
         """Announce that no more records will come."""
         await self.beat()
-        await self._segment.run(lambda: layout.put(self._segment.buffer, "state", State.STOPPED))
+        await self._change(partial(layout.put, self._segment.buffer, "state", State.STOPPED))
         self._ringer.ring(time.monotonic())
 
     def is_current(self) -> bool:
@@ -183,6 +215,9 @@ class RingReader:
             self._segment.map()
             self._segment.use()
             self.generation = layout.number(self._segment.buffer, "generation")
+            self._known = HeaderReader(self._segment.buffer, self._segment.capacity, f"ring {name}")
+            self.damaged = 0  # places that held something else than the record that was to be read
+            self._damaged_until = 0  # the newest of them
             self.bell = Bell(name, self.generation)
         except OSError as error:  # no descriptor or no memory left
             self._segment.close()
@@ -198,31 +233,44 @@ class RingReader:
         self.close()
 
     async def header(self) -> Header:
-        """Return a copy of the header."""
-        return await self._segment.run(lambda: layout.read_header(self._segment.buffer))
+        """Return a copy of the header. Raises RingHeld and RingDamaged."""
+
+        def section() -> Header:
+            self._known.head()
+            return layout.read_header(self._segment.buffer)
+
+        return await self._segment.run(section)
 
     async def read(self, after: int, limit: int = MAX_RECORDS_A_HOLD) -> Batch:
         """Return the oldest records with numbers above `after`, at most `limit` of them.
 
         The batch is empty when there is none yet. Its `gap` says which records after `after`
-        the ring has overwritten, or never had. Raises RingHeld; neither that nor cancellation loses anything.
+        the ring has overwritten, or never had, or that are damaged. Raises RingHeld and RingDamaged;
+        neither that nor cancellation loses anything.
         """
         buffer, capacity = self._segment.buffer, self._segment.capacity
 
         def section() -> tuple[int, int, bytes]:
-            head = layout.number(buffer, "head")
+            head = self._known.head()
             oldest = oldest_seq(head, capacity, layout.number(buffer, "first"))
             start = max(after + 1, oldest)
             count = max(0, min(limit, MAX_RECORDS_A_HOLD, head - start + 1))
             return head, start, layout.copy_records(buffer, capacity, start, count)
 
         head, start, copied = await self._segment.run(section)
-        records = layout.parse_records(copied, start)
+        records = layout.parse_records(copied, start, checked=True)
         begin = records[0].seq if records else start + len(copied) // layout.RECORD_BYTES
+        self._note_damage(start, begin)
         gap = None
         if after + 1 < begin <= head + 1:
             gap = Gap(after, begin, begin - after - 1, "lapped")
         return Batch(records, gap, head)
+
+    def _note_damage(self, start: int, begin: int) -> None:
+        """Count the places from `start` up to `begin`, each of them once."""
+        self.damaged += max(0, begin - max(start, self._damaged_until + 1))
+        if begin > start:
+            self._damaged_until = max(self._damaged_until, begin - 1)
 
     def producer_lives(self) -> bool:
         """Return whether there is a living writer, according to the kernel."""

@@ -5,6 +5,7 @@ import json
 import re
 import stat
 import struct
+import zlib
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -141,6 +142,7 @@ def test_every_record_field_is_found_where_the_page_says() -> None:
     rows = table("Record")
     base = 1024 + (RECORD.seq % capacity) * layout.RECORD_BYTES
     found = {row["field"].strip("`"): decode(buffer, row, base) for row in rows}
+    assert found.pop("check") == zlib.crc32(buffer[base : base + 92])
     assert found == RECORD._asdict()
     assert_no_overlap(rows, layout.RECORD_BYTES)
 

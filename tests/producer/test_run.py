@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from tests.helpers.fake_devices import (
     sample,
     virtual_ns,
 )
+from tests.test_damaged_ring import scribble
 from trio_mpu.device import Device
 from trio_mpu.errors import (
     CalibrationError,
@@ -566,6 +567,93 @@ async def test_a_ring_that_vanishes_is_replaced_within_a_beat(
         assert records[0].seq == 1
         assert numbers(before + records) == list(range(1, 230))
     assert caplog.messages[-1] == f"ring {ring_name} was removed; created a new one"
+
+
+@pytest.mark.parametrize(
+    ("offset", "data", "cut"),
+    [
+        (0, b"\xff", None),
+        (32, bytes(8), None),
+        (32, b"\xff" * 7, None),
+        (224, b"other", None),
+        (48, b"\2", None),
+        (0, b"", 0),
+        (0, b"", 1000),
+        (0, b"", 2000),
+    ],
+)
+async def test_a_ring_that_was_overwritten_or_cut_short_is_replaced_within_a_beat(
+    ring_name: str,
+    autojump_clock: MockClock,
+    caplog: pytest.LogCaptureFixture,
+    offset: int,
+    data: bytes,
+    cut: int | None,
+) -> None:
+    """No sample is lost on the way into the new one, which counts it; it is said in one line."""
+    async with producing(ring_name, FakeDevice([None, FAILED])):
+        await trio.sleep(0.305)
+        with RingReader(ring_name) as reader:
+            before = len(await read_all(reader))
+            path = files(ring_name)[0]
+            if cut is not None:
+                os.truncate(path, cut)
+            else:
+                scribble(ring_name, offset, data)
+            await trio.sleep(BEAT_S + 2 * RETRY_S)
+            assert not reader.is_current()
+        await trio.sleep(BEAT_S)
+        header, records = await look(ring_name)
+        assert header.generation != reader.generation
+        assert (header.state, header.source) == (State.RUNNING, "fake")
+        assert (header.ledger["ring_damages"], header.ledger["device_lost"]) == (1, 1)
+        assert records[0].seq == 1
+        # Between the two there is only what was written before the damage was noticed.
+        assert before + 1 <= numbers(records)[0] <= before + 2 + 100
+        assert numbers(records) == list(range(numbers(records)[0], 250))
+    how = "overwritten" if cut is None else f"cut to {cut} bytes"
+    assert caplog.messages[3:] == [
+        f"ring {ring_name} was {how} by another program: removing it",
+        f"ring {ring_name} was removed; created a new one",
+    ]
+
+
+async def test_a_producer_that_is_overwritten_all_the_time_goes_on_trying(
+    ring_name: str, autojump_clock: MockClock
+) -> None:
+    """It makes no more than a new ring each RETRY_S, and none is lost when that is over."""
+    made = 0
+
+    async def overwrite() -> None:
+        nonlocal made
+        generation = 0
+        while True:
+            with suppress(OSError, RingError), RingReader(ring_name) as reader:
+                made += reader.generation != generation
+                generation = reader.generation
+                scribble(ring_name, 32, b"\xff" * 8)
+            await trio.sleep(RETRY_S / 10)
+
+    async with producing(ring_name, FakeDevice()):
+        await trio.sleep(0.105)
+        with trio.move_on_after(2):
+            await overwrite()
+        assert 2 <= made <= 2 / RETRY_S + 1
+        await trio.sleep(BEAT_S)
+        _, records = await look(ring_name)
+        assert numbers(records)[-1] >= 300
+
+
+async def test_a_producer_whose_ring_was_overwritten_can_be_stopped(
+    ring_name: str, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It says that its last samples are not in it."""
+    async with producing(ring_name, FakeDevice()):
+        await trio.sleep(0.105)
+        scribble(ring_name, 32, b"\xff" * 8)
+    assert caplog.messages[-1] == (
+        f"ring {ring_name} was overwritten by another program: the last samples were not written"
+    )
 
 
 async def test_a_new_ring_does_not_wait_for_the_holder_of_the_old_one(

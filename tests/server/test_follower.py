@@ -12,8 +12,9 @@ import trio.testing
 
 from tests.helpers.http_client import plain_gap
 from tests.helpers.version_1 import version_1
+from tests.test_damaged_ring import U64, scribble, slot
 from tests.test_ring import begin_at, samples
-from trio_mpu.errors import RingHeld, RingMissing
+from trio_mpu.errors import RingDamaged, RingHeld, RingMissing
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.fanout.subscription import subscribe
 from trio_mpu.fanout.turns import Turns
@@ -446,3 +447,60 @@ async def test_a_held_semaphore_is_waited_for_once_and_not_by_each_reader_in_tur
     await trio.sleep(HELD_S)
     await read()
     assert held.reads == 2
+
+
+# -- a ring that another program writes to --------------------------------------------------------
+
+
+@pytest.mark.parametrize("has_sample", [True, False])
+async def test_a_damaged_ring_is_counted_said_once_and_left_for_its_successor(
+    followed: Followed, has_sample: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its status has the reason; subscribers go over to the new ring with a gap of unknown size."""
+    writer = await new_writer(followed.ring)
+    async with followed.running():
+        if has_sample:
+            await writer.write(samples(5))
+        else:
+            await followed.until(lambda: followed.metrics["rings_opened"] == 1)
+        await followed.until(lambda: followed.hub.head == (5 if has_sample else 0))
+        scribble(followed.ring, 32, U64.pack(2**60))
+        reason = f"ring {followed.ring} was overwritten by another program"
+        await followed.until(lambda: followed.hub.snapshot.reason == reason)
+        assert followed.hub.snapshot.status == ("stale" if has_sample else "waiting")
+        await trio.sleep(0.01)
+        with pytest.raises(RingDamaged):
+            await writer.write(samples(1))
+        writer.unlink()
+        writer.close()
+        new = await new_writer(followed.ring)
+        await new.write(samples(2))
+        await followed.until(lambda: followed.metrics["rings_opened"] == 2)
+        await followed.until(lambda: followed.hub.snapshot.status == "ok")
+        assert followed.hub.origin.generation == new.generation
+        assert followed.hub.head == 2
+    new.close()
+    assert followed.metrics["ring_damaged"] == 1
+    assert caplog.messages.count(f"{reason}: waiting for a new one") == 1
+
+
+async def test_damaged_samples_are_a_gap_counted_and_said_once(
+    followed: Followed, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The subscriber gets those around them."""
+    writer = await new_writer(followed.ring)
+    await writer.write(samples(1))
+    async with followed.running():
+        await followed.until(lambda: followed.hub.head == 1)
+        for damaged in (2, 4):
+            # Before the follower comes to it: nothing here waits.
+            assert writer.write_now(samples(2, damaged))
+            scribble(followed.ring, slot(damaged, 256) + 40, b"\x01\x02\x03\x04")
+            await followed.until(lambda: followed.hub.head == writer.head)
+        read = await followed.read(2, f"{writer.generation:016x}-1")
+    writer.close()
+    assert [sample["seq"] for sample in read] == [3, 5]
+    assert [plain_gap(sample)["lost"] for sample in read] == [1, 1]
+    assert followed.metrics["samples_damaged"] == 2
+    said = f"samples in ring {followed.ring} are damaged: they are left out"
+    assert caplog.messages.count(said) == 1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.fake_devices import one_line, sample
 from tests.helpers.version_1 import version_1
-from trio_mpu.errors import RingError, RingMissing
+from trio_mpu.errors import RingDamaged, RingError, RingMissing
 from trio_mpu.record import (
     LEDGER,
     MAX_CAPACITY,
@@ -95,8 +95,8 @@ def test_the_exact_bytes_of_a_header() -> None:
         + bytes.fromhex("0100000000000000 0200000000000000 0300000000000000")
         + bytes.fromhex("0400000000000000 0500000000000000 0600000000000000")
         + bytes.fromhex("0700000000000000 0800000000000000 0900000000000000")
-        + bytes.fromhex("0a00000000000000")
-        + bytes(48)
+        + bytes.fromhex("0a00000000000000 0b00000000000000")
+        + bytes(40)
         + b"/dev/mpu6050".ljust(96, b"\0")
         + "MPU-6050 °".encode().ljust(96, b"\0")
         + b"none".ljust(64, b"\0")
@@ -285,7 +285,7 @@ def test_each_fault_of_a_segment_has_its_own_error() -> None:
         layout.put(buffer, name, value)
         with pytest.raises(RingError) as caught:
             layout.check(buffer, "/dev/shm/it")
-        assert type(caught.value) is RingError
+        assert type(caught.value) is (RingDamaged if name == "capacity" else RingError)
         assert one_line(caught.value).startswith("/dev/shm/it ")
         messages.add(str(caught.value))
     assert len(messages) == len(faults)
@@ -306,6 +306,16 @@ def test_a_segment_of_the_wrong_size_is_refused(change: int) -> None:
     buffer = ring() + bytearray(RECORD_BYTES)
     with pytest.raises(RingError, match="does not fit 8 records"):
         layout.check(buffer[: layout.segment_bytes(8) + change], "it")
+
+
+@pytest.mark.parametrize("size", [12, 100, HEADER_BYTES - 1])
+def test_a_ring_that_was_cut_short_is_damaged(size: int) -> None:
+    """As long as it still says that it was one."""
+    with pytest.raises(RingDamaged, match=f"^it was cut to {size} bytes$"):
+        layout.check(ring()[:size], "it")
+    for other in (ring()[:11], b"\1" * size):
+        with pytest.raises(RingError, match="is not a ring"):
+            layout.check(other, "it")
 
 
 @given(st.binary(min_size=HEADER_BYTES, max_size=HEADER_BYTES))
@@ -332,7 +342,7 @@ def test_the_exact_bytes_of_a_record() -> None:
         "0600000000000000 feffffffffffffff 0300000000000000"
         "0000803f 000080bf 0000003f 00007a43 00007ac3 00000000 00001242"
         "05000000 ffffffff"
-        "0000003f 000000bf 0000803f 000080bf" + "00" * 20
+        "0000003f 000000bf 0000803f 000080bf" + "00" * 16 + "fe66e5c0"
     )
     assert buffer.replace(buffer[begin : begin + 96], b"") == b"\xee" * (len(buffer) - 96)
 
@@ -373,7 +383,8 @@ def test_a_record_comes_back_as_it_was(
     buffer = bytearray(layout.segment_bytes(size))
     layout.put_record(buffer, size, written)
     copied = layout.copy_records(buffer, size, seq, 1)
-    assert layout.parse_records(copied, seq) == [written]
+    assert layout.parse_records(copied, seq, checked=True) == [written]
+    assert layout.parse_records(layout.pack_records([written]), seq) == [written]
 
 
 @given(st.integers(2, 9), st.integers(0, 40), st.data())
@@ -392,7 +403,7 @@ def test_what_the_window_holds_is_read_whole_and_in_order(
     count = data.draw(st.integers(0, head + 1 - first))
     copied = layout.copy_records(memoryview(buffer), capacity, first, count)
     assert len(copied) == count * RECORD_BYTES
-    assert layout.parse_records(copied, first) == model[first - 1 : first - 1 + count]
+    assert layout.parse_records(copied, first, checked=True) == model[first - 1 : first - 1 + count]
 
 
 @pytest.mark.parametrize("first", range(1, 7))
@@ -410,10 +421,20 @@ def test_damaged_slots_are_left_out_and_nothing_else(torn: list[bool]) -> None:
     """What is read begins after those at the beginning, and ends before the next."""
     records = [record(seq) for seq in range(5, 5 + len(torn))]
     slots = [record(99) if bad else good for bad, good in zip(torn, records, strict=True)]
-    copied = b"".join(layout._RECORD.pack(*slot) for slot in slots)
+    copied = layout.pack_records(slots)
     begin = torn.index(False) if False in torn else len(torn)
     end = torn.index(True, begin) if True in torn[begin:] else len(torn)
     assert layout.parse_records(copied, 5) == records[begin:end]
+
+
+@given(st.integers(0, RECORD_BYTES - 1), st.integers(1, 255))
+def test_a_record_that_differs_in_a_byte_is_damage(place: int, change: int) -> None:
+    """Whichever byte it is, that of its check too; the neighbours are read as they are."""
+    buffer = ring(capacity=8, head=5)
+    buffer[HEADER_BYTES + 3 * RECORD_BYTES + place] ^= change
+    copied = layout.copy_records(buffer, 8, 2, 4)
+    assert layout.parse_records(copied, 2, checked=True) == [record(2)]
+    assert layout.parse_records(copied[RECORD_BYTES:], 3, checked=True) == [record(4), record(5)]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -421,7 +442,7 @@ def test_damaged_slots_are_left_out_and_nothing_else(torn: list[bool]) -> None:
 def test_a_value_that_is_no_number_is_damage(axis: str, value: float) -> None:
     """It would be no JSON, and stay in the mean of all that come after it."""
     records = [record(5), Record(**{**record(6)._asdict(), axis: value}), record(7)]
-    copied = b"".join(layout._RECORD.pack(*each) for each in records)
+    copied = layout.pack_records(records)
     assert layout.parse_records(copied, 5) == [records[0]]
     assert layout.parse_records(copied[RECORD_BYTES:], 6) == [records[2]]
 

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from tests.store.test_database import rows
+from tests.test_damaged_ring import scribble
 from tests.test_sample import SAMPLE
 from trio_mpu.errors import StoreError, UsageError
 from trio_mpu.ring import RingWriter
@@ -318,3 +319,22 @@ class Failing:
     def has_tried(self, times: int) -> bool:
         """Whether that many writes were tried."""
         return self.tries >= times
+
+
+async def test_a_ring_that_was_overwritten_is_left_for_its_successor(
+    ring_name: str, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was read before stays, what comes then follows a gap of unknown size; said once."""
+    async with recording(ring_name, path):
+        async with written(ring_name, count=5) as ring_writer:
+            await until(lambda: len(numbers(path)) == 5)
+            scribble(ring_name, 32, b"\xff" * 8)
+            said = f"ring {ring_name} was overwritten by another program: waiting for a new one"
+            await until(lambda: said in caplog.messages)
+            await trio.sleep(0.01)
+            ring_writer.unlink()
+        async with written(ring_name, count=3):
+            await until(lambda: len(numbers(path)) == 8)
+    assert numbers(path) == [1, 2, 3, 4, 5, 1, 2, 3]
+    assert gaps(path) == [(0, 1, None, "restart")]
+    assert caplog.messages.count(said) == 1

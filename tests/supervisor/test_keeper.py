@@ -570,3 +570,111 @@ def test_the_supervisor_gives_signs_of_life_while_nothing_else_happens(log: Path
     with meanwhile(check):
         assert Supervisor([shell("one", WAITS)], 5, notifier=systemd).run() == 0
     assert systemd.heard.count("READY=1") == 1
+
+
+# -- programs that hang ---------------------------------------------------------------------
+
+LIVES = "trap 'exit 0' TERM; while :; do ready; sleep 0.01; done"
+HANGS = "trap 'exit 0' TERM; ready; while :; do sleep 0.01; done"
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a second without a sign of life is long."""
+    for module in (keeper, program_module):
+        monkeypatch.setattr(module, "BEAT_S", 0.1)
+        monkeypatch.setattr(module, "HANG_S", 0.5)
+
+
+def after(condition: Callable[[], object], seconds: float) -> Callable[[], None]:
+    """Something to do meanwhile: wait until a condition holds, and then so long."""
+
+    def wait() -> None:
+        condition()
+        time.sleep(seconds)
+
+    return wait
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_program_that_hangs_is_killed_and_started_again(
+    log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that says that it lives, or that never said anything, is left alone."""
+    silent = shell("silent", "trap 'exit 0' TERM; while :; do sleep 0.01; done")
+    hung = shell("hung", f"[ $(wc -l <$LOG) = 4 ] && {{ {LIVES}; }}; {HANGS}")
+    restarts: list[int] = []
+    hung.restarted = lambda: restarts.append(1)
+    begun_s = time.monotonic()
+    with meanwhile(after(lambda: wait_for(log, 4), 0.7)):
+        assert Supervisor([shell("lives", LIVES), silent, hung], 5).run() == 0
+    assert time.monotonic() - begun_s > 0.5
+    assert (len(runs(log)), len(restarts)) == (4, 1)
+    assert caplog.messages == [
+        "hung has shown no sign of life for 0.5 s: killing it",
+        "hung was killed by SIGKILL; starting it again in 0.01 s",
+        "SIGTERM: stopping",
+    ]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_program_that_was_stopped_is_left_alone_and_has_all_its_time_afterwards(
+    log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever stopped it (SIGSTOP, a debugger) knows why."""
+
+    def stop_for_a_while() -> None:
+        wait_for(log, 1)
+        time.sleep(0.2)
+        (pid,) = runs(log)
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(1)
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.3)
+
+    with meanwhile(stop_for_a_while):
+        assert Supervisor([shell("lives", LIVES)], 5).run() == 0
+    assert caplog.messages == ["SIGTERM: stopping"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_supervisor_that_stood_still_blames_nobody(
+    log: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the programs may have stood still as well, as in a container that was paused."""
+    pauses = [2.0]
+    reap = Supervisor._reap
+
+    def stands_still(supervisor: Supervisor) -> None:
+        if any(program.heard_s for program in supervisor._programs) and pauses:
+            (pid,) = runs(log)
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(0.8)
+            os.kill(pid, signal.SIGCONT)
+            pauses.pop()
+        reap(supervisor)
+
+    monkeypatch.setattr(Supervisor, "_reap", stands_still)
+    with meanwhile(after(lambda: eventually(lambda: not pauses, "no pause"), 0.3)):
+        assert Supervisor([shell("lives", LIVES)], 5).run() == 0
+    assert caplog.messages == ["SIGTERM: stopping"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_supervisor_above_hears_again_and_again_that_this_one_lives(log: Path) -> None:
+    """Also while none of the programs does."""
+    ready_fd, above_fd = os.pipe()
+    lifeline_fd, end = os.pipe()
+    once = shell("once", "ready; exit 1")
+    once._pauses = Pauses(60)
+    with meanwhile(after(lambda: wait_for(log, 1), 0.55)):
+        Supervisor([once], 5, above=(above_fd, lifeline_fd)).run()
+    os.close(above_fd)
+    assert 4 <= len(os.read(ready_fd, 99)) <= 7
+    for fd in (ready_fd, lifeline_fd, end):
+        os.close(fd)
+
+
+def test_a_process_that_has_just_ended_is_not_stopped() -> None:
+    """There is nothing to read of it."""
+    assert not program_module._is_stopped(2**22 + 1)

@@ -47,6 +47,8 @@ COUNTERS: Final = {
     "gaps_lapped": "times the server itself was lapped by the ring",
     "lapped_lost": "samples that the server, and so all its clients, missed then",
     "ring_held": "times the ring could not be read because another process held its semaphore",
+    "ring_damaged": "times another program had written to the ring and a new one was waited for",
+    "samples_damaged": "samples left out because something else was in their place in the ring",
     "store_errors": "answers refused or broken off because the store could not be read",
     "store_skipped": "chunks of the store that answers went without because they are damaged",
     "rings_opened": "rings opened: more than one per worker means that the producer made a new one",

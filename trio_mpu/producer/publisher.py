@@ -6,7 +6,7 @@ from typing import Final
 import trio
 
 from trio_mpu.device import Device
-from trio_mpu.errors import RingError
+from trio_mpu.errors import RingDamaged, RingError
 from trio_mpu.producer.backlog import Backlog
 from trio_mpu.ring import MAX_RECORDS_A_HOLD, RingWriter
 
@@ -56,7 +56,10 @@ class Publisher:
         if _facts(self._device) != self._announced:
             return False
         samples = self._backlog.first(MAX_RECORDS_A_HOLD + 1)
-        if len(samples) > MAX_RECORDS_A_HOLD or not self._writer.write_now(samples):
+        try:
+            if len(samples) > MAX_RECORDS_A_HOLD or not self._writer.write_now(samples):
+                return False
+        except RingDamaged:  # `run` meets it too, and makes a new ring
             return False
         self._backlog.drop(len(samples))
         return True
@@ -93,17 +96,25 @@ class Publisher:
                     await writer.stop()
                     await trio.sleep_until(next_beat_s)
             except RingError as error:
-                if str(error) != problem:
+                if isinstance(error, RingDamaged):
+                    next_beat_s = 0.0  # which makes a new ring
+                elif str(error) != problem:
                     log.warning("can't write samples yet: %s", error)
-                problem = str(error)
+                    problem = str(error)
                 self._wanted.set()
                 await trio.sleep(RETRY_S)
 
     async def _beat(self) -> RingWriter:
         """Publish heartbeat and ledger in the ring that readers find now; return its writer."""
         if self._writer is not None and self._writer.is_current():
-            await self._writer.beat()
-            return self._writer
+            try:
+                await self._writer.beat()
+            except RingDamaged as error:
+                self._writer.unlink()
+                self._ledger["ring_damages"] += 1
+                log.warning("%s: removing it", error)
+            else:
+                return self._writer
         if self._writer is not None:
             # If only the semaphore was removed, our own lock would keep us out.
             self._writer.close()
@@ -141,8 +152,11 @@ class Publisher:
         if self._writer is None:
             return
         with trio.move_on_after(GOODBYE_S, shield=True) as goodbye:
-            await self._flush(self._writer)
-            await self._writer.stop()
+            try:
+                await self._flush(self._writer)
+                await self._writer.stop()
+            except RingDamaged as error:
+                log.warning("%s: the last samples were not written", error)
         if goodbye.cancelled_caught:
             log.warning("another process holds the ring: the last samples were not written")
         self._writer.close()

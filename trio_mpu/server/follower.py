@@ -6,7 +6,7 @@ from typing import Final
 
 import trio
 
-from trio_mpu.errors import RingError, RingHeld, RingMissing
+from trio_mpu.errors import RingDamaged, RingError, RingHeld, RingMissing
 from trio_mpu.fanout.catch_up import RETRY_RING_S
 from trio_mpu.fanout.hub import Hub
 from trio_mpu.fanout.moving_average import AVERAGE_SAMPLES
@@ -89,9 +89,11 @@ async def _wait_for_ring(ring: str, hub: Hub) -> RingReader:
 async def _follow(
     ring: str, reader: RingReader, record_source: RingRecords, hub: Hub, metrics: Metrics
 ) -> None:
-    """Publish one ring; return when there is another and all of this one has been published."""
-    follower = _Follower(ring, reader, hub)
+    """Publish one ring; return when there is another and all of this one has been published, or it
+    is damaged."""
+    follower = _Follower(ring, reader, hub, metrics)
     next_look_s = next_check_s = 0.0
+    is_damaged = False
     while True:
         try:
             await follower.listen()
@@ -102,8 +104,16 @@ async def _follow(
             if trio.current_time() >= next_look_s:
                 next_look_s = trio.current_time() + LOOK_S
                 await follower.update_status()
-        except RingHeld as error:
-            metrics.count("ring_held")
+            is_damaged = False
+        except (RingHeld, RingDamaged) as error:
+            if isinstance(error, RingHeld):
+                metrics.count("ring_held")
+            elif record_source.successor is not None:
+                return
+            elif not is_damaged:
+                is_damaged = True
+                metrics.count("ring_damaged")
+                log.warning("%s: waiting for a new one", error)
             hub.set_status("stale" if hub.snapshot.record else WAITING, str(error))
         now_s = trio.current_time()
         if now_s >= next_check_s and record_source.successor is None:
@@ -112,12 +122,14 @@ async def _follow(
 
 
 class _Follower:
-    """How far one ring has been published. All that waits here may raise RingHeld."""
+    """How far one ring has been published. All that waits here may raise RingHeld and RingDamaged."""
 
-    def __init__(self, ring: str, reader: RingReader, hub: Hub) -> None:
+    def __init__(self, ring: str, reader: RingReader, hub: Hub, metrics: Metrics) -> None:
         self._ring = ring
         self._reader = reader
         self._hub = hub
+        self._metrics = metrics
+        self._damaged = 0  # places that have been counted
         self._cursor: int | None = None  # None before the ring could be read for the first time
         self._period_s = 0.0  # of the producer, nominal
 
@@ -145,6 +157,8 @@ class _Follower:
         batch = await self._reader.read(self._cursor)
         if batch.gap is not None:
             self._cursor = batch.gap.before - 1
+        if self._reader.damaged > self._damaged:
+            self._note_damage(self._reader.damaged)
         if not batch.records:
             self._hub.flush()
             return False
@@ -155,6 +169,12 @@ class _Follower:
         if self._hub.snapshot.status != "ok":
             await self.update_status()
         return True
+
+    def _note_damage(self, damaged: int) -> None:
+        if not self._damaged:
+            log.warning("samples in ring %s are damaged: they are left out", self._ring)
+        self._metrics.count("samples_damaged", damaged - self._damaged)
+        self._damaged = damaged
 
     async def _begin(self) -> int:
         """Begin a ring with its newest sample, and with an average that is warm."""

@@ -13,6 +13,7 @@ it has found records that no bell announced, it looks once a period until the be
 
 import contextlib
 import errno
+import functools
 import logging
 import socket
 from typing import Final
@@ -125,8 +126,13 @@ def _open_socket() -> socket.socket | None:
     except OSError as error:
         if error.errno not in _FORBIDDEN:
             raise
-        log.warning("no doorbell (%s): readers look once a period", error.strerror)
+        _say_why(error.strerror)
         return None
+
+
+@functools.cache  # once in a process: each ring's reader meets it
+def _say_why(reason: str) -> None:
+    log.warning("no doorbell (%s): readers look once a period", reason)
 
 
 def _bind(bell: socket.socket, ring: str, generation: int) -> bool:

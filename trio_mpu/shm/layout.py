@@ -9,15 +9,16 @@ number s lives in slot s % capacity. All numbers are in the host's byte order.
   trace.
 - A reader copies, validates, then uses. The oldest record it asks for is the one after the
   slot that the producer fills next; anything older counts as lapped. Each slot that it copied
-  must hold the expected sequence number.
+  must hold the expected sequence number, and the check (CRC-32) of what else it holds.
 """
 
 import struct
+import zlib
 from collections.abc import Sequence
 from math import isfinite
 from typing import Any, Final
 
-from trio_mpu.errors import RingError, RingMissing
+from trio_mpu.errors import RingDamaged, RingError, RingMissing
 from trio_mpu.record import (
     ATTITUDE_RESETS,
     LEDGER,
@@ -33,8 +34,11 @@ MAGIC: Final = int.from_bytes(b"TRIO-MPU", "little")
 VERSION: Final = 2
 HEADER_BYTES: Final = 1024  # 496 are used; the rest is zero and for later versions
 
-_RECORD = struct.Struct("=Qqq7fII4f20x")
-RECORD_BYTES: Final = _RECORD.size  # 96: a multiple of 8, so every number is aligned
+_RECORD = struct.Struct("=Qqq7fII4f16x")
+_U32 = struct.Struct("=I")
+_CHECK = struct.Struct(f"={_RECORD.size}xI")
+RECORD_BYTES: Final = _CHECK.size  # 96: a multiple of 8, so every number is aligned
+_UNCHECKED: Final = struct.Struct("=Qqq7fII4f20x")
 
 Buffer = memoryview | bytearray | bytes
 
@@ -73,6 +77,14 @@ def segment_bytes(capacity: int) -> int:
     return HEADER_BYTES + capacity * RECORD_BYTES
 
 
+def span(first: str, end: str | None) -> slice:
+    """Return where the header's bytes are from one field up to another; None: up to its end."""
+    return slice(_FIELDS[first][0], _FIELDS[end][0] if end else HEADER_BYTES)
+
+
+UNUSED: Final = slice(_FIELDS["attitude_resets"][0] + 8, HEADER_BYTES)  # zero
+
+
 def _get(buffer: Buffer, name: str) -> tuple[Any, ...]:
     offset, packer = _STRUCTS[name]
     return packer.unpack_from(buffer, offset)
@@ -82,6 +94,11 @@ def number(buffer: Buffer, name: str) -> int:
     """Return a header field that is one number."""
     value: int = _get(buffer, name)[0]
     return value
+
+
+def packed(name: str, value: int) -> bytes:
+    """Return the bytes of a header field that is one number."""
+    return _STRUCTS[name][1].pack(value)
 
 
 def process(buffer: Buffer, name: str) -> Process:
@@ -140,21 +157,21 @@ def _is_half_made(buffer: Buffer) -> bool:
         return False
     # All but `version` to `generation`, and `first`: what lay_out() writes before it.
     unwritten = ("magic", "version"), ("head", "first"), ("attitude_resets", None)
-    return not any(
-        any(buffer[_FIELDS[begin][0] : _FIELDS[end][0] if end else HEADER_BYTES])
-        for begin, end in unwritten
-    )
+    return not any(any(buffer[span(first, end)]) for first, end in unwritten)
 
 
 def check(buffer: Buffer, what: str) -> int:
     """Return the capacity of the ring in `buffer`.
 
-    Raises RingMissing while it is being made, and RingError, with a message for each reason,
-    when this version can't use it. `what` names it in the message.
+    Raises RingMissing while it is being made, RingDamaged when it was one of this version, and
+    RingError, with a message for each reason, when this version can't use it. `what` names it in
+    the message.
     """
     size = len(buffer)
     if _is_half_made(buffer):
         raise RingMissing(f"{what} is not ready yet")
+    if size < HEADER_BYTES and bytes(buffer[:12]) == struct.pack("=QI", MAGIC, VERSION):
+        raise RingDamaged(f"{what} was cut to {size} bytes")
     if size < HEADER_BYTES or number(buffer, "magic") != MAGIC:
         raise RingError(f"{what} is not a ring of trio-mpu; choose another name with --ring")
     if (version := number(buffer, "version")) != VERSION:
@@ -167,9 +184,7 @@ def check(buffer: Buffer, what: str) -> int:
         raise RingError(f"{what} has a header and records of {sizes} bytes; remove it")
     capacity = number(buffer, "capacity")
     if not MIN_CAPACITY <= capacity <= MAX_CAPACITY or size != segment_bytes(capacity):
-        raise RingError(
-            f"{what} has {size} bytes, which does not fit {capacity} records; remove it"
-        )
+        raise RingDamaged(f"{what} has {size} bytes, which does not fit {capacity} records")
     return capacity
 
 
@@ -208,12 +223,22 @@ def publish(buffer: memoryview | bytearray, seq: int) -> None:
 
 def put_record(buffer: memoryview | bytearray, capacity: int, record: Record) -> None:
     """Fill the record's slot; the caller moves `head` afterwards."""
-    _RECORD.pack_into(buffer, HEADER_BYTES + record.seq % capacity * RECORD_BYTES, *record)
+    packed = _RECORD.pack(*record)
+    low = HEADER_BYTES + record.seq % capacity * RECORD_BYTES
+    buffer[low : low + RECORD_BYTES] = packed + _U32.pack(zlib.crc32(packed))
 
 
 def pack_records(records: Sequence[Record]) -> bytes:
-    """Return the records' bytes, one after the other: `parse_records` reads them."""
-    return b"".join(_RECORD.pack(*record) for record in records)
+    """Return the records' bytes, one after the other and without their checks."""
+    return b"".join(_UNCHECKED.pack(*record) for record in records)
+
+
+def holds(buffer: Buffer, capacity: int, seq: int) -> bool:
+    """Return whether the slot of this record has its number."""
+    (found,) = _STRUCTS["magic"][1].unpack_from(
+        buffer, HEADER_BYTES + seq % capacity * RECORD_BYTES
+    )
+    return bool(found == seq)
 
 
 def copy_records(buffer: Buffer, capacity: int, first: int, count: int) -> bytes:
@@ -227,20 +252,31 @@ def copy_records(buffer: Buffer, capacity: int, first: int, count: int) -> bytes
     return bytes(buffer[low : low + count * RECORD_BYTES])
 
 
-def parse_records(copied: bytes, first: int) -> list[Record]:
-    """Decode copied slots that should hold the records from number `first` on.
+def parse_records(copied: bytes, first: int, *, checked: bool = False) -> list[Record]:
+    """Decode copied slots that should hold the records from number `first` on; `checked`, with
+    their checks.
 
     A slot that holds something else, or a value or an attitude that is no number, is left out. What
     is returned is consecutive: it begins after the damaged slots at the beginning, and ends before
     the next.
     """
     records: list[Record] = []
-    for seq, fields in enumerate(_RECORD.iter_unpack(copied), start=first):
+    for seq, fields in enumerate(_UNCHECKED.iter_unpack(copied), start=first):
         record = Record._make(fields)
         # A sum is finite if all that is added up is: these are 32-bit numbers. `flags` and `lost`,
         # which lie between the values and the attitude, are always finite.
-        if record.seq == seq and isfinite(sum(record[3:])):
+        if (
+            record.seq == seq
+            and isfinite(sum(record[3:]))
+            and not (checked and _is_wrong(copied, (seq - first) * RECORD_BYTES))
+        ):
             records.append(record)
         elif records:
             break
     return records
+
+
+def _is_wrong(copied: bytes, low: int) -> bool:
+    """Return whether the check of the slot at this place is wrong."""
+    found = zlib.crc32(copied[low : low + _RECORD.size])
+    return bool(found != _CHECK.unpack_from(copied, low)[0])

@@ -1,14 +1,18 @@
 """A segment's only writer: how it takes over what a dead one has left, or makes a new one."""
 
+import logging
 import secrets
 import time
 from datetime import UTC, datetime
 
-from trio_mpu.errors import RingError, RingMissing
+from trio_mpu.errors import RingDamaged, RingError, RingMissing
 from trio_mpu.record import Header, Record, State
 from trio_mpu.shm import layout
 from trio_mpu.shm.process_id import myself
 from trio_mpu.shm.segment import Segment
+from trio_mpu.shm.untouched import overwritten
+
+log = logging.getLogger(__name__)
 
 
 def own(name: str, capacity: int) -> Segment:
@@ -46,6 +50,8 @@ def _prepare(segment: Segment, capacity: int) -> bool:
         segment.use()
     except RingMissing:  # half made, or its semaphore was removed
         pass
+    except RingDamaged as error:
+        log.warning("%s: removing it", error)
     else:
         if segment.capacity == capacity:
             return True
@@ -54,14 +60,25 @@ def _prepare(segment: Segment, capacity: int) -> bool:
 
 
 def sign(segment: Segment) -> tuple[Header, Record | None]:
-    """Enter this process as the producer; return the header and the newest record."""
+    """Enter this process as the producer; return the header and the newest record.
+
+    Raises RingDamaged if the ring can't be continued.
+    """
     buffer = segment.buffer
+    head, first = layout.number(buffer, "head"), layout.number(buffer, "first")
+    last = _record(segment, head) if head >= first else None
+    if head + 1 != first and last is None and _record(segment, head - 1) is None:
+        raise RingDamaged(overwritten(str(segment.path)))
     layout.put(buffer, "producer", *myself())
     layout.put(buffer, "state", State.STARTING)
     layout.put(buffer, "started_ns", time.time_ns())
-    header = layout.read_header(buffer)
-    copied = layout.copy_records(buffer, segment.capacity, header.head, min(1, header.head))
-    return header, next(iter(layout.parse_records(copied, header.head)), None)
+    return layout.read_header(buffer), last
+
+
+def _record(segment: Segment, seq: int) -> Record | None:
+    """Return the record of this number, if it is whole."""
+    copied = layout.copy_records(segment.buffer, segment.capacity, seq, 1)
+    return next(iter(layout.parse_records(copied, seq, checked=True)), None)
 
 
 def _taken(segment: Segment) -> str:

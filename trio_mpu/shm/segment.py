@@ -18,7 +18,7 @@ from typing import Final, Self, TypeVar
 
 import posix_ipc
 
-from trio_mpu.errors import RingError, RingMissing
+from trio_mpu.errors import RingDamaged, RingError, RingMissing
 from trio_mpu.shm import layout
 from trio_mpu.shm.semaphore import RobustSemaphore, semaphore_name, unlink_semaphore
 
@@ -214,7 +214,8 @@ def remove(name: str) -> None:
             if not segment.lock_as_writer() or not segment.is_named():
                 return
             segment.map()
-            with contextlib.suppress(RingMissing):  # half made by a producer that was killed
+            # Half made by a producer that was killed, or overwritten.
+            with contextlib.suppress(RingMissing, RingDamaged):
                 layout.check(segment.buffer, str(segment.path))
             segment.unlink()
     except RingMissing:

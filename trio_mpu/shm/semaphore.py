@@ -18,12 +18,13 @@ cancellation never leaves the lock held.
 """
 
 import fcntl
+import os
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 import posix_ipc
 
-from trio_mpu.errors import RingHeld, RingMissing
+from trio_mpu.errors import RingDamaged, RingHeld, RingMissing
 from trio_mpu.record import NOBODY
 from trio_mpu.shm import layout
 from trio_mpu.shm.process_id import is_alive, myself
@@ -65,6 +66,7 @@ class RobustSemaphore:
             raise RingMissing(f"there is no semaphore {name}") from error
         except posix_ipc.PermissionsError as error:
             raise PermissionError(f"no permission to use the semaphore {name}") from error
+        self._ring = ring
         self._fd = fd
         self._buffer = buffer
         self._me = myself()
@@ -75,7 +77,10 @@ class RobustSemaphore:
         self._semaphore.close()
 
     def run_now(self, section: Callable[[], None]) -> bool:
-        """Call `section` while holding the semaphore; return False, without waiting, if it is taken."""
+        """Call `section` while holding the semaphore; return False, without waiting, if it is taken.
+
+        Raises RingDamaged when the segment was cut short.
+        """
         if not self._try_take():
             return False
         try:
@@ -87,7 +92,8 @@ class RobustSemaphore:
     async def run(self, section: Callable[[], T], patience_s: float = PATIENCE_S) -> T:
         """Call `section` while holding the semaphore, and return what it returns.
 
-        Raises RingHeld when a living process keeps the semaphore for longer than `patience_s`.
+        Raises RingHeld when a living process keeps the semaphore for longer than `patience_s`, and
+        RingDamaged when the segment was cut short.
         Cancellation takes effect only while waiting; the section itself always completes.
         """
         begun: float | None = None
@@ -109,6 +115,9 @@ class RobustSemaphore:
             self._give_back()
 
     def _try_take(self) -> bool:
+        # To touch what is not there any more would kill us (SIGBUS).
+        if (size := os.lseek(self._fd, 0, os.SEEK_END)) < len(self._buffer):
+            raise RingDamaged(f"ring {self._ring} was cut to {size} bytes by another program")
         try:
             fcntl.flock(self._fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:  # another process is recovering the semaphore at this moment

@@ -137,10 +137,10 @@ class Archive:
         finally:
             self.rows("COMMIT")
 
-    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """Return all that a statement gives."""
+    def rows(self, statement: str, *values: object, **named: object) -> list[tuple[Any, ...]]:
+        """Return all that a statement gives with these values, or these named ones."""
         with translated(self._path):
-            return self._connection.execute(statement, values).fetchall()
+            return self._connection.execute(statement, named or values).fetchall()
 
     def sessions(self) -> list[Session]:
         """Return the sessions of which there are chunks, in the order of recording."""

@@ -12,7 +12,7 @@ from typing import Final
 import trio
 
 from trio_mpu import wall_clock
-from trio_mpu.errors import RingError, RingHeld, UsageError
+from trio_mpu.errors import RingDamaged, RingError, RingHeld, UsageError
 from trio_mpu.home import with_home
 from trio_mpu.record import Header, Record
 from trio_mpu.ring import LOOK_S, MAX_RECORDS_A_HOLD, RingReader
@@ -98,6 +98,7 @@ class Follower:
         """Read one ring; return its successor when all of this one has been read."""
         successor: RingReader | None = None
         is_new, look_s = True, CHUNK_S
+        damage = ""
         try:
             while True:
                 is_last = stop.is_set() or successor is not None
@@ -111,6 +112,11 @@ class Follower:
                 except RingHeld as error:
                     log.warning("%s", error)
                     is_read_out = stop.is_set()
+                except RingDamaged as error:
+                    if str(error) != damage:
+                        damage = str(error)
+                        log.warning("%s: waiting for a new one", damage)
+                    is_read_out = True
                 if is_last and (is_read_out or stop.is_set()):
                     if stop.is_set():
                         return None

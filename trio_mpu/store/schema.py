@@ -56,7 +56,7 @@ SETTLED: Final = "SELECT coalesce(max(chunk_id), 0) FROM ends"
 UNSETTLED: Final = (
     "SELECT chunks.id, session_id, generation, first_seq, count, format, data "
     "FROM chunks JOIN sessions ON sessions.id = session_id "
-    "WHERE chunks.id > min(?1, (SELECT max(id) - 1 FROM chunks)) ORDER BY chunks.id"
+    "WHERE chunks.id > min(?, (SELECT max(id) - 1 FROM chunks)) ORDER BY chunks.id"
 )
 # By the clock as it was set last: what was measured before that isn't older than it is.
 OLDEST: Final = (

@@ -24,15 +24,15 @@ _SUMS: Final = ", ".join(
     + [f"max(max_{axis})" for axis in AXES]
 )
 _WINDOWS: Final = (
-    f"SELECT ({_START} - ?1) / ?2 AS place, sum(count), {_SUMS} FROM pyramid "  # noqa: S608 - of names above
-    "WHERE level_s = ?3 AND start_s BETWEEN ?4 AND ?5 "
-    f"AND {_START} >= ?1 AND {_START} < ?6 "
-    "AND session_id IN (SELECT value FROM json_each(?7)) GROUP BY place"
+    f"SELECT ({_START} - :start_ns) / :width_ns AS place, sum(count), {_SUMS} FROM pyramid "  # noqa: S608 - of names above
+    "WHERE level_s = :level_s AND start_s BETWEEN :first_s AND :last_s "
+    f"AND {_START} >= :start_ns AND {_START} < :end_ns "
+    "AND session_id IN (SELECT value FROM json_each(:sessions)) GROUP BY place"
 )
 _GAPS: Final = (
-    "SELECT (time_ns + correction_ns - ?1) / ?2 AS place, count(*), coalesce(sum(lost), 0) "
-    "FROM gaps JOIN clocks USING (session_id) WHERE chunk_id <= ?3 "
-    "AND time_ns + correction_ns >= ?1 AND time_ns + correction_ns < ?4 GROUP BY place"
+    "SELECT (time_ns + correction_ns - :start_ns) / :width_ns AS place, count(*), coalesce(sum(lost), 0) "
+    "FROM gaps JOIN clocks USING (session_id) WHERE chunk_id <= :settled "
+    "AND time_ns + correction_ns >= :start_ns AND time_ns + correction_ns < :end_ns GROUP BY place"
 )
 # Sessions, as a list in JSON, together with what is to be added to their times.
 _CLOCKS: Final = (
@@ -41,11 +41,11 @@ _CLOCKS: Final = (
 # Not min(): SQLite stops at the first one. Sessions of another clock may begin late in the table: the
 # windows of an hour, which are few and the last to be deleted, say where to look.
 _OLDEST: Final = (
-    "SELECT start_s FROM pyramid WHERE level_s = ?1 "  # noqa: S608 - of names above
-    "AND session_id IN (SELECT value FROM json_each(?2)) AND start_s >= ("
+    "SELECT start_s FROM pyramid WHERE level_s = :level_s "  # noqa: S608 - of names above
+    "AND session_id IN (SELECT value FROM json_each(:sessions)) AND start_s >= ("
     f"SELECT start_s FROM pyramid WHERE level_s = {LEVELS_S[-1]} "
-    "AND session_id IN (SELECT value FROM json_each(?2)) AND start_s + level_s > ("
-    "SELECT start_s FROM pyramid WHERE level_s = ?1 ORDER BY start_s LIMIT 1"
+    "AND session_id IN (SELECT value FROM json_each(:sessions)) AND start_s + level_s > ("
+    "SELECT start_s FROM pyramid WHERE level_s = :level_s ORDER BY start_s LIMIT 1"
     ") ORDER BY start_s LIMIT 1) ORDER BY start_s LIMIT 1"
 )
 
@@ -76,12 +76,21 @@ def summed(archive: Archive, plan: Plan, to_ns: int) -> tuple[Grid, list[Span]]:
     for sessions, correction_ns in archive.rows(_CLOCKS):
         # As the times were recorded.
         start_ns, end_ns = plan.start_ns - correction_ns, to_ns - correction_ns
-        seconds = (start_ns // _NS_PER_S, end_ns // _NS_PER_S)
-        bounds = (start_ns, plan.width_ns, plan.level_s, *seconds, end_ns, sessions)
-        for place, samples, *values in archive.rows(_WINDOWS, *bounds):
+        for place, samples, *values in archive.rows(
+            _WINDOWS,
+            start_ns=start_ns,
+            width_ns=plan.width_ns,
+            level_s=plan.level_s,
+            first_s=start_ns // _NS_PER_S,
+            last_s=end_ns // _NS_PER_S,
+            end_ns=end_ns,
+            sessions=sessions,
+        ):
             lows, sums, highs = (tuple(values[n * _AXES : (n + 1) * _AXES]) for n in range(3))
             grid.cell(place).add(samples, lows, sums, highs)
-    for place, gaps, lost in archive.rows(_GAPS, plan.start_ns, plan.width_ns, settled, to_ns):
+    for place, gaps, lost in archive.rows(
+        _GAPS, start_ns=plan.start_ns, width_ns=plan.width_ns, settled=settled, end_ns=to_ns
+    ):
         grid.cell(place).add_gaps(gaps, lost)
     unsettled = [
         span._replace(first_chunk_id=max(span.first_chunk_id, settled + 1))
@@ -118,7 +127,7 @@ def _oldest(archive: Archive, level_s: int) -> int | None:
         (
             start_s * _NS_PER_S + correction_ns
             for sessions, correction_ns in archive.rows(_CLOCKS)
-            for (start_s,) in archive.rows(_OLDEST, level_s, sessions)
+            for (start_s,) in archive.rows(_OLDEST, level_s=level_s, sessions=sessions)
         ),
         default=None,
     )

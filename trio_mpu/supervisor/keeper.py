@@ -4,6 +4,9 @@
   on and begins anew after one that ran for SOUND_S.
 - A program fails (with an exit status) before it was ever ready: that won't get better by itself
   (no sensor, port taken), so all are stopped, and its exit status is that of the supervisor.
+- A program that has said it is ready says every BEAT_S that its event loop runs. One that does not for
+  HANG_S is killed, and so started again. A stopped process (SIGSTOP, a debugger) is left alone; and
+  if the supervisor itself stood still, all have HANG_S anew.
 - SIGINT or SIGTERM: each program gets SIGTERM, one that outlives another after that one's end; what is
   left `stop_s` later is killed. One that had to wait for that has LEAVE_S. A second signal is handed
   on to all, and leaves them LEAVE_S.
@@ -29,7 +32,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from trio_mpu.supervisor.notify import Notifier
-from trio_mpu.supervisor.program import Program, how_it_ended
+from trio_mpu.supervisor.program import BEAT_S, HANG_S, Program, how_it_ended
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +61,9 @@ class Supervisor:
         self._stop_s = stop_s
         self._is_hopeless = is_hopeless
         self._above = above
-        self._is_ready = False  # and `above` knows
+        self._is_ready = False  # a program was
+        self._beat_s = 0.0  # when `above` was told last that this one lives
+        self._looked_s = 0.0  # when this one looked last whether a program hangs
         self._at_end = at_end
         self._notifier = notifier or Notifier()
         self._lifeline_fd = -1
@@ -74,8 +79,10 @@ class Supervisor:
                 while True:
                     self._reap()
                     self._heed_signals()
+                    self._say_that_it_lives()
                     if self._asked_s is None:
                         self._start_due()
+                        self._look_for_hung()
                     elif not self._running:
                         return self._status
                     else:
@@ -125,19 +132,20 @@ class Supervisor:
         poll.register(wakeup_fd, select.POLLIN)
         if self._above is not None and self._asked_s is None:
             poll.register(self._above[1], select.POLLIN)
-        starting = {program.ready_fd: program for program in self._running if program.ready_fd >= 0}
-        for fd in starting:
+        talking = {program.ready_fd: program for program in self._running if program.ready_fd >= 0}
+        for fd in talking:
             poll.register(fd, select.POLLIN)
         times_s = [program.due_s for program in self._programs if not program.pid]
+        if self._is_ready:  # programs are watched, and a supervisor above waits for beats
+            times_s.append(time.monotonic() + BEAT_S)
         if self._asked_s is not None:
             times_s = [self._kill_s]
         timeout_ms = None
         if (until_s := min([*times_s, self._notifier.due_s])) < math.inf:
             timeout_ms = max(0.0, until_s - time.monotonic()) * 1000 + 1
         for fd, _ in poll.poll(timeout_ms):
-            if fd in starting:
-                starting[fd].hear()
-                self._say_ready()
+            if fd in talking:
+                talking[fd].hear()
             elif fd == wakeup_fd:
                 with contextlib.suppress(BlockingIOError):
                     os.read(wakeup_fd, 4096)
@@ -151,13 +159,15 @@ class Supervisor:
             self._notifier.ready()
         self._notifier.alive()
 
-    def _say_ready(self) -> None:
-        """Tell a supervisor above this one, once, that a program is ready here."""
-        if self._above is not None and not self._is_ready:
-            self._is_ready = any(program.was_ready for program in self._programs)
-            if self._is_ready:
-                with contextlib.suppress(OSError):
-                    os.write(self._above[0], b"r")
+    def _say_that_it_lives(self) -> None:
+        """Tell a supervisor above this one that a program is ready here, and then every BEAT_S that
+        this one lives."""
+        self._is_ready = self._is_ready or any(program.was_ready for program in self._programs)
+        now_s = time.monotonic()
+        if self._above is not None and self._is_ready and now_s - self._beat_s >= BEAT_S:
+            self._beat_s = now_s
+            with contextlib.suppress(OSError):
+                os.write(self._above[0], b"r")
 
     # -- programs -----------------------------------------------------------------------
 
@@ -170,6 +180,18 @@ class Supervisor:
                     log.debug("%s is process %d", program.name, program.pid)
                 else:
                     self._ended(program, 1)
+
+    def _look_for_hung(self) -> None:
+        now_s = time.monotonic()
+        stood_still = now_s - self._looked_s > 2 * BEAT_S
+        self._looked_s = now_s
+        for program in self._running:
+            if stood_still and program.heard_s:
+                program.heard_s = now_s
+            elif program.hangs(now_s):
+                log.error("%s has shown no sign of life for %g s: killing it", program.name, HANG_S)
+                program.heard_s = 0.0
+                program.signal(signal.SIGKILL)
 
     def _reap(self) -> None:
         for program in self._programs:

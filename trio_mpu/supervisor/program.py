@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 log = logging.getLogger(__name__)
@@ -18,6 +19,9 @@ MIN_PAUSE_S: Final = 0.5  # before a program is started again…
 MAX_PAUSE_S: Final = 30.0  # …doubled each time up to this…
 # Bound "run that resets the pause, s".
 SOUND_S: Final = 10.0  # …until one has run for so long
+BEAT_S: Final = 2.0  # how often a program says that it lives: see lifecycle.py
+# Bound "time without a sign of life, s".
+HANG_S: Final = 10.0  # five beats: a machine without free memory may be late with some
 
 
 @dataclass
@@ -60,7 +64,8 @@ class Program:
     _runs: int = 0
     was_asked: bool = False  # to stop
     status: int = 0  # with which it ended last, negative for a signal
-    ready_fd: int = -1  # where it says that it is ready; -1: it has, or does not run
+    ready_fd: int = -1  # where it says that it is ready, and then that it lives; -1: nowhere
+    heard_s: float = 0.0  # when it said so last, by time.monotonic(); 0: it is not waited for
     _reloads: bool = False  # as soon as it is ready
     _pauses: Pauses = field(default_factory=Pauses)
 
@@ -104,13 +109,26 @@ class Program:
         return self.status
 
     def hear(self) -> None:
-        """Take note if it has said that it is ready."""
+        """Take note if it has said that it is ready, or that it lives."""
         with contextlib.suppress(BlockingIOError):  # a child of its own may have the other end
-            if self.ready_fd >= 0:
-                self.was_ready |= bool(os.read(self.ready_fd, 1))
+            if self.ready_fd < 0:
+                return
+            if os.read(self.ready_fd, 4096):
+                self.was_ready = True
+                self.heard_s = time.monotonic()
+            else:  # it has closed its end, and will say no more
                 self._close()
-                if self._reloads:
-                    self.reload()
+            if self._reloads:
+                self.reload()
+
+    def hangs(self, now_s: float) -> bool:
+        """Tell whether it has shown no sign of life for HANG_S. While it is stopped, by SIGSTOP or in a
+        debugger, nothing is expected of it."""
+        if not self.heard_s or now_s - self.heard_s < 2 * BEAT_S:
+            return False
+        if _is_stopped(self.pid):
+            self.heard_s = now_s
+        return now_s - self.heard_s >= HANG_S
 
     def kill(self) -> None:
         """Kill it, and wait for its end."""
@@ -125,6 +143,7 @@ class Program:
         if self.ready_fd >= 0:
             os.close(self.ready_fd)
             self.ready_fd = -1
+        self.heard_s = 0.0
 
     def is_due(self, now_s: float) -> bool:
         """Tell whether it is to be started now."""
@@ -138,7 +157,7 @@ class Program:
 
     def reload(self) -> None:
         """Send it SIGHUP, as soon as it is ready: before, that would end it."""
-        self._reloads = self.ready_fd >= 0
+        self._reloads = self.ready_fd >= 0 and not self.heard_s
         if not self._reloads:
             self.signal(signal.SIGHUP)
 
@@ -153,6 +172,15 @@ class Program:
         """Send it a signal, if it runs."""
         if self.pid:
             os.kill(self.pid, number)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Return whether the state of this process is "T" or "t": proc(5), /proc/PID/stat."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:  # it has just ended
+        return False
+    return stat[stat.rindex(b")") + 2 :][:1] in (b"T", b"t")
 
 
 def how_it_ended(status: int) -> str:
