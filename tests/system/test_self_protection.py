@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from tests.helpers.http_client import Client
+from tests.helpers.metrics import metrics_of
 from tests.helpers.programs import (
     PATIENCE_S,
     SHM,
@@ -25,7 +26,6 @@ from tests.helpers.programs import (
 )
 from tests.helpers.recordings import as_csv
 from tests.system.test_start_record import said, started, stop
-from tests.system.test_workers import metrics_of
 from trio_mpu.record import Record
 from trio_mpu.sample import AXES
 from trio_mpu.supervisor.program import BEAT_S, HANG_S
