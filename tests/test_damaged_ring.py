@@ -9,7 +9,7 @@ from pathlib import Path
 import posix_ipc
 import pytest
 import trio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.programs import fresh_ring
@@ -238,6 +238,8 @@ changes = st.one_of(
 
 
 @given(st.lists(changes, min_size=1, max_size=25))
+@example([(32, U64.pack(1))])  # an empty ring has number 0 in its first slot
+@example([1, (32, U64.pack(2))])
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_is_written_over_a_ring_a_reader_gets_what_was_written_or_a_gap(
     steps: list[int | tuple[int, bytes]],

@@ -823,13 +823,14 @@ async def test_a_slow_reader_of_history_is_told_that_it_was_lapped() -> None:
 # -- unforeseen ---------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", [ZeroDivisionError, MemoryError])
 async def test_an_error_in_one_handler_ends_that_connection_only(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kind: type[Exception]
 ) -> None:
     """Its text goes to the log and not to the client."""
 
     def fail(_: Request, __: App) -> Reply:
-        raise ZeroDivisionError("a secret")
+        raise kind("a secret")
 
     monkeypatch.setitem(ROUTES, "/metrics", Route(fail))
     async with serving() as served, served.connect() as other:

@@ -318,6 +318,19 @@ def test_a_server_s_clients_wait_for_no_look_through_old_objects(
     assert thresholds == [lifecycle.GARBAGE_THRESHOLDS]
 
 
+@pytest.mark.parametrize("together", [[], [RingError("there is no ring")]])
+def test_a_program_without_memory_ends_in_one_line(
+    capfd: pytest.CaptureFixture[str], together: list[Exception]
+) -> None:
+    """It is no defect, and its supervisor starts it again."""
+
+    async def program(_stop: trio.Event, _ready: Ready) -> None:
+        raise ExceptionGroup("", [MemoryError(), *together])
+
+    assert lifecycle.run("test", "info", program) == 1
+    assert capfd.readouterr().err == "test: no memory left\n"
+
+
 # -- under a supervisor ---------------------------------------------------------------------------
 
 

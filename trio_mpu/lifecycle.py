@@ -133,7 +133,7 @@ def run(
     except KeyboardInterrupt:  # before the signal receiver was there
         return 0
     except BaseException as error:
-        causes = _leaves(error)
+        causes = [_foreseen(cause) for cause in _leaves(error)]
         # Beside one that was not foreseen, the others don't matter.
         if not all(isinstance(cause, TrioMpuError) for cause in causes):
             raise
@@ -141,6 +141,11 @@ def run(
     finally:
         signal.signal(signal.SIGHUP, before)
     return 0
+
+
+def _foreseen(error: BaseException) -> BaseException:
+    """Return an error of our own in place of what is no defect."""
+    return TrioMpuError("no memory left") if isinstance(error, MemoryError) else error
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

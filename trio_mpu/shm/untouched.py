@@ -57,7 +57,11 @@ class HeaderReader:
         return head
 
     def _is_believable(self, head: int) -> bool:
-        return any(layout.holds(self._buffer, self._capacity, seq) for seq in (head, head - 1))
+        return any(
+            layout.holds(self._buffer, self._capacity, seq)
+            for seq in (head, head - 1)
+            if seq >= self._first  # a slot of zeros has number 0
+        )
 
 
 class HeaderWriter:
