@@ -41,7 +41,14 @@ user_pref("network.connectivity-service.enabled", false);
 """
 # Arguments and results travel as JSON, which is simpler than the protocol's own form of values.
 CALLED = "async (text) => JSON.stringify((await ({})(...JSON.parse(text))) ?? null)"
-KEYS = {"ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015"}
+KEYS = {
+    "Enter": "\ue007",
+    "Escape": "\ue00c",
+    "ArrowLeft": "\ue012",
+    "ArrowUp": "\ue013",
+    "ArrowRight": "\ue014",
+    "ArrowDown": "\ue015",
+}
 
 
 class CommandFailed(Exception):

@@ -5,6 +5,7 @@ Its tabs are hidden in earnest when another one comes to the front, which Chromi
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import signal
 import struct
@@ -12,11 +13,12 @@ import zlib
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 pytest.importorskip("websockets", reason="websockets is not installed")
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-from tests.helpers.programs import System, eventually
+from tests.helpers.programs import PATIENCE_S, System, eventually
 
 from .scripted import assert_balanced, wait_for_newer
 
@@ -128,6 +130,42 @@ def test_killed_server_costs_no_sample(system: System, tab: Tab) -> None:
     resumed = sequence(tab)
     eventually(lambda: sequence(tab) > resumed + 50, "the samples go on")
     assert assert_balanced(tab)["gaps"] == "0"
+
+
+def test_killed_producer_shows_and_returns(system: System, tab: Tab) -> None:
+    """The page says that the samples have stopped, and goes on with the next producer, without a reload."""
+    opened(tab, system)
+    system.kill("producer", signal.SIGKILL)
+    expect_state(tab, "stopped", "stale")
+    system.start("producer")
+    expect_state(tab, "live")
+    wait_for_newer(tab)
+    accounts = tab.accounts()
+    assert (accounts["repeats"], accounts["gaps"]) == ("0", "1")  # of what nobody measured
+
+
+def test_full_server_is_tried_again(system: System, firefox: Firefox, tab: Tab) -> None:
+    """A page that finds no place says so, and gets in when there is one."""
+    opened(tab, system)
+    firefox.tab(beside=tab)  # so that the other client is first
+    expect_state(tab, "paused")
+    system.kill("server", signal.SIGTERM)
+    system.start("server", "--max-clients", "1")
+    system.wait()
+    with contextlib.ExitStack() as stack:
+
+        def takes_the_place() -> bool:
+            answer = requests.get(f"{system.url}/events", stream=True, timeout=PATIENCE_S)
+            stack.callback(answer.close)
+            return answer.status_code == 200
+
+        eventually(takes_the_place, "another client has the only place")
+        tab.to_front()
+        expect_state(tab, "offline")
+        eventually(lambda: "client" in tab.text("connection-reason"), "it says why")
+    expect_state(tab, "live")
+    wait_for_newer(tab)
+    assert_balanced(tab)
 
 
 def test_hidden_tab_holds_no_stream_and_resumes_by_id(

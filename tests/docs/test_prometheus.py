@@ -113,7 +113,9 @@ def test_every_loss_refusal_and_latency_is_seen_in_the_dashboard() -> None:
     wanted = [
         name
         for name in SHOWN
-        if re.search("_lost_|gaps|refusals|bucket|acceleration|angular_rate|celsius|age|rate", name)
+        if re.search(
+            "_lost_|gaps|refusals|bucket|acceleration|angular_rate|celsius|_age|rate", name
+        )
     ]
     assert len(wanted) > 15
     assert set(wanted) - named == set()

@@ -22,10 +22,17 @@ from trio_mpu.web.request import Request
 from trio_mpu.web.routes import respond
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
-# What Prometheus 2.53 sends.
+# What Prometheus 2 sends, and Prometheus 3.
 OF_PROMETHEUS = (
-    "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;"
-    "q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+    (
+        "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;"
+        "q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+    ),
+    (
+        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+        "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;"
+        "escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+    ),
 )
 
 
@@ -63,7 +70,7 @@ async def test_the_text_can_be_parsed(app: App) -> None:
         assert family.samples
 
 
-@pytest.mark.parametrize("accept", [OPENMETRICS, OF_PROMETHEUS])
+@pytest.mark.parametrize("accept", [OPENMETRICS, *OF_PROMETHEUS])
 async def test_openmetrics_is_given_to_those_who_ask_for_it(app: App, accept: str) -> None:
     """Its parser is the strict one; the numbers are those of the text."""
     answer = answered(app, accept=accept)

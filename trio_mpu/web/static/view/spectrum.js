@@ -1,5 +1,6 @@
 /* The spectrum: of the newest seconds while live, of the window on screen while paused. It costs nothing until it is opened;
- * then the stream brings every sample, and it is calculated for no more than a tenth of the time. What is shown is said below it. */
+ * then the stream brings every sample, and it is calculated and drawn for no more than a tenth of the time. What is shown is
+ * said below it. */
 
 import { REST_S, noiseOf, noiseText } from "../model/noise.js";
 import { peaksOf } from "../model/peaks.js";
@@ -29,7 +30,7 @@ const CONTROLS = {
 export const SETTINGS = { spectrum: false, "sp-scale": "", ...defaultsOf(CONTROLS) };
 
 const EVERY_MS = 200;
-const SHARE = 10; // 30 ms of calculation are followed by 300 ms without
+const SHARE = 10; // 30 ms of work are followed by 300 ms without
 const SAID_MS = 5000; // how often the words for screen readers change
 const PRINTER_HZ = [5, 200]; // what Klipper's graphs show
 const byId = (id) => document.getElementById(id);
@@ -145,9 +146,14 @@ export class SpectrumView {
       this.#peaks = peaksOf(this.#strongest, result);
       if (this.#set("hold")) this.#keepGreatest(result);
     }
-    this.#notBefore_ms = Math.max(this.#notBefore_ms, began_ms + SHARE * (performance.now() - began_ms));
     this.#isDue = true;
+    this.#restSince(began_ms);
     this.#page.wake();
+  }
+
+  /** Puts the next calculation off, by what has been done since then. */
+  #restSince(began_ms) {
+    this.#notBefore_ms = Math.max(this.#notBefore_ms, began_ms + SHARE * (performance.now() - began_ms));
   }
 
   /** The sum of the axes, or of those that are shown. */
@@ -182,6 +188,8 @@ export class SpectrumView {
 
   #draw(now_ms) {
     this.#isDue = false;
+    const began_ms = performance.now();
+    setTimeout(() => this.#restSince(began_ms)); // when the browser has filled in what is drawn
     const { bin_hz, fs_hz } = this.#result;
     const style = this.#style;
     const log = this.#set("log");
