@@ -69,7 +69,7 @@ async def recording(ring: str, path: str, keep: str = "") -> AsyncIterator[None]
     stop = trio.Event()
     with trio.fail_after(20):
         async with trio.open_nursery() as nursery:
-            await nursery.start(run_recorder, RecordSettings(ring, "info", path, keep), stop)
+            await nursery.start(run_recorder, RecordSettings(ring, store=path, keep=keep), stop)
             yield
             stop.set()
 
@@ -110,7 +110,7 @@ async def test_a_stop_before_it_has_begun_leaves_no_sample_in_the_ring(
     stop.set()
     async with written(ring_name, 64, 10):
         with trio.fail_after(20):
-            await run_recorder(RecordSettings(ring_name, "info", path), stop)
+            await run_recorder(RecordSettings(ring_name, store=path), stop)
     assert numbers(path) == [*range(1, 11)]
 
 
@@ -250,9 +250,9 @@ async def test_wrong_settings_end_it_before_it_begins(ring_name: str, path: str)
     with pytest.raises(UsageError, match="which file to record into"):
         await run_recorder(RecordSettings(ring_name), stop)
     with pytest.raises(UsageError, match="--keep"):
-        await run_recorder(RecordSettings(ring_name, "info", path, "lots"), stop)
+        await run_recorder(RecordSettings(ring_name, store=path, keep="lots"), stop)
     with pytest.raises(StoreError, match="Is a directory"):
-        await run_recorder(RecordSettings(ring_name, "info", "/proc"), stop)
+        await run_recorder(RecordSettings(ring_name, store="/proc"), stop)
 
 
 async def test_under_a_supervisor_a_wrong_file_is_tried_again(
@@ -262,7 +262,7 @@ async def test_under_a_supervisor_a_wrong_file_is_tried_again(
     caplog.set_level(logging.INFO)
     foreign = b"of another program" * 100
     Path(path).write_bytes(foreign)
-    supervised, stop = RecordSettings(ring_name, "info", path, supervisor=(1, 2)), trio.Event()
+    supervised, stop = RecordSettings(ring_name, store=path, supervisor=(1, 2)), trio.Event()
     async with written(ring_name, 64, 10):
         with trio.fail_after(20):
             async with trio.open_nursery() as nursery:
@@ -281,7 +281,7 @@ async def test_under_a_supervisor_it_can_be_stopped_before_it_has_a_file(
     ring_name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It has failed then: what the ring holds is not in a file."""
-    supervised, stop = RecordSettings(ring_name, "info", "/proc", supervisor=(1, 2)), trio.Event()
+    supervised, stop = RecordSettings(ring_name, store="/proc", supervisor=(1, 2)), trio.Event()
     refused = pytest.RaisesExc(StoreError, match="^can't write /proc: Is a directory$")
     with trio.fail_after(20), pytest.RaisesGroup(refused, flatten_subgroups=True):
         async with trio.open_nursery() as nursery:
