@@ -14,6 +14,7 @@ from tests.store.test_chunk import MS, ORIGIN, cut, series
 from trio_mpu.errors import StoreError
 from trio_mpu.sample import Flag, Gap
 from trio_mpu.store import database as module
+from trio_mpu.store.archive import Archive
 from trio_mpu.store.chunk import decode
 from trio_mpu.store.database import Database
 from trio_mpu.store.keep import Keep
@@ -311,3 +312,18 @@ def test_windows_that_were_written_are_not_made_again(path: str) -> None:
         with opened(path) as database:
             database.store(cut(series(first, 100)))
     assert rows(path, "SELECT sum(count) FROM pyramid WHERE level_s = 60") == [(300,)]
+
+
+@pytest.mark.parametrize("text", [b"FROM sessions", b"FOLLOWING", b"INTEGER PRIMARY", b"clocks"])
+def test_a_damaged_statement_of_the_file_itself_is_one_line(path: str, text: bytes) -> None:
+    """SQLite's message quotes it, in bytes that are no text."""
+    with opened(path) as database:
+        database.store(cut(series(1, 10)))
+    content = Path(path).read_bytes()
+    assert text in content
+    Path(path).write_bytes(content.replace(text, b"\xff" + text[1:]))
+    with pytest.raises(StoreError) as caught, Archive(path) as archive:
+        archive.sessions()
+    assert one_line(caught.value)
+    with contextlib.suppress(StoreError), opened(path):
+        pass

@@ -13,8 +13,9 @@ def translated(path: str, *, writing: bool = False) -> Iterator[None]:
     """Raise StoreError, which names the file, for each of SQLite's errors."""
     try:
         yield
-    except OverflowError as error:
-        # A number that was calculated from one in the file, and is beyond SQLite's.
+    except (OverflowError, UnicodeDecodeError) as error:
+        # A number that was calculated from one in the file, and is beyond SQLite's. Or a message of
+        # SQLite that quotes the file's own statements, in which a byte has become another.
         raise StoreError(f"{path} is damaged; move the file away") from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
