@@ -108,7 +108,7 @@ class Rules:
         if me.holds or me.looks or not _is_made(view) or self.is_constant(view, begin, end):
             return
         is_writer = any(file.writer for file in me.files.values())
-        if is_writer and (end <= _HOLDER or _AFTER_HOLDER <= begin):
+        if is_writer and (end <= _HOLDER or begin >= _AFTER_HOLDER):
             return
         raise Violation(f"{me.name} reads bytes {begin} to {end} without the semaphore")
 
