@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.fakes import make_record
-from trio_mpu.fanout.encoder import StreamOptions
+from trio_mpu.fanout.encoder import StreamOptions, merged_gap
 from trio_mpu.formats import Notation, Origin
 from trio_mpu.record import Record
+from trio_mpu.sample import Gap
 
 HOUR_NS = 3600 * 10**9
 ONE_WINDOW = StreamOptions(0.01, stats=True)  # of 100 s
@@ -77,3 +78,12 @@ def test_a_window_forgets_the_one_before() -> None:
             payload += encoder.add(make_record(1, t_ns=second * 10**9, az=az), (0.0,) * 7, None)
     texts = [block.partition("data: ")[2] for block in payload.decode().split("\n\n")[:-1]]
     assert [json.loads(text)["std"]["az"] for text in texts] == [1.0, 0.0]
+
+
+def test_the_gaps_of_a_window_are_one_and_what_is_unknown_stays_so() -> None:
+    """From the beginning of the first to the end of the last; unknown and three is unknown."""
+    known, unknown = Gap(1, 5, 3, "slow"), Gap(7, 9, None, "restart")
+    assert merged_gap(known, known._replace(after=6, before=8, lost=1)) == Gap(1, 8, 4, "slow")
+    assert merged_gap(known, unknown) == Gap(1, 9, None, "slow")
+    assert merged_gap(unknown, known) == Gap(7, 5, None, "restart")
+    assert merged_gap(None, unknown) == merged_gap(unknown, None) == unknown

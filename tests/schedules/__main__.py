@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import signal
 import sys
 import time
 from typing import Final, NamedTuple
@@ -138,6 +139,7 @@ def main() -> int:
     parser.add_argument("--fine", action="store_true", help="it is one of a random walk")
     parser.add_argument("--mutant", choices=MUTANTS, help="break the code in this way")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # removes the ring
     with contextlib.ExitStack() as stack:
         if options.mutant:
             stack.enter_context(broken(options.mutant))

@@ -88,8 +88,12 @@ class Run:
         self.preemptions = self.kills = 0
         self._limits = limits
         self._last: Participant | None = None
-        with installed(self.machine):
-            self._check = SCENARIOS[scenario].set_up(self.machine)
+        try:
+            with installed(self.machine):
+                self._check = SCENARIOS[scenario].set_up(self.machine)
+        except BaseException:  # a signal
+            self.close()
+            raise
         self._participants = list(self.machine.participants.values())
 
     def choices(self) -> list[Choice]:

@@ -166,3 +166,23 @@ def test_gzip_is_for_who_accepts_it(header: str, accepts: bool) -> None:
     """RFC 9110, section 12.5.3."""
     assert accepts_gzip(Request("GET", "/", {}, {"accept-encoding": header})) == accepts
     assert not accepts_gzip(Request("GET", "/"))
+
+
+def test_bytes_beyond_ascii_are_never_letters() -> None:
+    """A target is ASCII (RFC 9112, section 3.2): what is not is shown as unknown, byte by byte."""
+    assert parse_target("/é".encode(), [b"test"])[0] == "/\ufffd\ufffd"
+
+
+def test_a_refusal_says_what_was_wrong_with_the_target() -> None:
+    """The reason reaches the client as it is here."""
+    with pytest.raises(RequestError, match=r"^the request's target is not a path$"):
+        parse_target(b"*", [b"test"])
+    with pytest.raises(RequestError, match=r"^malformed Host$"):
+        parse_target(b"/", [b"a b"])
+
+
+def test_a_script_may_append_an_underscore_to_get_past_caches() -> None:
+    """It is a parameter of no path, and no path refuses it."""
+    check_parameters(Request("GET", "/json", {"_": "1700000000"}), ())
+    with pytest.raises(RequestError, match="no parameter '__'"):
+        check_parameters(Request("GET", "/json", {"__": "1"}), ())
