@@ -3,6 +3,7 @@
 python -m fuzz.worker TARGET LIBFUZZER-ARGUMENT…
 """
 
+import logging
 import sys
 
 import atheris
@@ -18,6 +19,7 @@ with atheris.instrument_imports(
 
 def main() -> None:
     """Fuzz for ever, or as long as the arguments say."""
+    logging.disable()  # each wrong token would be a line
     name, *arguments = sys.argv[1:]
     atheris.Setup([sys.argv[0], *arguments], TARGETS[name].run)
     atheris.Fuzz()

@@ -2,7 +2,6 @@
 
 import atexit
 import ipaddress
-import logging
 from typing import Final
 
 import trio
@@ -70,6 +69,5 @@ def stranger(data: bytes) -> None:
 
 
 async def _ask(data: bytes) -> bytes:
-    logging.getLogger("trio_mpu").setLevel(logging.CRITICAL)
     app = app_with(_TOKENS)
     return await conversation(app, data[:1], data[1:])
