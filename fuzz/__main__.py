@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from fuzz.check import folder
+
 ROOT: Final = Path(__file__).parents[1]
 CORPUS: Final = ROOT / "fuzz" / "corpus"  # the seeds, and what was found once
 GROWN: Final = ROOT / ".fuzz"  # what libFuzzer adds to them, and its log
@@ -55,8 +57,8 @@ def fuzz(name: str, seconds: int) -> Outcome:
 
     target = TARGETS[name]
     grown, findings = GROWN / name, GROWN / "findings"
-    for folder in (grown, findings):
-        folder.mkdir(parents=True, exist_ok=True)
+    for each in (grown, findings):
+        each.mkdir(parents=True, exist_ok=True)
     words = GROWN / f"{name}.words"
     words.write_text("".join(f'"{_escaped(word)}"\n' for word in target.words))
     arguments = [
@@ -69,7 +71,11 @@ def fuzz(name: str, seconds: int) -> Outcome:
     log = GROWN / f"{name}.log"
     with log.open("wb") as file:
         command = [sys.executable, "-m", "fuzz.worker", name, *arguments]
-        status = subprocess.run(command, cwd=ROOT, stdout=file, stderr=file, check=False).returncode
+        worker = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
+        status = worker.wait()
+    # libFuzzer ends its process without a goodbye.
+    for left in Path(folder()).glob(f"trio-mpu-fuzz-{worker.pid}-*"):
+        left.unlink()
     text = log.read_text(errors="replace")
     covered = _COVERED.findall(text)
     executions = _EXECUTIONS.search(text)

@@ -29,12 +29,16 @@ def ringed(sample: Sample, seq: int) -> Record:
     return found
 
 
+def folder() -> str:
+    """Return where files in memory are."""
+    return _SHM if Path(_SHM).is_dir() else tempfile.gettempdir()
+
+
 class FileInMemory:
     """A file whose content is replaced for each run, until it is closed."""
 
     def __init__(self, suffix: str = "") -> None:
-        folder = _SHM if Path(_SHM).is_dir() else None
-        fd, name = tempfile.mkstemp(prefix="trio-mpu-fuzz-", suffix=suffix, dir=folder)
+        fd, name = tempfile.mkstemp(suffix, f"trio-mpu-fuzz-{os.getpid()}-", folder())
         os.close(fd)
         self.path = Path(name)
 
