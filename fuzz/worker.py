@@ -3,7 +3,6 @@
 python -m fuzz.worker TARGET LIBFUZZER-ARGUMENT…
 """
 
-import logging
 import sys
 
 import atheris
@@ -19,7 +18,6 @@ with atheris.instrument_imports(
 
 def main() -> None:
     """Fuzz for ever, or as long as the arguments say."""
-    logging.disable()  # each wrong token would be a line
     name, *arguments = sys.argv[1:]
     atheris.Setup([sys.argv[0], *arguments], TARGETS[name].run)
     atheris.Fuzz()
