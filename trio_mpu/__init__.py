@@ -26,7 +26,7 @@ in pyproject.toml hold all of it to this, and `lint-imports` checks them.
     conformance   any server of the protocol → a verdict    → formats
 
     vocabulary    errors, address, sample, record, attitude, iso_time, home, formats, device,
-                  options, settings, lifecycle, logs, log_lines, ticker, wall_clock
+                  options, settings, lifecycle, logs, log_lines, terminal, ticker, wall_clock
 
 A program that reads a ring needs only what is exported here:
 

@@ -13,6 +13,7 @@ import trio
 
 from trio_mpu import logs
 from trio_mpu.errors import TrioMpuError, UsageError
+from trio_mpu.terminal import Terminal
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +76,7 @@ async def until_signal(program: Program, supervisor: Supervisor) -> None:
     """Run the program until it returns.
 
     SIGINT or SIGTERM, and the supervisor's end, set the event that it was given: it is to finish.
-    A second signal, later than ONE_WISH_S after the first, cancels it. SIGHUP ends nothing: a program
-    that has files to read again listens to it itself.
+    A second signal, later than ONE_WISH_S after the first, cancels it.
     """
     stop = trio.Event()
     first_s = 0.0
@@ -123,11 +123,20 @@ def run(
     traceback.
 
     The program is given an event that is set when it is to finish, and a function to call when it
-    does what it is for. `descriptors` are the supervisor's.
+    does what it is for. `descriptors` are the supervisor's. SIGHUP ends nothing, unless the terminal
+    was closed: a program that has files to read again listens to it itself.
     """
     logs.fill_standard_descriptors()
     logs.set_up(name, level, log_format)
-    before = signal.signal(signal.SIGHUP, lambda *_: None)
+    terminal = Terminal()
+
+    def hang_up(*_: object) -> None:
+        if terminal.is_closed():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGHUP)
+    if before != signal.SIG_IGN:  # as it is under nohup(1)
+        signal.signal(signal.SIGHUP, hang_up)
     try:
         trio.run(until_signal, program, Supervisor(descriptors))
     except KeyboardInterrupt:  # before the signal receiver was there

@@ -1,6 +1,7 @@
 """SIGHUP: what was read from files is read again, while the server goes on."""
 
 import logging
+import os
 import signal
 from collections.abc import Callable
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 import trio
 
 from trio_mpu.errors import TrioMpuError
+from trio_mpu.terminal import Terminal
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +43,12 @@ class Reloader:
                 log.info("%s read again", f"{what}: {found}" if found else what)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Reload at each SIGHUP, until cancelled."""
+        """Reload at each SIGHUP, until cancelled; if the terminal was closed, it is a SIGTERM."""
+        terminal = Terminal()
         with trio.open_signal_receiver(signal.SIGHUP) as signals:
             task_status.started()
             async for _ in signals:
-                self.reload()
+                if terminal.is_closed():
+                    os.kill(os.getpid(), signal.SIGTERM)
+                else:
+                    self.reload()

@@ -33,7 +33,7 @@ from typing import Final
 
 from trio_mpu.supervisor.notify import Notifier
 from trio_mpu.supervisor.program import BEAT_S, HANG_S, Program, how_it_ended
-from trio_mpu.supervisor.terminal import Terminal
+from trio_mpu.terminal import Terminal
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The terminal that `start` was called in, and its end, which comes as SIGHUP."""
+"""The terminal that a program was started in, and its end, which comes as SIGHUP."""
 
 import os
 import signal
