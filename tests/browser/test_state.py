@@ -41,13 +41,6 @@ def expect_no_banner(visit: Visit) -> None:
     expect(visit.page.locator("#banner")).to_be_hidden()
 
 
-def open_streams(system: System) -> int:
-    """How many streams the server holds."""
-    found = re.search(r"(?m)^\S*streams_open (\d+)", system.get("/metrics")[1])
-    assert found
-    return int(found[1])
-
-
 # -- what to do ------------------------------------------------------------------------------------------------------
 
 
@@ -272,7 +265,7 @@ def test_twelve_windows_hold_one_stream_if_one_is_visible(system: System, visit:
     page.unhide()
     expect_state(page, "live")
     wait_for_newer(page)
-    eventually(lambda: open_streams(system) == 1, "one stream is open")
+    eventually(lambda: system.streams_open() == 1, "one stream is open")
     assert_balanced(page)
 
 
@@ -289,7 +282,7 @@ def test_a_page_that_is_left_and_returned_to_goes_on(system: System, browser: Br
     connection = page.locator("#connection")
     expect(connection).to_have_attribute("data-state", "live")
     page.goto(f"{system.url}/livez")
-    eventually(lambda: open_streams(system) == 0, "no stream is left")
+    eventually(lambda: system.streams_open() == 0, "no stream is left")
     page.go_back(wait_until="commit")
     expect(connection).to_have_attribute("data-state", "live")
     assert page.evaluate("() => window.kept")

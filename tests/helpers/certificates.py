@@ -64,6 +64,7 @@ def server_context() -> ssl.SSLContext:
 def client_context(version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
     """A context that trusts these certificates; for one version of TLS only, if one is given."""
     context = ssl.create_default_context()
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # which some versions of Python set
     authority().configure_trust(context)
     if version is not None:
         context.minimum_version = context.maximum_version = version

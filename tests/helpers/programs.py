@@ -17,6 +17,7 @@ from typing import Any, Self
 import requests
 import trio
 
+from tests.helpers.metrics import metrics_of
 from tests.helpers.processes import ROOT, killed, python
 
 SHM = Path("/dev/shm")
@@ -107,7 +108,7 @@ class System:
     def streams_open(self) -> int:
         """How many streams the server sends."""
         _, text = self.get("/metrics")
-        return int(text.partition("\ntrio_mpu_streams_open ")[2].split()[0])
+        return int(metrics_of(text)["streams_open"])
 
     def wait(self, status: str = "ok") -> None:
         """Wait until the stream has this status."""
