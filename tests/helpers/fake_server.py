@@ -21,8 +21,8 @@ from trio_mpu.record import LEDGER, values_of
 from trio_mpu.sample import Gap
 
 PERIOD_S: Final = 0.01
-CAPACITY: Final = 500
-AHEAD: Final = 1000  # samples before the server was started: more than the ring holds
+CAPACITY: Final = 3000
+AHEAD: Final = 5000  # samples before the server was started: more than the ring holds
 ORIGIN: Final = Origin(GENERATION, "fake")
 KNOWN: Final = {
     "/json": ("verbose", "max_age"),
@@ -151,7 +151,7 @@ class FakeServer:
         return text
 
     def _history(self, connection: socket.socket, method: str, query: dict[str, str]) -> bool:
-        head, limit = self.head(), int(query.get("limit", CAPACITY))
+        head, limit = self.head(), int(query.get("limit", 500))
         after = parse_event_id(query.get("since", ""))
         first = after[1] + 1 if after else max(1, head - limit + 1)
         numbers = [*range(first, min(head + 1, first + limit))]

@@ -12,7 +12,7 @@ from trio_mpu.formats import COLUMNS, Notation
 
 # Samples that were measured over a longer time than this must not come together.
 MAX_BUFFERED_S: Final = 0.5  # more than a busy client oversleeps, less than an eye overlooks
-LOOKS: Final = 3
+LOOKS: Final = 8
 LOOK_S: Final = 1.5
 TOGETHER_S: Final = 0.02  # what comes within this time has come together
 BEHIND_S: Final = 1.0  # workers may be some milliseconds apart; arbitrary
