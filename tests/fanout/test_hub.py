@@ -942,6 +942,60 @@ async def test_means_are_the_same_for_everyone_whenever_they_joined(
     assert autojump_clock.autojump_threshold == 0
 
 
+async def test_a_mean_after_two_restarts_says_what_the_client_had_last(
+    autojump_clock: MockClock,
+) -> None:
+    """The first restart was known to a window that never ended: its ring was replaced, too."""
+    record_source, sink = FakeRecords(), bytearray()
+    hub = make_app(record_source).hub
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stream_of, hub, StreamOptions(20.0), "", sink)
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(5):
+            hub.publish(record_source.write())
+        await trio.testing.wait_all_tasks_blocked()
+        begun = parse_event(sink.decode().split("\n\n")[0]).json["seq"]
+        for generation in (GENERATION + 1, GENERATION + 2):
+            record_source.replace(generation)
+            hub.begin(record_source.origin, record_source.write().records)
+            await trio.testing.wait_all_tasks_blocked()
+        for _ in range(10):
+            hub.publish(record_source.write())
+            await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    gaps = [parse_event(block).json.get("gap") for block in sink.decode().split("\n\n")[:-1]]
+    [gap] = [gap for gap in gaps if gap]
+    assert (gap["from"], gap["lost"], gap["reason"]) == (begun, None, "restart")
+
+
+async def test_a_window_that_the_ring_has_overwritten_counts_as_missing(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    """Its samples were read, but the next one, which would end it, is gone."""
+    monkeypatch.setattr(catch_up, "CATCH_UP_SAMPLES", 5)  # one window
+    record_source, sink = FakeRecords(capacity=32), bytearray()
+    hub = make_app(record_source).hub
+    hub.publish(record_source.write(20))
+
+    def overwrite() -> None:
+        record_source.before_return = lambda: None
+        record_source.write(40)
+
+    record_source.before_return = overwrite
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stream_of, hub, StreamOptions(20.0), own(4), sink)
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(20):
+            hub.publish(await record_source.read(GENERATION, hub.head, 512))
+            record_source.write()
+            await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    events = [parse_event(block).json for block in sink.decode().split("\n\n")[:-1]]
+    first = events[0]
+    assert first["gap"]["from"] == 4
+    assert first["gap"]["lost"] == first["seq"] - 4 - first["n"]
+
+
 async def test_several_samples_share_a_write(autojump_clock: MockClock) -> None:
     """With `flush_ms` a chunk comes that often, late by no more, and none is missing."""
     record_source = FakeRecords()

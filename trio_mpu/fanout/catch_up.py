@@ -53,7 +53,9 @@ class CatchUp:
             self._reason = "lapped"
         else:
             # The ring that this position belongs to is gone; what was in it is unknown.
-            last = self.gap.after if self.gap else at.seq
+            # Until a restart is reported, the position is in a ring of which the client has nothing.
+            gap = self.gap or (self._reading and self._reading.restart)
+            last = gap.after if gap and gap.lost is None else at.seq
             self.gap, cursor = Gap(last, 0, None, "restart"), 0
         self._reading = None
         return Chunk(b"", generation, cursor, at.status)
@@ -74,8 +76,7 @@ class CatchUp:
     async def read(self, at: Chunk) -> Chunk | None:
         """Return what comes next for a client that is `at`; None if there is nothing yet."""
         hub = self._hub
-        encoder = self._group.options.encoder
-        reading = self._reading = self._reading or _Reading(at.seq, encoder(hub.origin, hub.ledger))
+        reading = self._reading = self._reading or _Reading(at.seq, self._encoder())
         if reading.after >= hub.head:
             # Nothing of means is complete before its group's are.
             await (self._group if self._group.options.rate_hz else hub).news.park()
@@ -90,6 +91,9 @@ class CatchUp:
                 return self._encode(batch, at, reading)
         await trio.sleep(RETRY_RING_S)
         return None
+
+    def _encoder(self) -> Encoder:
+        return self._group.options.encoder(self._hub.origin, self._hub.ledger)
 
     def _encode(self, batch: Batch, at: Chunk, reading: "_Reading") -> Chunk | None:
         """Return the records as a chunk; `reading` and the gap to report move on."""
@@ -107,18 +111,21 @@ class CatchUp:
                 gap = self._gap_before(record, reading.seq)
                 events += reading.encoder.add(record, mean, gap)
                 seq = reading.encoder.seq or seq
+                reading.note(gap, seq)
                 reading.seq = record.seq
             reading.after = record.seq
         if not records:
-            # The ring has overwritten everything that was to be read: wait for what comes.
-            self.gap = self.gap or Gap(reading.seq, 0, 0, self._reason)
+            # The ring has overwritten everything that was to be read: wait for what comes. The window
+            # that had begun is missing, too: its event would have come with the next sample.
+            self.gap = self.gap or reading.restart or Gap(at.seq, 0, 0, self._reason)
+            reading.begin_anew(self._encoder())
             reading.after = reading.seq = min(batch.gap.before - 1, head) if batch.gap else head
         if seq > at.seq:
             return Chunk(bytes(events), at.generation, seq, at.status)
         return None
 
     def _gap_before(self, record: Record, last: int) -> Gap | None:
-        """Return the gap to report with a record; it then counts as reported."""
+        """Return the gap to report with a record; it is then with the encoder."""
         gap, self.gap = self.gap, None
         if gap is None and record.seq == last + 1:
             return None
@@ -142,4 +149,16 @@ class _Reading:
         self.after = max(0, cursor - AVERAGE_SAMPLES + 1)
         self.limit = CATCH_UP_SAMPLES + cursor - self.after
         self.average = Average()
+        self.begin_anew(encoder)
+
+    def begin_anew(self, encoder: Encoder) -> None:
+        """Encode what comes next without what came before."""
         self.encoder = encoder
+        self.restart: Gap | None = None  # that its window will report, and has not yet
+
+    def note(self, gap: Gap | None, seq: int) -> None:
+        """Note what the encoder was given, and how far its events go now."""
+        if gap is not None and gap.lost is None:
+            self.restart = gap
+        if self.restart is not None and self.restart.before <= seq:
+            self.restart = None
