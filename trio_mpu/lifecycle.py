@@ -19,7 +19,9 @@ log = logging.getLogger(__name__)
 
 # timeout(1) signals a program and then its process group: that is one wish to stop, not two.
 ONE_WISH_S: Final = 0.05
-BEAT_S: Final = 2.0  # how often a supervisor is told that the event loop runs; it waits for five
+BEAT_S: Final = (
+    2.0  # how often a program says that its event loop runs; the supervisor waits for five
+)
 # Python looks for garbage after so many new objects, so many of those looks, so many of these.
 GARBAGE_THRESHOLDS: Final = (5000, 5, 50)
 SPARE_DESCRIPTORS: Final = 128  # for refusals, listeners, the ring, and Python itself

@@ -3,8 +3,8 @@
 
 A page can't give an EventSource or a link a header, so a browser that has signed in has a cookie.
 
-1. It is not the token: its value is the token's name and an HMAC whose key is the token. Whoever finds
-   it can read as long as the token is valid, but can't sign in, and the server keeps no sessions: all
+1. It is not the token: its value is the token's name and an HMAC whose key is the token. Somebody
+   who finds it can read as long as the token is valid, but can't sign in. The server keeps no sessions: all
    workers agree, and a token that is taken out ends its cookies.
 2. Its own name is made of the token, too. Browsers don't tell the ports of a host apart, so two servers
    on one computer would otherwise overwrite each other's.

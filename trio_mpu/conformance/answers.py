@@ -1,13 +1,12 @@
 # Pure: no I/O, no clock, no waiting.
 """An answer of HTTP/1.1, and whether its head is as RFC 9112 has it."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from trio_mpu.conformance.verdict import Failed, require, shown
+from trio_mpu.conformance.verdict import Failed, json_object, require, shown
 
 _STATUS: Final = re.compile(rb"HTTP/1\.1 ([1-5]\d\d) ([^\r\n]*)")
 _FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
@@ -55,13 +54,7 @@ class Answer:
 
     def json(self) -> dict[str, Any]:
         """Return the object that the body is. Raises Failed if it is none."""
-        try:
-            value = json.loads(self.body)
-        except ValueError as error:
-            raise Failed(f"the body is no JSON: {shown(self.body)}") from error
-        require(isinstance(value, dict), f"the body is no object of JSON: {shown(value)}")
-        found: dict[str, Any] = value
-        return found
+        return json_object(self.body, "the body")
 
     def require(self, status: int, kind: str = "") -> "Answer":
         """Return it if it has this status and media type. Raises Failed."""

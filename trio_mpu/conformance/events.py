@@ -5,10 +5,9 @@ Stricter than a browser, which ignores what it does not know: a line that no cli
 failed check here.
 """
 
-import json
 from typing import Any, Final, NamedTuple
 
-from trio_mpu.conformance.verdict import Failed, require, shown
+from trio_mpu.conformance.verdict import Failed, json_object, require, shown
 
 MAX_LINE_BYTES: Final = 1_000_000  # an event has some 500; arbitrary
 _KNOWN: Final = ("data", "id", "event", "retry")
@@ -29,13 +28,7 @@ class Event(NamedTuple):
 
     def object(self) -> dict[str, Any]:
         """Return the object of JSON in its data. Raises Failed."""
-        try:
-            value = json.loads(self.data)
-        except ValueError as error:
-            raise Failed(f"an event's data is no JSON: {shown(self.data)}") from error
-        require(isinstance(value, dict), f"an event's data is no object: {shown(self.data)}")
-        found: dict[str, Any] = value
-        return found
+        return json_object(self.data, "an event's data")
 
 
 class Parser:
