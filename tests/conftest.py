@@ -3,10 +3,12 @@
 import math
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.helpers.programs import fresh_ring
+from tests.helpers.tokens import ALICE, BOB, write_tokens
 from trio_mpu.fanout import forms
 
 # Whoever runs the tests may have calibrations, even of simulated sensors: neither the tests nor the
@@ -25,6 +27,12 @@ def ring_name() -> Iterator[str]:
     """The name of a ring that nobody else has; whatever was made of it is removed afterwards."""
     with fresh_ring() as name:
         yield name
+
+
+@pytest.fixture
+def token_file(tmp_path: Path) -> Path:
+    """The token file of Alice and Bob."""
+    return write_tokens(tmp_path / "tokens", f"# who may read\nalice {ALICE}\nbob {BOB}\n")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.tokens import write_tokens
 from trio_mpu.access.token_file import MAX_BYTES, read_tokens
 from trio_mpu.errors import UsageError
 
@@ -14,10 +15,7 @@ TOKEN = "0123456789abcdef"  # noqa: S105 - it opens nothing
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A sound file."""
-    path = tmp_path / "tokens"
-    path.write_text(f"alice {TOKEN}\n")
-    path.chmod(0o600)
-    return path
+    return write_tokens(tmp_path / "tokens", f"alice {TOKEN}\n")
 
 
 def refusal(path: Path) -> str:

@@ -13,6 +13,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 from playwright.sync_api import expect
 
 from tests.helpers.programs import System, eventually
+from tests.helpers.tokens import ALICE, BOB
 
 from .scripted import expect_state, wait_for_newer
 
@@ -24,17 +25,6 @@ if TYPE_CHECKING:
     from .firefox import Tab
 
     Open = Callable[..., Visit]
-
-ALICE, BOB = "alices-token-0123456789", "bobs-token-0123456789"
-
-
-@pytest.fixture
-def token_file(tmp_path: Path) -> Path:
-    """The file of Alice and Bob."""
-    path = tmp_path / "tokens"
-    path.write_text(f"alice {ALICE}\nbob {BOB}\n")
-    path.chmod(0o600)
-    return path
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from tests.helpers.certificates import make_files
 from tests.helpers.fake_server import FakeServer
 from tests.helpers.processes import ROOT
 from tests.helpers.programs import System, eventually, fresh_ring, running
+from tests.helpers.tokens import write_tokens
 from trio_mpu.conformance import subject as subject_module
 from trio_mpu.conformance.__main__ import main
 from trio_mpu.conformance.check import Check
@@ -118,9 +119,7 @@ def test_our_own_server_passes_every_check(system: System) -> None:
 def test_with_tls_and_a_token_it_passes_as_well(tmp_path: Path) -> None:
     """And without the token, or with a certificate that is not trusted, it says what is missing."""
     files, token = make_files(tmp_path), "0123456789abcdef"
-    tokens = tmp_path / "tokens"
-    tokens.touch(0o600)
-    tokens.write_text(f"alice {token}\n")
+    tokens = write_tokens(tmp_path / "tokens", f"alice {token}\n")
     with fresh_ring() as ring, System(ring) as system:
         system.start("producer")
         system.start(

@@ -21,18 +21,8 @@ from tests.helpers.programs import (
     start_script,
     workers,
 )
+from tests.helpers.tokens import ALICE, BOB
 from trio_mpu.web.admission import END_S
-
-ALICE, BOB = "alices-token-0123456789", "bobs-token-0123456789"
-
-
-@pytest.fixture
-def token_file(tmp_path: Path) -> Path:
-    """The file of Alice and Bob."""
-    path = tmp_path / "tokens"
-    path.write_text(f"# who may read\nalice {ALICE}\nbob {BOB}\n")
-    path.chmod(0o600)
-    return path
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import trio
 from tests.helpers.certificates import connect_tls, make_files
 from tests.helpers.fakes import FakeRecords, Served, make_app, serving, until
 from tests.helpers.http_client import Answer, Client, NoMore, request
+from tests.helpers.tokens import ALICE, BOB
 from trio_mpu.access.attempts import MAX_WRONG
 from trio_mpu.access.hosts import Hosts
 from trio_mpu.access.tokens import Token, Tokens, parse_tokens
@@ -24,7 +25,7 @@ from trio_mpu.web.pieces import FromBody
 from trio_mpu.web.readers import Readers
 from trio_mpu.web.request import Request
 
-ALICE, BOB, EVE = "alices-token-0123456789", "bobs-token-0123456789", "eves-token-0123456789"
+EVE = "eves-token-0123456789"
 TOKENS: Final = parse_tokens(f"alice {ALICE}\nbob {BOB}\n")
 ONLY_BOB: Final = parse_tokens(f"bob {BOB}\n")
 PRIVATE: Final = ["/", "/json", "/events", "/history", "/metrics", "/static/main.js", "/nothing"]
@@ -34,15 +35,6 @@ OPEN: Final = ["/livez", "/healthz", "/sign-in", "/static/sign-in.css", "/static
 def bearer(token: str) -> str:
     """The header that has a token."""
     return f"Authorization: Bearer {token}"
-
-
-@pytest.fixture
-def token_file(tmp_path: Path) -> Path:
-    """The file of Alice and Bob."""
-    path = tmp_path / "tokens"
-    path.write_text(f"alice {ALICE}\nbob {BOB}\n")
-    path.chmod(0o600)
-    return path
 
 
 def guarded(
