@@ -17,24 +17,11 @@ from typing import Final
 
 from benchmarks.built import ROOT, Missing
 from benchmarks.servers import NoAnswer
-from benchmarks.sse_rig import PATIENCE_S, fetch, free_port
+from benchmarks.sse_rig import PATIENCE_S, fetch, free_port, nginx_config
 
 FOLDER: Final = ROOT / "deploy/proxy"
 SERVER: Final = "127.0.0.1:3737"  # as it stands in each configuration
 
-_NGINX: Final = """
-{user}
-daemon off;
-pid nginx.pid;
-error_log stderr crit;
-events {{ }}
-http {{
-    access_log off;
-    client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
-    uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-{text}
-}}
-"""
 _APACHE: Final = """
 ServerName localhost
 DefaultRuntimeDir {folder}
@@ -73,7 +60,7 @@ class _Kind:
 
 
 def _nginx(text: str, _folder: str, _address: str) -> str:
-    return _NGINX.format(user="user root;" if os.geteuid() == 0 else "", text=text)
+    return nginx_config(text)
 
 
 def _apache(text: str, folder: str, address: str) -> str:

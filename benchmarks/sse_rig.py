@@ -23,7 +23,7 @@ from benchmarks.servers import STOP_S, NoAnswer, remove_ring
 
 PATIENCE_S: Final = 30.0
 _CONNECTION_S: Final = 0.5  # how long the cutting proxy lets a stream run
-NGINX: Final = """
+_NGINX: Final = """
 {user}
 daemon off;
 pid nginx.pid;
@@ -33,13 +33,16 @@ http {{
     access_log off;
     client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
     uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+{text}
+}}
+"""
+_COMPRESSING: Final = """
     gzip on;
     gzip_types text/event-stream application/json;
     server {{
         listen 127.0.0.1:{port};
         location / {{ proxy_pass http://127.0.0.1:{upstream}; }}
     }}
-}}
 """
 
 
@@ -117,6 +120,11 @@ def fetch(
         return head, answer.read() if body else b""
 
 
+def nginx_config(text: str) -> str:
+    """Return a whole configuration, for a folder of its own, with this text within `http`."""
+    return _NGINX.format(user="user root;" if os.geteuid() == 0 else "", text=text)
+
+
 @contextlib.contextmanager
 def nginx(upstream: int) -> Iterator[int]:
     """Run nginx, which compresses streams and JSON, and is otherwise as it comes; yield its port."""
@@ -124,8 +132,7 @@ def nginx(upstream: int) -> Iterator[int]:
         raise Missing("nginx is needed: sudo apt install nginx-light")
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        user = "user root;" if os.geteuid() == 0 else ""
-        text = NGINX.format(user=user, port=port, upstream=upstream)
+        text = nginx_config(_COMPRESSING.format(port=port, upstream=upstream))
         (Path(folder) / "nginx.conf").write_text(text)
         process = subprocess.Popen([program, "-p", folder, "-c", "nginx.conf"])
         try:
